@@ -1,0 +1,29 @@
+"""Names the emotion in a face with any words you like, and scores how a conversation feels."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clip_emotion.models.registry import load_encoder
+    from clip_emotion.retrieval.index import VocabularyIndex
+    from clip_emotion.retrieval.labeller import ZeroShotLabeller
+    from clip_emotion.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+__all__ = ["Vocabulary", "VocabularyIndex", "ZeroShotLabeller", "__version__", "load_encoder"]
+
+_HOMES = {
+    "Vocabulary": "clip_emotion.vocabulary",
+    "VocabularyIndex": "clip_emotion.retrieval.index",
+    "ZeroShotLabeller": "clip_emotion.retrieval.labeller",
+    "load_encoder": "clip_emotion.models.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import clip_emotion`` stays instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'clip_emotion' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,69 @@
+"""YAML configurations as frozen pydantic models, with ``key=value`` overrides; every fault is reported at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clip_emotion.errors import UsageError
+from clip_emotion.text import read_text
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, and an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def load_config(kind: type[ConfigT], path: Path, overrides: list[str] | None = None) -> ConfigT:
+    """Read a YAML file into ``kind``, after applying dotted ``key=value`` overrides.
+
+    Raises UsageError that lists every fault: not YAML, an unknown key, a wrong type, a value out of range.
+    """
+    values = read_yaml(path)
+    for override in overrides or []:
+        apply_override(values, override)
+    return validate(kind, values, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's top-level mapping; raises UsageError where it is not one."""
+    try:
+        values = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds no 'key: value' lines: see the YAML files that come with clip-emotion.")
+    return values
+
+
+def validate(kind: type[ConfigT], values: dict[str, Any], source: str) -> ConfigT:
+    """Build ``kind`` from a mapping; raises UsageError with one line per fault, each naming its key."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"{source} has {error.error_count()} fault(s): {faults}.") from error
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set ``a.b=value`` in a nested mapping in place; the value is read as YAML. Raises UsageError when malformed."""
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise UsageError(f"Override '{override}' is not of the form key=value.")
+    *parents, last = key.split(".")
+    target = values
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise UsageError(f"Override '{override}': '{parent}' is a single value, not a group of settings.")
+    try:
+        target[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"Override '{override}': the value is not valid YAML.") from error

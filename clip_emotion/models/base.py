@@ -1,0 +1,35 @@
+"""The one contract that every image–text encoder here fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from PIL.Image import Image
+from torch import Tensor
+
+
+@runtime_checkable
+class ImageTextEncoder(Protocol):
+    """Puts pictures and texts into one space where the inner product is the cosine similarity.
+
+    ``logit_scale`` turns cosine similarities into calibrated logits for pictures (one temperature per encoder),
+    ``text_logit_scale`` does so for text against text. ``fingerprint`` is a hash of architecture and weights and the
+    key of every cache. ``languages`` are the languages the text side reads, best first.
+    """
+
+    name: str
+    fingerprint: str
+    languages: tuple[str, ...]
+    logit_scale: float
+    text_logit_scale: float
+    preprocess: Callable[[Image], Tensor]
+    """RGB picture → float tensor [3, H, W], the same size for every picture."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Embed pictures: [N, 3, H, W] as ``preprocess`` gives them → [N, D], L2-normalised, on the CPU."""
+        ...
+
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
+        ...

@@ -1,0 +1,1 @@
+"""Vocabulary index and zero-shot labelling: text encoded once, pictures streamed past it."""

@@ -1,0 +1,1 @@
+"""Losses, the one training loop, and the stages that make the bundled mini."""

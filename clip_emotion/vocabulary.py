@@ -1,0 +1,215 @@
+"""The user's words: labels with their names in each language, families and prompt templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from clip_emotion.config import Config, read_yaml, validate
+from clip_emotion.errors import UsageError
+from clip_emotion.resources import datasets_dir
+from clip_emotion.text import fold, has_hangul, nfc, read_text
+
+LANGUAGES = ("ko", "en")
+DEFAULT_TEMPLATES = {
+    "ko": ("{}", "{} 표정의 얼굴 사진"),
+    "en": ("{}", "a photo of a face with an expression of {}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One emotion word: a stable key, its name per language, synonyms per language, families among the basic ones."""
+
+    key: str
+    names: dict[str, str]
+    synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
+
+    def name(self, language: str) -> str:
+        """Return the name in a language, or the one name there is."""
+        return self.names.get(language) or next(iter(self.names.values()))
+
+    def aliases(self) -> Iterable[str]:
+        """Yield every spelling under which this label may be met: key, names, synonyms."""
+        yield self.key
+        yield from self.names.values()
+        for words in self.synonyms.values():
+            yield from words
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered set of labels and the prompt templates that put a label's name into a sentence."""
+
+    name: str
+    labels: tuple[Label, ...]
+    templates: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(DEFAULT_TEMPLATES))
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise UsageError(f"Vocabulary '{self.name}' holds no words: give at least one.")
+        seen: set[str] = set()
+        for label in self.labels:
+            if fold(label.key) in seen:
+                raise UsageError(f"Vocabulary '{self.name}' names '{label.key}' twice: remove one of them.")
+            seen.add(fold(label.key))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The labels' keys, in order."""
+        return tuple(label.key for label in self.labels)
+
+    def names(self, language: str) -> list[str]:
+        """Return each label's name in a language (the other one's where it has none), in order."""
+        return [label.name(language) for label in self.labels]
+
+    def prompts(self, language: str) -> list[list[str]]:
+        """Return, for each label, its name in every template of the language (the name's own where it differs)."""
+        return [self._prompts_of(label, language) for label in self.labels]
+
+    def _prompts_of(self, label: Label, language: str) -> list[str]:
+        name = label.name(language)
+        spoken = "ko" if has_hangul(name) else "en"
+        return [template.format(name) for template in self.templates.get(spoken, ("{}",))]
+
+    def match(self, alias: str) -> Label | None:
+        """Find the label that an alias names (angry = anger = 화남), or None; keys and names win over synonyms."""
+        wanted = fold(alias)
+        for label in self.labels:
+            if wanted in (fold(label.key), *map(fold, label.names.values())):
+                return label
+        return next((label for label in self.labels if wanted in map(fold, label.aliases())), None)
+
+    def index(self, key: str) -> int:
+        """Return the position of a key; raises UsageError when it is not in the vocabulary."""
+        try:
+            return self.keys.index(key)
+        except ValueError:
+            raise UsageError(f"'{key}' is not in vocabulary '{self.name}': it has {', '.join(self.keys)}.") from None
+
+    def subset(self, keys: Sequence[str], name: str | None = None) -> Vocabulary:
+        """Return the vocabulary with only these keys, in their given order."""
+        kept = tuple(self.labels[self.index(key)] for key in keys)
+        return replace(self, name=name or self.name, labels=kept)
+
+    @classmethod
+    def from_words(cls, words: Iterable[str], name: str = "own") -> Vocabulary:
+        """Make a vocabulary of a user's own words, each its own key; a word's script tells its language."""
+        cleaned = [nfc(word).strip() for word in words]
+        labels = tuple(
+            Label(key=word, names={"ko" if has_hangul(word) else "en": word}) for word in cleaned if word
+        )
+        return cls(name=name, labels=labels)
+
+    @classmethod
+    def load(cls, source: str | Path) -> Vocabulary:
+        """Load a shipped name, a YAML file, a text file with a word a line, or a comma list of words.
+
+        Raises UsageError when it is none of these, and names the shipped vocabularies.
+        """
+        text = nfc(str(source)).strip()
+        shipped = shipped_vocabularies()
+        if text in shipped:
+            return cls._from_yaml(shipped[text])
+        path = Path(text)
+        if path.suffix.lower() in (".yaml", ".yml", ".txt"):
+            if not path.is_file():
+                raise UsageError(f"Vocabulary file {path} does not exist.")
+            if path.suffix.lower() == ".txt":
+                lines = (line.split("#", 1)[0] for line in read_text(path).splitlines())
+                return cls.from_words(lines, name=nfc(path.stem))
+            return cls._from_yaml(path)
+        if "," in text:
+            return cls.from_words(text.split(","))
+        raise UsageError(
+            f"Unknown vocabulary '{text}': use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
+            "or --labels with a comma list of words."
+        )
+
+    @classmethod
+    def _from_yaml(cls, path: Path) -> Vocabulary:
+        values = read_yaml(path)
+        base = values.pop("subset_of", None)
+        if base is not None:
+            return cls._subset_from_yaml(path, str(base), values)
+        spec = validate(VocabularyFile, {"name": nfc(path.stem), **values}, str(path))
+        labels = tuple(entry.label() for entry in spec.labels)
+        templates = {lang: tuple(lines) for lang, lines in spec.templates.items()} or dict(DEFAULT_TEMPLATES)
+        return cls(name=spec.name, labels=labels, templates=templates)
+
+    @classmethod
+    def _subset_from_yaml(cls, path: Path, base: str, values: dict[str, Any]) -> Vocabulary:
+        spec = validate(SubsetFile, {"name": nfc(path.stem), **values}, str(path))
+        whole = cls.load(base)
+        for key in spec.without:
+            whole.index(key)
+        return whole.subset([key for key in whole.keys if key not in spec.without], name=spec.name)
+
+
+class LabelEntry(Config):
+    """A label as a vocabulary file writes it: ``names`` or simply ``ko`` and ``en``."""
+
+    key: str | None = None
+    ko: str | None = None
+    en: str | None = None
+    synonyms: dict[str, list[str]] = Field(default_factory=dict)
+    families: list[str] = Field(default_factory=list)
+
+    def label(self) -> Label:
+        """Return the record that travels; the first name there is stands in for a missing key."""
+        names = {language: nfc(name) for language in LANGUAGES if (name := getattr(self, language))}
+        synonyms = {language: tuple(map(nfc, words)) for language, words in self.synonyms.items()}
+        key = nfc(self.key) if self.key else names.get("en") or names.get("ko")
+        if not key:
+            raise UsageError("A label in a vocabulary file has neither key, ko nor en.")
+        return Label(key=key, names=names or {"en": key}, synonyms=synonyms, families=tuple(self.families))
+
+
+class VocabularyFile(Config):
+    """A vocabulary in YAML: a list of labels (mappings or bare words) and, optionally, templates per language."""
+
+    name: str
+    about: str = ""
+    labels: list[LabelEntry]
+    templates: dict[str, list[str]] = Field(default_factory=dict)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _bare_words(cls, entries: Any) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        return [
+            {"ko" if has_hangul(entry) else "en": entry} if isinstance(entry, str) else entry for entry in entries
+        ]
+
+    @field_validator("templates")
+    @classmethod
+    def _one_place(cls, templates: dict[str, list[str]]) -> dict[str, list[str]]:
+        for language, lines in templates.items():
+            if language not in LANGUAGES:
+                raise ValueError(f"unknown language '{language}', use {' or '.join(LANGUAGES)}")
+            for line in lines:
+                if line.count("{}") != 1 or "{" in line.replace("{}", ""):
+                    raise ValueError(f"template '{line}' must hold {{}} once and no other brace")
+        return templates
+
+
+class SubsetFile(Config):
+    """A vocabulary that is another one less some keys."""
+
+    name: str
+    about: str = ""
+    without: list[str]
+
+
+def shipped_vocabularies() -> dict[str, Path]:
+    """Return the names of the vocabularies that come with the project, each with its file."""
+    return {path.stem: path for path in sorted((datasets_dir() / "vocabularies").glob("*.yaml"))}

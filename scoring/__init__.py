@@ -1,0 +1,1 @@
+"""Conversation scoring: how a chat feels, turn by turn and as a whole."""
