@@ -1,0 +1,139 @@
+"""The ``clip-emotion`` command: its verbs, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+import typer
+
+from clip_emotion import __version__
+from clip_emotion.cli.common import say
+from clip_emotion.errors import ClipEmotionError
+
+DEBUG_VARIABLE = "CLIP_EMOTION_DEBUG"
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="clip-emotion",
+    help="Name the emotion in a face with any words you like, in Korean or English.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"clip-emotion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+    debug: bool = typer.Option(False, "--debug", help=f"Show tracebacks of errors (also: {DEBUG_VARIABLE}=1)."),
+) -> None:
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def _is_there(verb: str) -> bool:
+    return importlib.util.find_spec(f"clip_emotion.cli.{verb}") is not None
+
+
+def _register() -> None:
+    if _is_there("label"):
+        from clip_emotion.cli.label import label
+
+        app.command("label")(label)
+    if _is_there("evaluate"):
+        from clip_emotion.cli.evaluate import evaluate
+
+        app.command("evaluate")(evaluate)
+    if _is_there("data"):
+        from clip_emotion.cli.data import app as data_app
+
+        app.add_typer(data_app, name="data")
+        if _is_there("families"):
+            from clip_emotion.cli.families import families
+
+            data_app.command("families")(families)
+    if _is_there("train"):
+        from clip_emotion.cli.train import train
+
+        app.command("train")(train)
+    if _is_there("doctor"):
+        from clip_emotion.cli.doctor import doctor
+
+        app.command("doctor")(doctor)
+
+
+_register()
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line (``sys.argv`` by default) and leave the process with its exit code."""
+    sys.exit(main(arguments))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 misuse, 130 interrupted.
+
+    Every failure becomes one sentence on stderr; a traceback joins it only with ``--debug``.
+    """
+    _speak_utf8()
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+        return 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the outermost door: whatever failed is told in one sentence
+        return _tell(error)
+    except KeyboardInterrupt:
+        say("Interrupted: what was written so far is kept.")
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    if isinstance(error, click.exceptions.Abort):
+        say("Interrupted: what was written so far is kept.")
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, ClipEmotionError):
+        say(f"Error: {error}")
+        return error.exit_code
+    say(f"Error: {type(error).__name__}: {error} (run again with --debug for where it happened).")
+    return 1
+
+
+def _speak_utf8() -> None:
+    # Korean words must pass through any locale; what UTF-8 cannot hold is escaped instead of failing the run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _drop_stdout() -> None:
+    # The reader has gone (as with ``| head``): what is still buffered must not fail again at interpreter exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
