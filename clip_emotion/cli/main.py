@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-import click
 import typer
 
 from clip_emotion import __version__
@@ -91,33 +90,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _speak_utf8()
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-        sys.stdout.flush()
+        app(args=None if arguments is None else list(arguments))
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return _finish(code)
     except BrokenPipeError:
         _drop_stdout()
         return 1
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
+    except KeyboardInterrupt:
+        return _finish(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the outermost door: whatever failed is told in one sentence
         return _tell(error)
-    except KeyboardInterrupt:
+    return _finish(0)
+
+
+def _finish(code: int) -> int:
+    if code == INTERRUPTED:
         say("Interrupted: what was written so far is kept.")
-        return INTERRUPTED
-    return code if isinstance(code, int) else 0
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+        return code or 1
+    return code
 
 
 def _tell(error: Exception) -> int:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
-    if isinstance(error, click.exceptions.Abort):
-        say("Interrupted: what was written so far is kept.")
-        return INTERRUPTED
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
     if isinstance(error, ClipEmotionError):
         say(f"Error: {error}")
         return error.exit_code
