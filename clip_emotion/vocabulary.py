@@ -23,23 +23,28 @@ DEFAULT_TEMPLATES = {
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One emotion word: a stable key, its name per language, synonyms per language, families among the basic ones."""
+    """One emotion word: a stable key, its name and synonyms per language, families among the basic emotions.
+
+    ``spellings`` are names under which data sets file the label: recognised by ``Vocabulary.match``, never spoken.
+    """
 
     key: str
     names: dict[str, str]
     synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     families: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
 
     def name(self, language: str) -> str:
         """Return the name in a language, or the one name there is."""
         return self.names.get(language) or next(iter(self.names.values()))
 
     def aliases(self) -> Iterable[str]:
-        """Yield every spelling under which this label may be met: key, names, synonyms."""
+        """Yield every spelling under which this label may be met: key, names, synonyms, spellings."""
         yield self.key
         yield from self.names.values()
         for words in self.synonyms.values():
             yield from words
+        yield from self.spellings
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,7 @@ class LabelEntry(Config):
     en: str | None = None
     synonyms: dict[str, list[str]] = Field(default_factory=dict)
     families: list[str] = Field(default_factory=list)
+    spellings: list[str] = Field(default_factory=list)
 
     def label(self) -> Label:
         """Return the record that travels; the first name there is stands in for a missing key."""
@@ -170,7 +176,13 @@ class LabelEntry(Config):
         key = nfc(self.key) if self.key else names.get("en") or names.get("ko")
         if not key:
             raise UsageError("A label in a vocabulary file has neither key, ko nor en.")
-        return Label(key=key, names=names or {"en": key}, synonyms=synonyms, families=tuple(self.families))
+        return Label(
+            key=key,
+            names=names or {"en": key},
+            synonyms=synonyms,
+            families=tuple(map(nfc, self.families)),
+            spellings=tuple(map(nfc, self.spellings)),
+        )
 
 
 class VocabularyFile(Config):
