@@ -1,0 +1,205 @@
+"""Classification metrics on arrays of probabilities, for one true class a row or for several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.calibration import Reliability, reliability
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+TOP = 5
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """One class: precision, recall and F1 in [0, 1], and the number of rows that truly are of it."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How well probabilities over ``labels`` agree with the truth; every rate is in [0, 1].
+
+    ``accuracy`` and ``top5`` count a row as hit where one of its true labels is the best, or among the best five.
+    ``chance_*`` is what random ranking scores, ``majority*`` what naming the most frequent label(s) every time scores.
+    ``confusion`` is [C, C], rows true and columns predicted, or None where rows have several labels.
+    ``without_support`` names the labels that no row has; the macro averages leave them out.
+    """
+
+    labels: tuple[str, ...]
+    n: int
+    accuracy: float
+    top5: float
+    macro_f1: float
+    macro_recall: float
+    ece: float
+    chance_top1: float
+    chance_top5: float
+    majority: float
+    majority_top5: float
+    accuracy_ci95: tuple[float, float]
+    per_class: dict[str, ClassMetrics]
+    without_support: tuple[str, ...]
+    confusion: IntArray | None
+    reliability: Reliability
+    threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metrics as JSON-ready values under their published keys."""
+        rates = ("accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5")
+        values: dict[str, Any] = {"n": self.n, **{name: getattr(self, name) for name in rates}}
+        values |= {"majority": self.majority, "majority_top5": self.majority_top5}
+        values["ci95"] = {"accuracy": list(self.accuracy_ci95)}
+        values["per_class"] = {
+            name: {"precision": one.precision, "recall": one.recall, "f1": one.f1, "support": one.support}
+            for name, one in self.per_class.items()
+        }
+        matrix = None if self.confusion is None else self.confusion.tolist()
+        values["confusion"] = None if matrix is None else {"labels": list(self.labels), "matrix": matrix}
+        values["without_support"] = list(self.without_support)
+        if self.threshold is not None:
+            values["threshold"] = self.threshold
+        return values
+
+
+def classification_metrics(
+    probabilities: FloatArray, targets: IntArray, labels: Sequence[str], *, seed: int = 0
+) -> Metrics:
+    """Score probabilities [N, C] against one true class a row, ``targets`` [N] as column numbers.
+
+    The most probable label is the answer. Raises UsageError where the shapes disagree, there are no rows, or a target
+    is no column.
+    """
+    _check(probabilities, len(targets), labels)
+    targets = np.asarray(targets)
+    if targets.min() < 0 or targets.max() >= len(labels):
+        raise UsageError(f"Targets must lie in 0–{len(labels) - 1}: got {targets.min()}–{targets.max()}.")
+    truth = np.zeros(probabilities.shape, dtype=np.bool_)
+    truth[np.arange(len(targets)), targets] = True
+    order = rank(probabilities)
+    answers = np.zeros_like(truth)
+    answers[np.arange(len(targets)), order[:, 0]] = True
+    confusion = confusion_matrix(targets, order[:, 0], labels=np.arange(len(labels)))
+    return _metrics(probabilities, truth, answers, labels=labels, confusion=confusion, threshold=None, seed=seed)
+
+
+def multilabel_metrics(
+    probabilities: FloatArray, truth: BoolArray, labels: Sequence[str], *, threshold: float, seed: int = 0
+) -> Metrics:
+    """Score probabilities [N, C] against any number of true labels a row, ``truth`` [N, C].
+
+    A label counts as predicted where its probability is at least ``threshold``; precision, recall and F1 come from
+    that rule, accuracy and top5 from the ranking. Raises UsageError where the shapes disagree, there are no rows, or a
+    row has no true label.
+    """
+    _check(probabilities, len(truth), labels)
+    truth = np.asarray(truth, dtype=np.bool_)
+    if not truth.any(axis=1).all():
+        raise UsageError(f"Row {int(np.argmin(truth.any(axis=1)))} has no true label: every row needs at least one.")
+    answers = probabilities >= threshold
+    return _metrics(probabilities, truth, answers, labels=labels, confusion=None, threshold=threshold, seed=seed)
+
+
+def rank(probabilities: FloatArray, k: int = TOP) -> IntArray:
+    """Return the column numbers of each row's k best, best first, [N, min(k, C)]; of equals the earlier column wins."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+
+
+def chance_hit(true_labels: IntArray, n_labels: int, k: int) -> float:
+    """Return the mean probability that k labels drawn at random hold one of a row's true labels.
+
+    ``true_labels`` [N] counts each row's true labels m; a row's probability is ``1 - C(L-m, k) / C(L, k)``.
+    """
+    k = min(k, n_labels)
+    counts, rows = np.unique(true_labels, return_counts=True)
+    missed = [math.comb(n_labels - int(count), k) / math.comb(n_labels, k) for count in counts]
+    return float(1.0 - np.dot(missed, rows) / rows.sum())
+
+
+def bootstrap_interval(hits: BoolArray, *, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean of ``hits`` [N].
+
+    Drawing N rows with replacement makes the number of hits binomial(N, mean), so that the resampled counts are drawn
+    from it at once: the same distribution, whatever the order of the rows.
+    """
+    counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=resamples)
+    low, high = np.percentile(counts / len(hits), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _check(probabilities: FloatArray, rows: int, labels: Sequence[str]) -> None:
+    if probabilities.ndim != 2 or probabilities.shape != (rows, len(labels)):
+        raise UsageError(f"Expected probabilities of shape ({rows}, {len(labels)}), got {probabilities.shape}.")
+    if rows == 0:
+        raise UsageError("There are no rows to evaluate: choose another split, --rows or --limit.")
+
+
+def _metrics(
+    probabilities: FloatArray,
+    truth: BoolArray,
+    answers: BoolArray,
+    *,
+    labels: Sequence[str],
+    confusion: IntArray | None,
+    threshold: float | None,
+    seed: int,
+) -> Metrics:
+    order = rank(probabilities)
+    hits = np.take_along_axis(truth, order, axis=1)
+    support = truth.sum(axis=0)
+    per_class = _per_class(truth, answers, labels)
+    supported = [one for one in per_class.values() if one.support]
+    frequent = np.argsort(-support, kind="stable")
+    bins = reliability(np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0], hits[:, 0])
+    return Metrics(
+        labels=tuple(labels),
+        n=len(truth),
+        accuracy=float(hits[:, 0].mean()),
+        top5=float(hits.any(axis=1).mean()),
+        macro_f1=float(np.mean([one.f1 for one in supported])),
+        macro_recall=float(np.mean([one.recall for one in supported])),
+        ece=bins.ece,
+        chance_top1=chance_hit(truth.sum(axis=1), len(labels), 1),
+        chance_top5=chance_hit(truth.sum(axis=1), len(labels), TOP),
+        majority=float(truth[:, frequent[0]].mean()),
+        majority_top5=float(truth[:, frequent[:TOP]].any(axis=1).mean()),
+        accuracy_ci95=bootstrap_interval(hits[:, 0], seed=seed),
+        per_class=per_class,
+        without_support=tuple(name for name, count in zip(labels, support, strict=True) if not count),
+        confusion=confusion,
+        reliability=bins,
+        threshold=threshold,
+    )
+
+
+def _per_class(truth: BoolArray, answers: BoolArray, labels: Sequence[str]) -> dict[str, ClassMetrics]:
+    # scikit-learn reads a one-column indicator as a binary problem, which has no averages per label.
+    if len(labels) == 1:
+        precision, recall, f1, support = ([value] for value in _binary(truth[:, 0], answers[:, 0]))
+    else:
+        precision, recall, f1, support = precision_recall_fscore_support(truth, answers, average=None, zero_division=0)
+    return {
+        name: ClassMetrics(float(p), float(r), float(f), int(s))
+        for name, p, r, f, s in zip(labels, precision, recall, f1, support, strict=True)
+    }
+
+
+def _binary(truth: BoolArray, answers: BoolArray) -> tuple[float, float, float, int]:
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, answers, average="binary", zero_division=0)
+    return precision, recall, f1, int(truth.sum())
