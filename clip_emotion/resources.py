@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def data_root() -> Path:
-    """Return the folder that holds ``datasets/`` and ``configs/``: the checkout's root, else the wheel's package data."""
+    """Return the folder that holds ``datasets/`` and ``configs/``: the checkout's root, else the wheel's own."""
     checkout = PACKAGE.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / "datasets").is_dir():
         return checkout

@@ -109,9 +109,7 @@ class Vocabulary:
     def from_words(cls, words: Iterable[str], name: str = "own") -> Vocabulary:
         """Make a vocabulary of a user's own words, each its own key; a word's script tells its language."""
         cleaned = [nfc(word).strip() for word in words]
-        labels = tuple(
-            Label(key=word, names={"ko" if has_hangul(word) else "en": word}) for word in cleaned if word
-        )
+        labels = tuple(Label(key=word, names={"ko" if has_hangul(word) else "en": word}) for word in cleaned if word)
         return cls(name=name, labels=labels)
 
     @classmethod
@@ -198,9 +196,7 @@ class VocabularyFile(Config):
     def _bare_words(cls, entries: Any) -> Any:
         if not isinstance(entries, list):
             return entries
-        return [
-            {"ko" if has_hangul(entry) else "en": entry} if isinstance(entry, str) else entry for entry in entries
-        ]
+        return [{"ko" if has_hangul(entry) else "en": entry} if isinstance(entry, str) else entry for entry in entries]
 
     @field_validator("templates")
     @classmethod

@@ -1,0 +1,76 @@
+# make demo · make test: each does the whole set-up (a virtual environment in .venv) and then its work.
+# Settings: PYTHON=python3.12 chooses the interpreter, VENV=/elsewhere the environment,
+# PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" is handed to pip (here: a smaller torch, no CUDA).
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean distclean
+
+VENV ?= .venv
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off $(PIP_ARGS)
+# One line a package, so that a long download is seen to move; pip's warnings and errors stay on stderr.
+SHOW := awk '/^ *(Downloading|Using cached) / && !/\.metadata/ {print "  " $$0; fflush()} \
+             /^Installing collected/ {print "  Unpacking, which takes a minute …"; fflush()}'
+INPUTS := pyproject.toml constraints.txt
+
+help:
+	@echo "make demo   label a real photograph with Korean and English words (sets everything up)"
+	@echo "make test   run the tests (sets everything up)"
+	@echo "make check  ruff, mypy, import-linter"
+	@echo "make bench  measure speed against what else one would use"
+	@echo "make clean  remove what these made, but for $(VENV), which make distclean removes too"
+
+$(BIN)/python:
+	@for python in $${PYTHON:-python3 python3.12 python3.13 python3.11 python3.10 python}; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "Error: no Python 3.10 or newer was found: install one, or name it with make PYTHON=/path/to/python3." >&2; exit 1; \
+	fi; \
+	if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "Error: $$found cannot make virtual environments: install its venv package (Debian, Ubuntu: sudo apt install python3-venv)." >&2; exit 1; \
+	fi; \
+	echo "Making the virtual environment $(VENV) with $$("$$found" --version) …"; \
+	"$$found" -m venv "$(VENV)"
+
+$(VENV)/.installed: $(BIN)/python $(INPUTS)
+	@echo "Installing clip-emotion and what it needs; torch is large, so this takes one to four minutes …"
+	@$(INSTALL) -c constraints.txt -e . | $(SHOW)
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python $(INPUTS)
+	@echo "Installing clip-emotion and its test tools; torch is large, so this takes one to four minutes …"
+	@$(INSTALL) -c constraints.txt -e '.[dev]' | $(SHOW)
+	@touch $(VENV)/.installed $@
+
+demo: $(VENV)/.installed
+	@photo=$$($(BIN)/python -c "from matplotlib import cbook; print(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))"); \
+	echo; echo "Grace Hopper's portrait, which matplotlib carries, in KOTE's 44 Korean emotions:"; \
+	$(BIN)/clip-emotion label "$$photo" --vocab kote44 --lang ko --report demo-report; \
+	echo; echo "The same with three words of one's own:"; \
+	$(BIN)/clip-emotion label "$$photo" --labels "자신감,비장함,설렘"; \
+	echo; echo "And in GoEmotions' 28 English emotions:"; \
+	$(BIN)/clip-emotion label "$$photo" --vocab goemotions28 --lang en; \
+	echo; echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
+
+test: $(VENV)/.installed-dev
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/label.py
+
+clean:
+	rm -rf build dist demo-report .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find clip_emotion scoring tuning tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf "$(VENV)"

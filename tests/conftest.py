@@ -1,0 +1,10 @@
+"""Settings of every test run: few threads, and no network for Hugging Face's libraries."""
+
+import os
+
+# Before any test imports torch or transformers, which read these only once.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
