@@ -1,0 +1,39 @@
+"""One look-up from what the user wrote after ``--model`` to an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.resources import weights_dir
+from clip_emotion.runtime import resolve_device
+
+
+def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
+    """Load ``mini``, a folder that ``train`` wrote, or any open_clip model (``name/tag``, a local checkpoint, a Hub id).
+
+    Raises UsageError for an unknown name and ModelError where weights are missing, broken or out of reach.
+    """
+    chosen = resolve_device(device)
+    if spec in BUNDLED:
+        return BUNDLED[spec](chosen)
+    folder = Path(spec).expanduser()
+    if (folder / "mini.yaml").is_file():
+        from clip_emotion.models.mini import load_mini
+
+        return load_mini(folder, chosen)
+    from clip_emotion.models.open_clip_adapter import load_open_clip
+
+    return load_open_clip(spec, chosen)
+
+
+def _bundled_mini(device: torch.device) -> ImageTextEncoder:
+    from clip_emotion.models.mini import load_mini
+
+    return load_mini(weights_dir() / "mini", device)
+
+
+BUNDLED: dict[str, Callable[[torch.device], ImageTextEncoder]] = {"mini": _bundled_mini}
