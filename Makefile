@@ -3,7 +3,6 @@
 # PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" is handed to pip (here: a smaller torch, no CUDA).
 
 SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench clean distclean
 
@@ -38,16 +37,16 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python $(INPUTS)
 	@echo "Installing clip-emotion and what it needs; torch is large, so this takes one to four minutes …"
-	@$(INSTALL) -c constraints.txt -e . | $(SHOW)
+	@set -o pipefail; $(INSTALL) -c constraints.txt -e . | $(SHOW)
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python $(INPUTS)
 	@echo "Installing clip-emotion and its test tools; torch is large, so this takes one to four minutes …"
-	@$(INSTALL) -c constraints.txt -e '.[dev]' | $(SHOW)
+	@set -o pipefail; $(INSTALL) -c constraints.txt -e '.[dev]' | $(SHOW)
 	@touch $(VENV)/.installed $@
 
 demo: $(VENV)/.installed
-	@photo=$$($(BIN)/python -c "from matplotlib import cbook; print(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))"); \
+	@set -eu; photo=$$($(BIN)/python -c "from matplotlib import cbook; print(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))"); \
 	echo; echo "Grace Hopper's portrait, which matplotlib carries, in KOTE's 44 Korean emotions:"; \
 	$(BIN)/clip-emotion label "$$photo" --vocab kote44 --lang ko --report demo-report; \
 	echo; echo "The same with three words of one's own:"; \

@@ -1,0 +1,249 @@
+"""``clip-emotion doctor``: what is installed, where things lie, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import Enum
+from importlib import metadata, util
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from clip_emotion import __version__
+from clip_emotion.cli.common import stderr
+from clip_emotion.errors import ClipEmotionError
+from clip_emotion.resources import PACKAGE, cache_dir, configs_dir, data_root, datasets_dir, weights_dir
+from clip_emotion.runtime import available_cpus, resolve_device
+
+PACKAGE_NAME = "clip-emotion"
+OLDEST_PYTHON = (3, 10)
+REINSTALL = "Reinstall it: pip install --force-reinstall --no-deps clip-emotion (in a clone: pip install -e .)."
+MARKS = {"ok": "[green]✓[/]", "missing": "[red]✗[/]", "optional": "[yellow]–[/]"}
+
+
+class Format(str, Enum):
+    """How the findings are printed."""
+
+    table = "table"
+    json = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: ``ok``, ``missing`` (``label`` cannot work without it) or ``optional`` (absent, not needed).
+
+    ``remedy`` is one sentence on how to get what is absent, and empty where nothing is.
+    """
+
+    group: str
+    name: str
+    status: str
+    value: str
+    remedy: str = ""
+
+
+def doctor(
+    output: Format = typer.Option(Format.table, "--format", help="How to print the findings."),
+) -> None:
+    """Show versions, device, weights and data, and say how to get what is missing."""
+    findings = list(examine())
+    ready = all(finding.status != "missing" for finding in findings)
+    if output is Format.json:
+        print(json.dumps({"ready": ready, "findings": [asdict(f) for f in findings]}, ensure_ascii=False, indent=2))
+    else:
+        Console(highlight=False).print(_table(findings))
+        stderr.print("Ready: 'clip-emotion label' has all it needs." if ready else "Not ready: see the lines with ✗.")
+    if not ready:
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield every finding, in the order in which it is read: software, machine, resources, pictures, folders, access."""
+    yield from _software()
+    yield from _machine()
+    yield from _weights()
+    yield from _resources()
+    yield from _pictures()
+    yield from _folders()
+    yield _kaggle_token()
+
+
+def _table(findings: Iterable[Finding]) -> Table:
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    group = ""
+    for finding in findings:
+        if finding.group != group:
+            group = finding.group
+            table.add_row("", f"[bold]{group}[/]", "")
+        value = f"{finding.value} {finding.remedy}" if finding.remedy else finding.value
+        table.add_row(MARKS[finding.status], finding.name, Text(value))
+    return table
+
+
+def _software() -> Iterator[Finding]:
+    version, group = platform.python_version(), "Software"
+    old = sys.version_info < OLDEST_PYTHON
+    remedy = f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed." if old else ""
+    yield Finding(group, "Python", "missing" if old else "ok", f"{version} ({sys.executable})", remedy)
+    yield Finding(group, PACKAGE_NAME, "ok", f"{__version__} ({PACKAGE})")
+    try:
+        lines = metadata.requires(PACKAGE_NAME) or []
+    except metadata.PackageNotFoundError:
+        yield Finding(group, "libraries", "missing", "not installed.", "Run pip install -c constraints.txt -e . here.")
+        return
+    for line in lines:
+        finding = _library(line)
+        if finding is not None:
+            yield finding
+
+
+def _library(line: str) -> Finding | None:
+    """Judge one requirement of the package; those of the developers' extra are nobody else's business."""
+    from packaging.requirements import Requirement
+
+    need = Requirement(line)
+    extra = str(need.marker).split("extra ==")[-1].strip(" '\"") if "extra ==" in str(need.marker) else ""
+    if extra == "dev" or (not extra and need.marker is not None and not need.marker.evaluate()):
+        return None
+    group = "Optional extras" if extra else "Software"
+    absent = "optional" if extra else "missing"
+    install = f"pip install '{PACKAGE_NAME}[{extra}]'" if extra else f"pip install '{need.name}{need.specifier}'"
+    try:
+        version = metadata.version(need.name)
+    except metadata.PackageNotFoundError:
+        return Finding(group, need.name, absent, "not installed.", f"Get it: {install}.")
+    if not need.specifier.contains(version, prereleases=True):
+        return Finding(group, need.name, absent, f"{version}, but {need.specifier} is needed.", f"Get it: {install}.")
+    return Finding(group, need.name, "ok", version)
+
+
+def _machine() -> Iterator[Finding]:
+    group = "Machine"
+    yield Finding(group, "system", "ok", f"{platform.platform()}, {available_cpus()} processors, {_memory()}")
+    try:
+        device = resolve_device("auto")
+    except (ImportError, OSError) as error:
+        yield Finding(group, "device", "missing", f"torch does not load ({error}).", "Reinstall it: pip install torch.")
+        return
+    yield Finding(group, "device", "ok", _describe_device(device.type))
+
+
+def _memory() -> str:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return "memory unknown"
+    return f"{total / 2**30:.1f} GiB memory"
+
+
+def _describe_device(kind: str) -> str:
+    import torch
+
+    if kind != "cuda":
+        return f"{kind} ({torch.get_num_threads()} threads)" if kind == "cpu" else kind
+    properties = torch.cuda.get_device_properties(0)
+    return f"cuda ({properties.name}, {properties.total_memory / 2**30:.1f} GiB)"
+
+
+def _weights() -> Iterator[Finding]:
+    group, folder = "Weights", weights_dir() / "mini"
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        remedy = f"{REINSTALL} Or train them: clip-emotion train configs/train/mini.yaml."
+        yield Finding(group, "mini", "missing", f"no weights in {folder}.", remedy)
+    for file in files:
+        yield _weights_file(group, file)
+
+
+def _weights_file(group: str, file: Path) -> Finding:
+    from safetensors import SafetensorError, safe_open
+
+    name = f"mini/{file.name}"
+    try:
+        with safe_open(file, framework="np") as tensors:
+            count = len(tensors.keys())
+    except (SafetensorError, OSError) as error:
+        return Finding(group, name, "missing", f"{file} is damaged ({error}).", REINSTALL)
+    return Finding(group, name, "ok", f"{_size(file.stat().st_size)}, {count} tensors ({file.parent})")
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def _resources() -> Iterator[Finding]:
+    from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
+
+    group = "Words and settings"
+    try:
+        yield Finding(group, "folder", "ok", str(data_root()))
+        names = list(shipped_vocabularies())
+        sizes = [f"{name} ({len(Vocabulary.load(name))})" for name in names]
+    except ClipEmotionError as error:
+        yield Finding(group, "vocabularies", "missing", str(error), REINSTALL)
+        return
+    remedy = "" if names else REINSTALL
+    yield Finding(group, "vocabularies", "ok" if names else "missing", ", ".join(sizes) or "none.", remedy)
+    cards = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
+    yield Finding(group, "data cards", "ok" if cards else "optional", ", ".join(cards) or "none.")
+    configs = sorted(path.relative_to(configs_dir()).as_posix() for path in configs_dir().rglob("*.yaml"))
+    yield Finding(group, "configurations", "ok" if configs else "optional", ", ".join(configs) or "none.")
+
+
+def _pictures() -> Iterator[Finding]:
+    group, remedy = "Pictures", "Reinstall it: pip install --force-reinstall 'opencv-python-headless>=4.9,<5'."
+    try:
+        import cv2
+
+        cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    except (ImportError, AttributeError) as error:
+        yield Finding(group, "face detector", "missing", f"OpenCV does not load ({error}).", remedy)
+    else:
+        there = cascade.is_file()
+        yield Finding(group, "face detector", "ok" if there else "missing", str(cascade), "" if there else remedy)
+    spec = util.find_spec("koreanize_matplotlib")
+    fonts = sorted(Path(spec.origin).parent.rglob("*.ttf")) if spec is not None and spec.origin else []
+    if fonts:
+        yield Finding(group, "Korean font", "ok", str(fonts[0]))
+    else:
+        remedy = "Reports cannot draw Hangul. Get it: pip install koreanize-matplotlib."
+        yield Finding(group, "Korean font", "optional", "none.", remedy)
+
+
+def _folders() -> Iterator[Finding]:
+    group = "Folders"
+    cache = cache_dir()
+    yield Finding(group, "cache", "ok", f"{cache} ({_contents(cache, '*')})")
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    hub = Path(HF_HUB_CACHE)
+    yield Finding(group, "Hugging Face cache", "ok", f"{hub} ({_contents(hub, 'models--*')})")
+
+
+def _contents(folder: Path, pattern: str) -> str:
+    if not folder.is_dir():
+        return "not made yet"
+    count = sum(1 for _ in folder.glob(pattern))
+    return f"{count} entries" if count != 1 else "1 entry"
+
+
+def _kaggle_token() -> Finding:
+    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle").expanduser()
+    files = [folder / name for name in ("kaggle.json", "access_token") if (folder / name).is_file()]
+    variables = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
+    if variables or files:
+        return Finding("Access", "Kaggle token", "ok", "from the environment" if variables else str(files[0]))
+    remedy = f"Only 'data get' needs one: make it on kaggle.com/settings and save it as {folder / 'kaggle.json'}."
+    return Finding("Access", "Kaggle token", "optional", "none.", remedy)
