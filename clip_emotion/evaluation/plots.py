@@ -1,0 +1,161 @@
+"""Figures of an evaluation, with Hangul rendered; no global matplotlib setting is changed."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import font_manager, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from clip_emotion.errors import ClipEmotionError, DataError
+from clip_emotion.evaluation.calibration import Reliability
+
+DPI = 150
+FONT_PACKAGE = "koreanize-matplotlib"
+FONT_FILE = "NanumGothic.ttf"
+BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa3ad"
+
+
+@cache
+def korean_font() -> str:
+    """Return the family name of a font with Hangul, registered with matplotlib.
+
+    It is the NanumGothic that koreanize-matplotlib carries. The file is looked up among the package's files, because
+    importing that package changes rcParams. Raises ClipEmotionError where the package is not installed whole.
+    """
+    try:
+        files = metadata.files(FONT_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    path = next((Path(str(file.locate())) for file in files if file.name == FONT_FILE), None)
+    if path is None or not path.is_file():
+        raise ClipEmotionError(f"The Korean font is missing: run pip install --force-reinstall {FONT_PACKAGE}.")
+    font_manager.fontManager.addfont(str(path))
+    return font_manager.FontProperties(fname=str(path)).get_name()
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Within the block figures are drawn with the Korean font; outside nothing has changed."""
+    # NanumGothic has no Unicode minus, so that an ASCII one is drawn.
+    with rc_context({"font.family": [korean_font(), "DejaVu Sans"], "axes.unicode_minus": False}):
+        yield
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Return a figure as PNG bytes."""
+    buffer = io.BytesIO()
+    with figure_style():
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; missing parent folders are made. Raises DataError where it cannot."""
+    content = figure_png(figure)
+    neighbour: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            neighbour = Path(file.name)
+            file.write(content)
+        neighbour.chmod(0o644)
+        neighbour.replace(path)
+    except OSError as error:
+        if neighbour is not None:
+            neighbour.unlink(missing_ok=True)
+        raise DataError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def confusion_figure(matrix: NDArray[np.integer[Any]], names: Sequence[str], title: str = "") -> Figure:
+    """Draw a confusion matrix [C, C] (rows true, columns predicted) as shares of the true class.
+
+    Cells carry whole percents; with many classes only the cells worth reading (from 3 %) do.
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    support = counts.sum(axis=1)
+    shares = np.divide(counts, support[:, None], out=np.zeros_like(counts), where=support[:, None] > 0)
+    size = len(names)
+    many = size > 12
+    with figure_style():
+        side = max(5.0, 0.30 * size + 2.2) if many else max(5.0, 0.65 * size + 2.2)
+        figure = Figure(figsize=(side, side * 0.94), layout="constrained")
+        axes = figure.subplots()
+        shown = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+        figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label="share of the true class")
+        font = 7 if many else 10
+        axes.set_xticks(range(size), labels=list(names), rotation=90 if many else 40, fontsize=font + 1)
+        if not many:
+            for tick in axes.get_xticklabels():
+                tick.set(horizontalalignment="right", rotation_mode="anchor")
+        rows = [f"{name} ({int(count):,})" for name, count in zip(names, support, strict=True)]
+        axes.set_yticks(range(size), labels=rows, fontsize=font + 1)
+        _write_cells(axes, shares, smallest=0.03 if many else 0.005, fontsize=font - 1 if many else font)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true (rows)")
+        axes.set_title(title)
+    return figure
+
+
+def _write_cells(axes: Axes, shares: NDArray[np.floating[Any]], *, smallest: float, fontsize: int) -> None:
+    for row, column in zip(*np.nonzero(shares >= smallest), strict=True):
+        share = float(shares[row, column])
+        colour = "white" if share > 0.55 else "#1b2733"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=fontsize, color=colour)
+
+
+def reliability_figure(bins: Reliability, title: str = "") -> Figure:
+    """Draw accuracy against confidence, a bar a bin, with the number of rows in each bin below."""
+    with figure_style():
+        figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        width = np.diff(bins.edges)
+        upper.bar(bins.edges[:-1], bins.accuracy, width=width, align="edge", color=BLUE, edgecolor="white")
+        upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
+        upper.plot(bins.confidence, bins.accuracy, "o", color=ORANGE, markersize=4, label="mean confidence of the bin")
+        upper.set(ylim=(0, 1), ylabel="accuracy", title=title)
+        upper.legend(loc="upper left", title=f"ECE {bins.ece:.3f} ({len(bins.counts)} bins)")
+        lower.bar(bins.edges[:-1], bins.counts, width=width, align="edge", color=GREY, edgecolor="white")
+        lower.set(xlim=(0, 1), xlabel="confidence", ylabel="rows")
+    return figure
+
+
+def per_class_figure(
+    series: Mapping[str, Sequence[float]],
+    names: Sequence[str],
+    title: str = "",
+    marks: Sequence[float] | None = None,
+    marks_name: str = "chance",
+) -> Figure:
+    """Draw horizontal bars per class, one bar for each series of rates in [0, 1]; ``marks`` adds a tick per class."""
+    places = np.arange(len(names))
+    height = 0.8 / len(series)
+    colours = (BLUE, ORANGE, "#5aa469", "#8d6cab")
+    inches = max(2.6, len(names) * max(0.24, 0.11 * len(series) + 0.05) + 1.2)
+    with figure_style():
+        figure = Figure(figsize=(7.0, inches), layout="constrained")
+        axes = figure.subplots()
+        for number, (name, values) in enumerate(series.items()):
+            offset = (number - (len(series) - 1) / 2) * height
+            bars = axes.barh(places + offset, values, height=height, label=name, color=colours[number % len(colours)])
+            axes.bar_label(bars, fmt="%.2f", fontsize=6, padding=2)
+        if marks is not None:
+            axes.plot(marks, places, "|", color="black", markersize=11, label=marks_name)
+        axes.set_yticks(places, labels=list(names))
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 1.08), ylim=(len(names) - 0.5, -0.5), title=title)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return figure

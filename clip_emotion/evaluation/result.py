@@ -1,0 +1,108 @@
+"""What one evaluation found, as a record and as its published JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from clip_emotion.evaluation.families import FamilyMetrics
+from clip_emotion.evaluation.metrics import BoolArray, Metrics
+
+METRIC_KEYS = (
+    "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
+    "ci95", "per_class", "confusion", "without_support",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The accuracy on a part of the rows; None where the part is empty."""
+
+    n: int
+    accuracy: float | None
+
+    @classmethod
+    def of(cls, hits: BoolArray) -> Part:
+        """Measure a part from its rows' hits."""
+        return cls(n=len(hits), accuracy=float(np.mean(hits)) if len(hits) else None)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was evaluated and what came out; ``names`` maps a label's key to the name to show.
+
+    ``metrics`` is None where the true classes are not among the vocabulary's words, ``families`` where they were not
+    asked for, ``seen`` and ``unseen`` where no training data was given to compare with. ``errors`` holds a sentence
+    for each row that could not be used.
+    """
+
+    data: str
+    split: str
+    model: str
+    fingerprint: str
+    vocabulary: str
+    language: str
+    n: int
+    names: dict[str, str]
+    metrics: Metrics | None = None
+    families: FamilyMetrics | None = None
+    seen: Part | None = None
+    unseen: Part | None = None
+    errors: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values; keys of what was not measured are None."""
+        about = ("data", "split", "model", "fingerprint", "vocabulary", "language", "n")
+        values: dict[str, Any] = {name: getattr(self, name) for name in about}
+        values |= self.metrics.to_dict() if self.metrics else dict.fromkeys(METRIC_KEYS)
+        if self.families:
+            values |= self.families.to_dict()
+        for name, part in (("seen_in_training", self.seen), ("unseen", self.unseen)):
+            if part is not None:
+                values[name] = {"n": part.n, "accuracy": part.accuracy}
+        values["failed"] = len(self.errors)
+        return values
+
+    def summary(self) -> list[tuple[str, str]]:
+        """Return the headline as (what, value) lines for people, chance and majority beside each figure."""
+        lines = [("rows", f"{self.n:,}")]
+        if self.metrics:
+            lines += _metric_lines(self.metrics)
+        if self.families:
+            lines += _family_lines(self.families)
+        for name, part in (("accuracy, also in training", self.seen), ("accuracy, not in training", self.unseen)):
+            if part is not None:
+                lines.append((name, "no rows" if part.accuracy is None else f"{part.accuracy:.4f} ({part.n:,} rows)"))
+        if self.errors:
+            lines.append(("rows left out as unusable", f"{len(self.errors):,}"))
+        return lines
+
+
+def _metric_lines(metrics: Metrics) -> list[tuple[str, str]]:
+    low, high = metrics.accuracy_ci95
+    lines = [
+        ("accuracy (top-1)", f"{metrics.accuracy:.4f}  (95 % {low:.4f}–{high:.4f})"),
+        ("  chance · most frequent", f"{metrics.chance_top1:.4f} · {metrics.majority:.4f}"),
+        ("top-5", f"{metrics.top5:.4f}"),
+        ("  chance · most frequent", f"{metrics.chance_top5:.4f} · {metrics.majority_top5:.4f}"),
+        ("macro F1", f"{metrics.macro_f1:.4f}"),
+        ("macro recall", f"{metrics.macro_recall:.4f}"),
+        ("expected calibration error", f"{metrics.ece:.4f}"),
+    ]
+    if metrics.threshold is not None:
+        lines.append(("F1 and recall count from", f"probability ≥ {metrics.threshold:g}"))
+    if metrics.without_support:
+        lines.append(("left out of the averages (no rows)", ", ".join(metrics.without_support)))
+    return lines
+
+
+def _family_lines(families: FamilyMetrics) -> list[tuple[str, str]]:
+    lines = [
+        ("family hit@1", f"{families.hit1:.4f}  (chance {families.chance:.4f})"),
+        ("family precision@5", f"{families.precision5:.4f}  (chance {families.chance:.4f})"),
+    ]
+    if families.left_out:
+        lines.append(("classes with no family", ", ".join(families.left_out)))
+    return lines
