@@ -24,7 +24,8 @@ from clip_emotion.runtime import available_cpus, resolve_device
 
 PACKAGE_NAME = "clip-emotion"
 OLDEST_PYTHON = (3, 10)
-REINSTALL = "Reinstall it: pip install --force-reinstall --no-deps clip-emotion (in a clone: pip install -e .)."
+REINSTALL = "Reinstall it: pip install --force-reinstall --no-deps clip-emotion."
+RESTORE = "Fetch it again: git restore clip_emotion/weights datasets configs."
 MARKS = {"ok": "[green]✓[/]", "missing": "[red]✗[/]", "optional": "[yellow]–[/]"}
 
 
@@ -65,7 +66,7 @@ def doctor(
 
 
 def examine() -> Iterator[Finding]:
-    """Yield every finding, in the order in which it is read: software, machine, resources, pictures, folders, access."""
+    """Yield every finding, in reading order: software, machine, weights, words, pictures, folders, access."""
     yield from _software()
     yield from _machine()
     yield from _weights()
@@ -161,7 +162,7 @@ def _weights() -> Iterator[Finding]:
     group, folder = "Weights", weights_dir() / "mini"
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        remedy = f"{REINSTALL} Or train them: clip-emotion train configs/train/mini.yaml."
+        remedy = f"{_restore()} Or train them: clip-emotion train configs/train/mini.yaml."
         yield Finding(group, "mini", "missing", f"no weights in {folder}.", remedy)
     for file in files:
         yield _weights_file(group, file)
@@ -175,8 +176,12 @@ def _weights_file(group: str, file: Path) -> Finding:
         with safe_open(file, framework="np") as tensors:
             count = len(tensors.keys())
     except (SafetensorError, OSError) as error:
-        return Finding(group, name, "missing", f"{file} is damaged ({error}).", REINSTALL)
+        return Finding(group, name, "missing", f"{file} is damaged ({error}).", _restore())
     return Finding(group, name, "ok", f"{_size(file.stat().st_size)}, {count} tensors ({file.parent})")
+
+
+def _restore() -> str:
+    return RESTORE if (PACKAGE.parent / "pyproject.toml").is_file() else REINSTALL
 
 
 def _size(count: float) -> str:
@@ -192,14 +197,22 @@ def _resources() -> Iterator[Finding]:
         names = list(shipped_vocabularies())
         sizes = [f"{name} ({len(Vocabulary.load(name))})" for name in names]
     except ClipEmotionError as error:
-        yield Finding(group, "vocabularies", "missing", str(error), REINSTALL)
+        yield Finding(group, "vocabularies", "missing", str(error), _restore())
         return
-    remedy = "" if names else REINSTALL
+    remedy = "" if names else _restore()
     yield Finding(group, "vocabularies", "ok" if names else "missing", ", ".join(sizes) or "none.", remedy)
     cards = sorted(path.stem for path in datasets_dir().glob("*.yaml"))
-    yield Finding(group, "data cards", "ok" if cards else "optional", ", ".join(cards) or "none.")
+    yield Finding(
+        group, "data cards", "ok" if cards else "optional", ", ".join(cards) or "none.", "" if cards else _restore()
+    )
     configs = sorted(path.relative_to(configs_dir()).as_posix() for path in configs_dir().rglob("*.yaml"))
-    yield Finding(group, "configurations", "ok" if configs else "optional", ", ".join(configs) or "none.")
+    yield Finding(
+        group,
+        "configurations",
+        "ok" if configs else "optional",
+        ", ".join(configs) or "none.",
+        "" if configs else _restore(),
+    )
 
 
 def _pictures() -> Iterator[Finding]:
@@ -207,8 +220,8 @@ def _pictures() -> Iterator[Finding]:
     try:
         import cv2
 
-        cascade = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
-    except (ImportError, AttributeError) as error:
+        cascade = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+    except ImportError as error:
         yield Finding(group, "face detector", "missing", f"OpenCV does not load ({error}).", remedy)
     else:
         there = cascade.is_file()
