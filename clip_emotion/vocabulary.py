@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold, has_hangul, nfc, read_text
 
 LANGUAGES = ("ko", "en")
+_COMMA = re.compile("[,，、]")
 DEFAULT_TEMPLATES = {
     "ko": ("{}", "{} 표정의 얼굴 사진"),
     "en": ("{}", "a photo of a face with an expression of {}"),
@@ -118,7 +120,7 @@ class Vocabulary:
 
         Raises UsageError when it is none of these, and names the shipped vocabularies.
         """
-        text = nfc(str(source)).strip()
+        text = str(source).strip()
         shipped = shipped_vocabularies()
         if text in shipped:
             return cls._from_yaml(shipped[text])
@@ -130,8 +132,8 @@ class Vocabulary:
                 lines = (line.split("#", 1)[0] for line in read_text(path).splitlines())
                 return cls.from_words(lines, name=nfc(path.stem))
             return cls._from_yaml(path)
-        if "," in text:
-            return cls.from_words(text.split(","))
+        if _COMMA.search(text):
+            return cls.from_words(_COMMA.split(text))
         raise UsageError(
             f"Unknown vocabulary '{text}': use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
             "or --labels with a comma list of words."
@@ -151,6 +153,8 @@ class Vocabulary:
     @classmethod
     def _subset_from_yaml(cls, path: Path, base: str, values: dict[str, Any]) -> Vocabulary:
         spec = validate(SubsetFile, {"name": nfc(path.stem), **values}, str(path))
+        if base not in shipped_vocabularies():
+            raise UsageError(f"{path}: subset_of must name one of {', '.join(shipped_vocabularies())}, not '{base}'.")
         whole = cls.load(base)
         for key in spec.without:
             whole.index(key)
@@ -169,9 +173,10 @@ class LabelEntry(Config):
 
     def label(self) -> Label:
         """Return the record that travels; the first name there is stands in for a missing key."""
-        names = {language: nfc(name) for language in LANGUAGES if (name := getattr(self, language))}
+        written = {language: nfc(getattr(self, language) or "").strip() for language in LANGUAGES}
+        names = {language: name for language, name in written.items() if name}
         synonyms = {language: tuple(map(nfc, words)) for language, words in self.synonyms.items()}
-        key = nfc(self.key) if self.key else names.get("en") or names.get("ko")
+        key = nfc(self.key or "").strip() or names.get("en") or names.get("ko")
         if not key:
             raise UsageError("A label in a vocabulary file has neither key, ko nor en.")
         return Label(
@@ -205,7 +210,7 @@ class VocabularyFile(Config):
             if language not in LANGUAGES:
                 raise ValueError(f"unknown language '{language}', use {' or '.join(LANGUAGES)}")
             for line in lines:
-                if line.count("{}") != 1 or "{" in line.replace("{}", ""):
+                if line.count("{}") != 1 or set("{}") & set(line.replace("{}", "")):
                     raise ValueError(f"template '{line}' must hold {{}} once and no other brace")
         return templates
 

@@ -84,7 +84,8 @@ def associate(labels: Sequence[Sequence[int]], basics: Sequence[int], n: int) ->
 
     whole = cooccurrence(labels, n)
     together, counts, rows = whole[:, basics], whole.diagonal().copy(), len(labels)
-    p = hypergeom.sf(together - 1, rows, counts[basics][None, :], counts[:, None])
+    # Undefined only where there are no texts at all, and nothing is shown by nothing.
+    p = np.nan_to_num(hypergeom.sf(together - 1, rows, counts[basics][None, :], counts[:, None]), nan=1.0)
     tested = np.ones(n, dtype=bool)
     tested[list(basics)] = False
     q = np.ones_like(p)
