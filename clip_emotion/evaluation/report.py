@@ -46,7 +46,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     metrics, families = evaluation.metrics, evaluation.families
     if metrics:
-        names = [evaluation.names.get(key, key) for key in metrics.labels]
+        names = [evaluation.name(key) for key in metrics.labels]
         if metrics.confusion is not None:
             figures["confusion.png"] = confusion_figure(metrics.confusion, names, title)
         figures["reliability.png"] = reliability_figure(metrics.reliability, title)
@@ -57,7 +57,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Figure]:
         hits = families.per_class.values()
         figures["families.png"] = per_class_figure(
             {"hit@1": [one.hit1 for one in hits], "precision@5": [one.precision5 for one in hits]},
-            [evaluation.names.get(key, key) for key in families.per_class],
+            [evaluation.name(key) for key in families.per_class],
             title,
             marks=[one.chance for one in hits],
         )
@@ -72,5 +72,4 @@ def _page(evaluation: Evaluation, figures: dict[str, bytes]) -> str:
         figures=uris,
         captions=CAPTIONS,
         languages={"ko": "Korean", "en": "English"},
-        name=lambda key: evaluation.names.get(key, key),
     )

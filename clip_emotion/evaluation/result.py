@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,16 @@ class Part:
     def of(cls, hits: BoolArray) -> Part:
         """Measure a part from its rows' hits."""
         return cls(n=len(hits), accuracy=float(np.mean(hits)) if len(hits) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """A table for people, a row a class; the first column and those after the first ``numbers`` others are words."""
+
+    title: str
+    columns: tuple[str, ...]
+    numbers: int
+    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,36 @@ class Evaluation:
         if self.errors:
             lines.append(("rows left out as unusable", f"{len(self.errors):,}"))
         return lines
+
+    def tables(self) -> list[ClassTable]:
+        """Return what was measured of each class, for people."""
+        tables = []
+        if self.metrics:
+            rows = [
+                (self.name(key), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+                for key, one in self.metrics.per_class.items()
+            ]
+            tables.append(ClassTable("Classes", ("class", "precision", "recall", "F1", "rows"), 4, rows))
+        if self.families:
+            columns = ("true class", "hit@1", "prec@5", "chance", "rows", "words chosen most", "its family")
+            tables.append(ClassTable("Families", columns, 4, self._family_rows(self.families)))
+        return tables
+
+    def _family_rows(self, families: FamilyMetrics) -> list[tuple[str, ...]]:
+        return [
+            (
+                self.name(key),
+                *(f"{rate:.3f}" for rate in (one.hit1, one.precision5, one.chance)),
+                f"{one.support:,}",
+                ", ".join(f"{self.name(word)} {100 * share:.0f} %" for word, share in one.chosen),
+                ", ".join(map(self.name, one.family)),
+            )
+            for key, one in families.per_class.items()
+        ]
+
+    def name(self, key: str) -> str:
+        """Return the name to show for a key."""
+        return self.names.get(key, key)
 
 
 def _metric_lines(metrics: Metrics) -> list[tuple[str, str]]:

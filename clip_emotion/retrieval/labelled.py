@@ -1,0 +1,268 @@
+"""Labelled rows to evaluate on: pictures and texts with their true labels, from any of the forms that data comes in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+
+from clip_emotion.data.images import SUFFIXES
+from clip_emotion.data.recipes.base import split_named
+from clip_emotion.data.sources import Source, open_source
+from clip_emotion.data.tables import find_table, is_table
+from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.text import nfc
+
+WHOLE = "all"
+"""The name of the only split where the data has none, and of all splits together."""
+TEXT_COLUMNS = ("text", "text_ko", "text_en", "sentence", "comment", "document")
+LABEL_COLUMNS = ("labels", "label", "emotion", "class")
+PATH_COLUMNS = ("path", "image", "file", "filename")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One picture: the name to show, the class as the data spells it, and a function that fetches its bytes.
+
+    ``sha`` is its pixel key where the data carries it.
+    """
+
+    name: str
+    label: str
+    read: Callable[[], bytes]
+    sha: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One text with its labels as the data spells them; ``error`` says why the row cannot be used."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows and columns of the data are wanted.
+
+    ``split`` None means the first of ``prefer`` that there is, else the only one; ``rows`` is a slice such as
+    ``-1000:``; ``limit`` draws so many rows at random with ``seed``; columns None means the usual names,
+    ``text_<language>`` first.
+    """
+
+    split: str | None = None
+    rows: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    text_column: str | None = None
+    label_column: str | None = None
+    language: str = "auto"
+    prefer: tuple[str, ...] = ("validation", "test")
+
+    def text_columns(self) -> tuple[str, ...]:
+        """Return the headers under which the text may stand, the best first."""
+        if self.text_column:
+            return (self.text_column,)
+        return TEXT_COLUMNS if self.language == "auto" else (f"text_{self.language}", *TEXT_COLUMNS)
+
+    def label_columns(self) -> tuple[str, ...]:
+        """Return the headers under which the labels may stand, the best first."""
+        return (self.label_column,) if self.label_column else LABEL_COLUMNS
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The chosen rows of one split: all pictures or all texts."""
+
+    data: str
+    split: str
+    images: Sequence[ImageRow] = ()
+    texts: Sequence[TextRow] = ()
+
+
+Row = TypeVar("Row", ImageRow, TextRow)
+Splits = dict[str, list[ImageRow]] | dict[str, list[TextRow]]
+
+
+@contextmanager
+def open_labelled(data: str, choice: Choice) -> Iterator[Labelled]:
+    """Open labelled data and choose its rows; pictures can be read only within the block.
+
+    ``data`` is an image folder or .zip with class sub-folders (with or without split folders), a CSV or TSV (.gz) of
+    path,label or text,labels, or a prepared set's name or folder. Raises UsageError for a choice that cannot be, and
+    DataError for data in another form.
+    """
+    path = Path(data).expanduser()
+    if not path.exists() and (path.suffix or "/" in data):
+        raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
+    if not path.exists() or (path / "dataset_dict.json").is_file():
+        yield _chosen(data, _prepared(data, choice), choice)
+        return
+    with open_source(path) as source:
+        tables = [name for name in source.names() if is_table(name)]
+        if path.is_file() and tables:
+            splits: Splits = _table(source, tables[0], choice)
+        else:
+            splits = _class_folders(source)
+        yield _chosen(nfc(path.name), splits, choice)
+
+
+def _chosen(data: str, splits: Any, choice: Choice) -> Labelled:
+    split = _pick_split(list(splits), choice, data)
+    rows = [row for part in splits.values() for row in part] if split == WHOLE else splits[split]
+    rows = _sample(rows[parse_slice(choice.rows)], choice)
+    if not rows:
+        raise UsageError(f"No rows are left of {data} ({split}): choose another --split, --rows or --limit.")
+    if isinstance(rows[0], ImageRow):
+        return Labelled(data, split, images=rows)
+    return Labelled(data, split, texts=rows)
+
+
+def _pick_split(there: list[str], choice: Choice, data: str) -> str:
+    if choice.split is not None:
+        name = choice.split if choice.split in there else split_named(choice.split) or choice.split
+        if name in there or name == WHOLE:
+            return name
+        raise UsageError(f"{data} has no split '{choice.split}': it has {', '.join(there)}.")
+    for name in choice.prefer:
+        if name in there:
+            return name
+    if len(there) == 1:
+        return there[0]
+    raise UsageError(f"{data} has the splits {', '.join(there)}: choose one with --split.")
+
+
+def parse_slice(text: str | None) -> slice:
+    """Read ``start:stop`` as Python does (``-1000:`` is the last thousand); None means every row."""
+    if text is None:
+        return slice(None)
+    if not re.fullmatch(r"\s*-?\d*\s*:\s*-?\d*\s*", text):
+        raise UsageError(f"--rows {text} is not a slice: write start:stop, for example -1000: for the last 1000 rows.")
+    start, stop = (int(part) if part.strip() else None for part in text.split(":"))
+    return slice(start, stop)
+
+
+def _sample(rows: list[Row], choice: Choice) -> list[Row]:
+    if choice.limit is None or len(rows) <= choice.limit:
+        return rows
+    # Folders list one class after the other: the first rows would be of one class.
+    kept = np.random.default_rng(choice.seed).choice(len(rows), size=choice.limit, replace=False)
+    return [rows[place] for place in sorted(kept)]
+
+
+def _class_folders(source: Source) -> dict[str, list[ImageRow]]:
+    """Read ``[split/]class/picture`` at any depth: the folder that holds a picture is its class."""
+    names = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if not names:
+        raise DataError(f"{source.location} holds no pictures: give class folders, a .zip of them, or a .csv or .tsv.")
+    splits: dict[str, list[ImageRow]] = {}
+    for name in names:
+        folders = name.split("/")[:-1]
+        if not folders:
+            raise DataError(f"{source.location}: {name} is in no class folder, move it into one named after its class.")
+        split = next(filter(None, map(split_named, reversed(folders[:-1]))), WHOLE)
+        splits.setdefault(split, []).append(ImageRow(name, folders[-1], partial(source.read, name)))
+    return splits
+
+
+def _table(source: Source, name: str, choice: Choice) -> Splits:
+    labels = choice.label_columns()
+    columns = {"labels": labels, "text": choice.text_columns(), "path": PATH_COLUMNS, "split": ("split", "usage")}
+    for kind in ("text", "path"):
+        table = find_table(source, name, columns, required=(kind, "labels"))
+        if table is not None:
+            rows = table.rows()
+            return _text_rows(rows) if kind == "text" else _image_rows(source, rows)
+    raise UsageError(
+        f"{source.location} needs a header with a text column ({', '.join(choice.text_columns())}) or a path column, "
+        f"and a label column ({', '.join(labels)}): name yours with --text-column and --label-column."
+    )
+
+
+def _split_of(cells: dict[str, str]) -> str:
+    cell = cells.get("split", "").strip()
+    return split_named(cell) or cell or WHOLE
+
+
+def _text_rows(rows: Iterator[tuple[int, dict[str, str] | None]]) -> dict[str, list[TextRow]]:
+    splits: dict[str, list[TextRow]] = {}
+    for line, cells in rows:
+        name = f"line {line}"
+        if cells is None:
+            splits.setdefault(WHOLE, []).append(TextRow(name, "", (), error="too few cells"))
+        else:
+            row = TextRow(name, cells["text"], split_labels(cells["labels"]))
+            splits.setdefault(_split_of(cells), []).append(row)
+    return splits
+
+
+def _image_rows(source: Source, rows: Iterator[tuple[int, dict[str, str] | None]]) -> dict[str, list[ImageRow]]:
+    splits: dict[str, list[ImageRow]] = {}
+    for line, cells in rows:
+        if cells is None:
+            raise DataError(f"{source.location}, line {line}: too few cells.")
+        row = ImageRow(cells["path"], cells["labels"].strip(), partial(source.read, cells["path"]))
+        splits.setdefault(_split_of(cells), []).append(row)
+    return splits
+
+
+def split_labels(cell: str) -> tuple[str, ...]:
+    """Cut a cell of labels at its commas: ``0,6`` and ``[0, 6]`` are the labels 0 and 6."""
+    return tuple(part.strip().strip("'\"") for part in cell.strip().strip("[]").split(",") if part.strip())
+
+
+def _prepared(data: str, choice: Choice) -> Splits:
+    from clip_emotion.data.prepare import load_prepared
+
+    sets = load_prepared(data)
+    first = next(iter(sets.values()))
+    if "image" in first.column_names:
+        return {str(split): _prepared_images(rows) for split, rows in sets.items()}
+    return {str(split): _prepared_texts(rows, choice, data) for split, rows in sets.items()}
+
+
+def _prepared_images(rows: Any) -> list[ImageRow]:
+    from datasets import Image
+
+    encoded = rows.cast_column("image", Image(decode=False))
+    names = rows.features["label"].names
+    columns = zip(rows["label"], rows["path"], rows["sha"], strict=True)
+    return [
+        ImageRow(path, names[label], partial(_picture_bytes, encoded, at), sha)
+        for at, (label, path, sha) in enumerate(columns)
+    ]
+
+
+def _picture_bytes(encoded: Any, at: int) -> bytes:
+    content = encoded[at]["image"]["bytes"]
+    if content is None:
+        raise ImageError("The prepared set holds no bytes for this picture: prepare it again.")
+    return bytes(content)
+
+
+def _prepared_texts(rows: Any, choice: Choice, data: str) -> list[TextRow]:
+    found = [
+        next((name for name in spellings if name in rows.column_names), None)
+        for spellings in (choice.text_columns(), choice.label_columns())
+    ]
+    if None in found:
+        raise UsageError(f"{data} has the columns {', '.join(rows.column_names)}: name --text-column, --label-column.")
+    texts, labels = (rows[name] for name in found)
+    feature = rows.features[found[1]]
+    classes = getattr(getattr(feature, "feature", feature), "names", None)
+    return [
+        TextRow(f"row {at}", text, tuple(classes[one] if classes else str(one) for one in _listed(own)))
+        for at, (text, own) in enumerate(zip(texts, labels, strict=True))
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
