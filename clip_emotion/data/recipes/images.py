@@ -1,0 +1,183 @@
+"""Picture layouts: class folders, a table of path and label, and FER-2013's table of pixel strings."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+from datasets import ClassLabel, Features, Image, Value
+from PIL import Image as PillowImage
+
+from clip_emotion.data.cards import Card
+from clip_emotion.data.images import SUFFIXES, open_image
+from clip_emotion.data.recipes.base import (
+    Reading,
+    Request,
+    Row,
+    Skipped,
+    content_key,
+    match_labels,
+    split_named,
+)
+from clip_emotion.data.sources import Source
+from clip_emotion.data.tables import Table, find_table, is_table
+from clip_emotion.errors import ImageError
+from clip_emotion.vocabulary import Vocabulary
+
+MAX_SIDE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture before it is opened: the split, class and path that its source gives, and how to get its bytes."""
+
+    split: str
+    raw_label: str
+    path: str
+    load: Callable[[], bytes]
+
+
+def read_image_folder(source: Source, request: Request) -> Reading | None:
+    """Read ``[split/]class/picture`` at any depth; file-name beginnings on the card decide the split before folders."""
+    names = [name for name in source.names() if _is_picture(name) and "/" in name]
+    if not names:
+        return None
+    pictures = [_in_class_folder(source, request, name) for name in names]
+    return _reading("image_folder", source, request, pictures)
+
+
+def _in_class_folder(source: Source, request: Request, name: str) -> Picture:
+    *folders, class_folder, file = name.split("/")
+    beginnings = request.card.file_prefixes
+    told = next((split for beginning, split in beginnings.items() if file.startswith(beginning)), None)
+    split = told or next(filter(None, map(split_named, reversed(folders))), None) or request.default_split
+    return Picture(split, class_folder, name, partial(source.read, name))
+
+
+def read_image_table(source: Source, request: Request) -> Reading | None:
+    """Read a table whose rows name a picture, its label and perhaps its split; paths are relative to the table."""
+    table = _table_with(source, request.card, ("path", "label"))
+    if table is None:
+        return None
+    rows = [(line, cells) for line, cells in table.rows()]
+    short = [
+        Skipped(request.default_split, f"{table.name}:{line}", "too few cells") for line, cells in rows if not cells
+    ]
+    folder = posixpath.dirname(table.name)
+    pictures = [_in_table(source, request, folder, cells) for _, cells in rows if cells]
+    return _reading("image_csv", source, request, pictures, short)
+
+
+def _in_table(source: Source, request: Request, folder: str, cells: dict[str, str]) -> Picture:
+    path = cells["path"].strip().replace("\\", "/")
+    split = _table_split(cells.get("split"), request.default_split)
+    return Picture(split, cells["label"], path, partial(source.read, posixpath.join(folder, path)))
+
+
+def read_pixel_table(source: Source, request: Request) -> Reading | None:
+    """Read Kaggle's ``fer2013.csv``: columns emotion, pixels (grey values of a square, row by row) and Usage."""
+    table = _table_with(source, request.card, ("label", "pixels", "split"))
+    if table is None:
+        return None
+    vocabulary, places = match_labels(request, request.card.label_map)
+    rows = _pixel_rows(table, request, places)
+    return Reading("pixel_csv", image_features(vocabulary), rows, vocabulary)
+
+
+def _pixel_rows(table: Table, request: Request, places: dict[str, int]) -> Iterator[Row | Skipped]:
+    for line, cells in table.rows():
+        name = f"{table.name}:{line}"
+        split = _table_split(cells.get("split") if cells else None, request.default_split)
+        place = places.get(cells["label"].strip()) if cells else None
+        if cells is None or place is None:
+            reason = f"unknown emotion code '{cells['label']}'" if cells else "too few cells"
+            yield Skipped(split, name, reason)
+            continue
+        picture = Picture(split, "", name, partial(png_of_pixels, cells["pixels"]))
+        yield picture_row(picture, place, table.name)
+
+
+def png_of_pixels(text: str) -> bytes:
+    """Turn a square's grey values, as numbers between white space, into a PNG; raises ImageError when they are not."""
+    try:
+        values = np.array(text.split(), dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise ImageError("pixels that are not whole numbers") from error
+    side = int(len(values) ** 0.5)
+    if not 0 < side <= MAX_SIDE or side * side != len(values):
+        raise ImageError(f"{len(values)} pixels, which make no square")
+    if values.min() < 0 or values.max() > 255:
+        raise ImageError("grey values outside 0 to 255")
+    buffer = io.BytesIO()
+    PillowImage.fromarray(values.astype(np.uint8).reshape(side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def picture_row(picture: Picture, place: int, origin: str) -> Row | Skipped:
+    """Open one picture, hash its upright RGB pixels and see whether it is blank; say why where it cannot be opened."""
+    try:
+        content = picture.load()
+        key, blank = pixel_key(content)
+    except ImageError as error:
+        return Skipped(picture.split, picture.path, str(error))
+    cells = {
+        "image": {"bytes": content, "path": PurePosixPath(picture.path).name},
+        "label": place,
+        "path": picture.path,
+        "source": origin,
+        "sha": key,
+    }
+    return Row(picture.split, cells, key, str(place), blank)
+
+
+def pixel_key(content: bytes) -> tuple[str, bool]:
+    """Return the hash of a picture's size and RGB pixels, and whether they all have one colour; raises ImageError."""
+    image = open_image(content)
+    blank = all(low == high for low, high in image.getextrema())  # type: ignore[misc]
+    return content_key(f"{image.width}x{image.height}:".encode() + image.tobytes()), blank
+
+
+def image_features(vocabulary: Vocabulary) -> Features:
+    """Return the columns of a prepared picture set: image, label, path, source, sha."""
+    return Features(
+        {
+            "image": Image(),
+            "label": ClassLabel(names=list(vocabulary.keys)),
+            "path": Value("string"),
+            "source": Value("string"),
+            "sha": Value("string"),
+        }
+    )
+
+
+def _reading(
+    layout: str, source: Source, request: Request, pictures: list[Picture], skipped: Iterable[Skipped] = ()
+) -> Reading:
+    vocabulary, places = match_labels(request, (picture.raw_label for picture in pictures))
+
+    def rows() -> Iterator[Row | Skipped]:
+        yield from skipped
+        for picture in pictures:
+            yield picture_row(picture, places[picture.raw_label], source.location.name)
+
+    return Reading(layout, image_features(vocabulary), rows(), vocabulary)
+
+
+def _table_with(source: Source, card: Card, required: tuple[str, ...]) -> Table | None:
+    tables = (find_table(source, name, card.columns, required) for name in source.names() if is_table(name))
+    return next((table for table in tables if table), None)
+
+
+def _table_split(cell: str | None, default: str) -> str:
+    if not cell or not cell.strip():
+        return default
+    return split_named(cell) or cell.strip()
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
