@@ -2,6 +2,12 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure: examples are judged by their outcome, never by their time.
+settings.register_profile("clip-emotion", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clip-emotion")
+
 # Before any test imports torch or transformers, which read these only once.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
