@@ -26,7 +26,10 @@ class Located(Config):
 
 
 class Overlap(Config):
-    """Rows of the ``second`` split that also stand in the ``first``; ``other_label``: with a copy there under another label."""
+    """Rows of the ``second`` split that also stand in the ``first``.
+
+    ``other_label`` counts those of which the first split has a copy under another label.
+    """
 
     first: str
     second: str

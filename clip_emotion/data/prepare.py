@@ -72,9 +72,9 @@ def prepare(
     """Read a raw data set by its card and write it as a Hugging Face DatasetDict, whole or not at all.
 
     ``source`` is a folder, .zip or file, or ``hub:`` / ``hub:owner/name``; ``to`` is by default the cache's
-    ``prepared/NAME``. Picture rows have image (encoded bytes), label, path, source and sha; text rows text (text_ko) and
-    labels or rating; vote rows path and one column an emotion. ``drop_duplicates`` cleans the training split (see
-    ``cleaning.keep_for_training``). ``progress`` is told of rows as they are read.
+    ``prepared/NAME``. Picture rows have image (encoded bytes), label, path, source and sha; text rows have text
+    (text_ko) and labels or rating; vote rows have path and one column an emotion. ``drop_duplicates`` cleans the
+    training split (see ``cleaning.keep_for_training``). ``progress`` is told of rows as they are read.
     Raises DataError for a source that is missing or in no known layout, UsageError for labels outside the vocabulary.
     """
     card = load_card(name)

@@ -8,10 +8,11 @@ import os
 import stat
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.text import nfc
@@ -146,7 +147,7 @@ class ZipSource:
         try:
             self._check(member, PICTURE_LIMIT)
             return self._archive.read(member)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
             raise ImageError(f"damaged in the zip ({error})") from error
 
     def open(self, name: str) -> IO[bytes]:
@@ -173,7 +174,7 @@ class ZipSource:
 class LimitedReader(io.RawIOBase):
     """A byte stream that fails once more than ``limit`` bytes came out of it: a guard around decompressors."""
 
-    def __init__(self, stream: IO[bytes], limit: int, name: str) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, limit: int, name: str) -> None:
         super().__init__()
         self._stream, self._left, self._name = stream, limit, name
 
@@ -181,11 +182,11 @@ class LimitedReader(io.RawIOBase):
         """Tell that it can be read."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fill the buffer; raises DataError past the limit and on damaged gzip data."""
         try:
             chunk = self._stream.read(len(buffer))
-        except (OSError, EOFError, zipfile.BadZipFile, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{self._name} is damaged ({error}): fetch it again.") from error
         self._left -= len(chunk)
         if self._left < 0:
@@ -201,9 +202,8 @@ class LimitedReader(io.RawIOBase):
 
 def open_table(source: Source, name: str) -> IO[bytes]:
     """Open a table's bytes, decompressed where its name ends in ``.gz``, guarded against growing without end."""
-    stream = source.open(name)
-    if name.lower().endswith(".gz"):
-        stream = gzip.GzipFile(fileobj=stream)
+    raw = source.open(name)
+    stream = gzip.GzipFile(fileobj=raw) if name.lower().endswith(".gz") else raw
     return io.BufferedReader(LimitedReader(stream, TABLE_LIMIT, name), 1 << 16)
 
 

@@ -34,10 +34,11 @@ class Table:
 
         Raises DataError when the file is damaged or a cell has no end.
         """
-        quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
         width = max(self.columns.values()) + 1
         with _text(self.source, self.name, self.encoding) as lines:
-            reader = csv.reader(lines, delimiter=self.delimiter, quoting=quoting)
+            reader = csv.reader(
+                lines, delimiter=self.delimiter, quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+            )
             try:
                 for count, cells in enumerate(reader):
                     if count < self.skip or not cells:

@@ -83,8 +83,8 @@ def dataset_reading(layout: str, loaded: Dataset | DatasetDict, request: Request
 
 def _with_names(row: dict[str, Any], columns: dict[str, str], data: Dataset) -> dict[str, Any]:
     """Replace label codes by the names that the data set itself gives them, so that the order cannot mislead."""
-    theirs = columns.get("labels")
-    feature = data.features.get(theirs) if theirs else None
+    theirs = columns.get("labels", "")
+    feature = data.features.get(theirs)
     feature = getattr(feature, "feature", feature)
     if not isinstance(feature, ClassLabel):
         return row
@@ -108,7 +108,7 @@ def load_hub(source: HubSource, cache: Path | None = None) -> DatasetDict:
 
     try:
         return load_dataset(source.id, source.config, revision=source.revision, cache_dir=str(cache) if cache else None)
-    except Exception as error:  # noqa: BLE001 - the Hub client raises many unrelated kinds; each means "not to be had"
+    except Exception as error:
         raise DataError(
             f"Cannot load '{source.id}' from the Hugging Face Hub ({type(error).__name__}): "
             "check the connection and the name, or fetch its files elsewhere and give them with --from."
