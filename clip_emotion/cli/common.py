@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from clip_emotion import files
 from clip_emotion.errors import UsageError
 
 stderr = Console(stderr=True, highlight=False)
@@ -40,27 +39,8 @@ def progress_bar(description: str, total: int | None = None) -> Iterator[Callabl
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a whole file or nothing: into a neighbour first, then renamed over ``path``; text becomes UTF-8.
-
-    Makes missing parent folders. Raises UsageError when the place cannot be written.
-    """
-    raw = content.encode("utf-8") if isinstance(content, str) else content
-    neighbour: Path | None = None
+    """Write a whole file or nothing, as ``files.write_atomic`` does; raises UsageError where it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            neighbour = Path(file.name)
-            file.write(raw)
-        neighbour.chmod(0o666 & ~_umask())
-        neighbour.replace(path)
+        files.write_atomic(path, content)
     except OSError as error:
-        if neighbour is not None:
-            neighbour.unlink(missing_ok=True)
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error
-
-
-def _umask() -> int:
-    # The process's mask can be read only by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 import typer
@@ -160,32 +160,20 @@ def _describe_device(kind: str) -> str:
 
 def _weights() -> Iterator[Finding]:
     group, folder = "Weights", weights_dir() / "mini"
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        remedy = f"{_restore()} Or train them: clip-emotion train configs/train/mini.yaml."
-        yield Finding(group, "mini", "missing", f"no weights in {folder}.", remedy)
-    for file in files:
-        yield _weights_file(group, file)
-
-
-def _weights_file(group: str, file: Path) -> Finding:
-    from safetensors import SafetensorError, safe_open
-
-    name = f"mini/{file.name}"
     try:
-        with safe_open(file, framework="np") as tensors:
-            count = len(tensors.keys())
-    except (SafetensorError, OSError) as error:
-        return Finding(group, name, "missing", f"{file} is damaged ({error}).", _restore())
-    return Finding(group, name, "ok", f"{_size(file.stat().st_size)}, {count} tensors ({file.parent})")
+        from clip_emotion.models.registry import load_encoder
+
+        encoder = load_encoder("mini", "cpu")
+    except (ClipEmotionError, ImportError) as error:
+        yield Finding(group, "mini", "missing", str(error), _restore())
+        return
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    languages = " and ".join(encoder.languages)
+    yield Finding(group, "mini", "ok", f"{encoder.fingerprint}, {size / 1e6:.1f} MB, reads {languages} ({folder})")
 
 
 def _restore() -> str:
     return RESTORE if (PACKAGE.parent / "pyproject.toml").is_file() else REINSTALL
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
 
 
 def _resources() -> Iterator[Finding]:
@@ -216,40 +204,47 @@ def _resources() -> Iterator[Finding]:
 
 
 def _pictures() -> Iterator[Finding]:
-    group, remedy = "Pictures", "Reinstall it: pip install --force-reinstall 'opencv-python-headless>=4.9,<5'."
+    group = "Pictures"
     try:
-        import cv2
+        from PIL import Image
 
-        cascade = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
-    except ImportError as error:
-        yield Finding(group, "face detector", "missing", f"OpenCV does not load ({error}).", remedy)
-    else:
-        there = cascade.is_file()
-        yield Finding(group, "face detector", "ok" if there else "missing", str(cascade), "" if there else remedy)
-    spec = util.find_spec("koreanize_matplotlib")
-    fonts = sorted(Path(spec.origin).parent.rglob("*.ttf")) if spec is not None and spec.origin else []
-    if fonts:
-        yield Finding(group, "Korean font", "ok", str(fonts[0]))
-    else:
-        remedy = "Reports cannot draw Hangul. Get it: pip install koreanize-matplotlib."
-        yield Finding(group, "Korean font", "optional", "none.", remedy)
+        from clip_emotion.data.faces import CASCADE, FaceDetector
+
+        FaceDetector().detect(Image.new("RGB", (96, 96)))
+        yield Finding(group, "face detector", "ok", f"{CASCADE} of OpenCV {metadata.version('opencv-python-headless')}")
+    except (ClipEmotionError, ImportError, metadata.PackageNotFoundError) as error:
+        remedy = "Reinstall it: pip install --force-reinstall 'opencv-python-headless>=4.9,<5'."
+        yield Finding(group, "face detector", "missing", str(error), remedy)
+    try:
+        from clip_emotion.evaluation.plots import korean_font
+
+        yield Finding(group, "Korean font", "ok", korean_font())
+    except (ClipEmotionError, ImportError) as error:
+        remedy = "Only reports need it: pip install --force-reinstall koreanize-matplotlib."
+        yield Finding(group, "Korean font", "optional", str(error), remedy)
 
 
 def _folders() -> Iterator[Finding]:
     group = "Folders"
     cache = cache_dir()
-    yield Finding(group, "cache", "ok", f"{cache} ({_contents(cache, '*')})")
-    from huggingface_hub.constants import HF_HUB_CACHE
+    yield Finding(group, "cache", "ok", str(cache) if cache.is_dir() else f"{cache} (made when it is needed)")
+    try:
+        from huggingface_hub.constants import HF_HUB_CACHE
 
+        from clip_emotion.data.cards import list_cards
+        from clip_emotion.data.prepare import MARK, prepared_dir
+    except ImportError as error:
+        yield Finding(group, "prepared data", "missing", str(error), "Install what is missing above.")
+        return
     hub = Path(HF_HUB_CACHE)
-    yield Finding(group, "Hugging Face cache", "ok", f"{hub} ({_contents(hub, 'models--*')})")
-
-
-def _contents(folder: Path, pattern: str) -> str:
-    if not folder.is_dir():
-        return "not made yet"
-    count = sum(1 for _ in folder.glob(pattern))
-    return f"{count} entries" if count != 1 else "1 entry"
+    models = sorted(path.name.removeprefix("models--").replace("--", "/") for path in hub.glob("models--*"))
+    yield Finding(group, "Hugging Face cache", "ok", f"{hub} ({', '.join(models) or 'no model yet'})")
+    ready = [name for name in list_cards() if (prepared_dir(name) / MARK).is_file()]
+    if ready:
+        yield Finding(group, "prepared data", "ok", f"{', '.join(ready)} ({prepared_dir(ready[0]).parent})")
+    else:
+        remedy = "Training and benchmarks use it: clip-emotion data prepare NAME --from PATH."
+        yield Finding(group, "prepared data", "optional", "none.", remedy)
 
 
 def _kaggle_token() -> Finding:

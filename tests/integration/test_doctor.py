@@ -7,22 +7,31 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from clip_emotion.cli import doctor as doctor_module
 from clip_emotion.cli.main import main
+from clip_emotion.models import registry
+from clip_emotion.models.image_tower import ImageTower, ImageTowerConfig
+from clip_emotion.models.mini import MiniConfig, MiniEncoder
+from clip_emotion.models.text_tower import TextTower, TextTowerConfig
 from clip_emotion.vocabulary import shipped_vocabularies
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in for a person's home: a cache folder, sound weights, no Kaggle token."""
-    weights = tmp_path / "weights" / "mini"
-    weights.mkdir(parents=True)
-    save_file({"a": np.zeros(3, np.float32), "b": np.zeros(2, np.float32)}, weights / "image.safetensors")
-    monkeypatch.setattr(doctor_module, "weights_dir", lambda: tmp_path / "weights")
+    text = TextTowerConfig(vocabulary_size=8, token_width=4, width=4, layers=0, heads=1, dim=4)
+    image = ImageTowerConfig(stem=2, widths=(2,), blocks=(1,), image_size=8, dim=4)
+    tokenizer = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    towers = TextTower(text), ImageTower(image)
+    config = MiniConfig(text=text, image=image)
+    MiniEncoder(config, *towers, tokenizer, torch.device("cpu"), "unsaved").save(tmp_path / "weights" / "mini")
+    for module in (doctor_module, registry):
+        monkeypatch.setattr(module, "weights_dir", lambda: tmp_path / "weights")
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "kaggle"))
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"):
@@ -40,16 +49,18 @@ def test_a_whole_machine_is_ready(home: Path, capsys: pytest.CaptureFixture[str]
     code, ready, found = diagnose(capsys)
     assert (code, ready) == (0, True)
     assert found["torch"]["value"] == metadata.version("torch")
-    assert found["mini/image.safetensors"]["value"].startswith("0.0 MB, 2 tensors")
-    assert found["cache"]["value"] == f"{home / 'cache'} (not made yet)"
+    fingerprint = registry.load_encoder("mini", "cpu").fingerprint
+    assert found["mini"]["value"] == f"{fingerprint}, 0.0 MB, reads ko and en ({home / 'weights' / 'mini'})"
+    assert found["cache"]["value"] == f"{home / 'cache'} (made when it is needed)"
     assert set(shipped_vocabularies()) == {word.split(" (")[0] for word in found["vocabularies"]["value"].split(", ")}
-    assert Path(found["face detector"]["value"]).is_file()
+    assert found["face detector"]["value"].startswith("haarcascade_frontalface_default.xml of OpenCV 4.")
+    assert found["Korean font"]["value"] == "NanumGothic"
     assert not (home / "cache").exists()
 
 
 def test_everything_absent_comes_with_a_remedy(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     absent = [finding for finding in diagnose(capsys)[2].values() if finding["status"] != "ok"]
-    assert {"Kaggle token"} <= {finding["name"] for finding in absent}
+    assert {"Kaggle token", "prepared data"} <= {finding["name"] for finding in absent}
     assert all(finding["remedy"] for finding in absent)
 
 
@@ -88,6 +99,13 @@ def test_a_library_too_old_or_absent_is_missing_and_an_extra_is_not(monkeypatch:
     assert old.value == "1.20.0, but >=1.26 is needed."
     assert extra.remedy == "Get it: pip install 'clip-emotion[kaggle]'."
     assert doctor_module._library("mypy>=1.11; extra == 'dev'") is None
+
+
+def test_prepared_data_is_listed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "cache" / "prepared" / "kote"
+    folder.mkdir(parents=True)
+    (folder / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    assert diagnose(capsys)[2]["prepared data"]["value"] == f"kote ({folder.parent})"
 
 
 def test_the_kaggle_token_is_found_and_never_shown(
