@@ -17,7 +17,7 @@ from datasets import Dataset, DatasetDict, Features
 from clip_emotion.config import Config, validate
 from clip_emotion.data.cards import SPLITS, Card, list_cards, load_card
 from clip_emotion.data.cleaning import TRAIN, Contents, Dropped, keep_for_training
-from clip_emotion.data.recipes import read
+from clip_emotion.data.recipes import fits, read
 from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped
 from clip_emotion.data.recipes.hub import dataset_reading, hub_source, load_hub
 from clip_emotion.data.sources import open_source
@@ -28,6 +28,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 RECORD = "card.json"
 MARK = "dataset_dict.json"
+GENERIC_CARDS = ("image_csv", "image_folder")
+"""Tried in this order: pictures that a table lists may well lie in a folder that is no class."""
 BATCH_ROWS = 500
 BATCH_BYTES = 64 * 2**20
 
@@ -99,6 +101,18 @@ def prepare(
         (work / "out" / RECORD).write_text(_json(record), encoding="utf-8")
         _put_in_place(work / "out", target, work / "old")
     return load_prepared(target)
+
+
+def guess_card(source: Path, vocabulary: Vocabulary | None = None) -> str:
+    """Return which of the generic cards reads a user's own pictures; raises DataError when neither does."""
+    for name in GENERIC_CARDS:
+        with open_source(source) as opened:
+            if fits(opened, Request(load_card(name), vocabulary)):
+                return name
+    raise DataError(
+        f"{source} holds neither pictures in class folders nor a table with path and label: "
+        f"name its card with --card ({', '.join(list_cards())})."
+    )
 
 
 def prepared_dir(name: str) -> Path:

@@ -43,3 +43,8 @@ def read(source: Source, request: Request) -> Reading:
         f"{source.location} has none of the layouts of '{request.card.name}' ({', '.join(layouts)}): "
         "see 'clip-emotion data list' for what the card expects."
     )
+
+
+def fits(source: Source, request: Request) -> bool:
+    """Tell whether one of the card's layouts understands the source; raises as its recipe does for unknown labels."""
+    return any(RECIPES[layout](source, request) is not None for layout in request.card.layouts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,10 @@ def load_hub(source: HubSource, cache: Path | None = None) -> DatasetDict:
     """Load a data set from the Hugging Face Hub; raises DataError with one sentence when it cannot be had."""
     from datasets import load_dataset
 
+    # The client logs a page for every retry; one sentence at the end says the same.
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         return load_dataset(source.id, source.config, revision=source.revision, cache_dir=str(cache) if cache else None)
     except Exception as error:
@@ -113,3 +118,5 @@ def load_hub(source: HubSource, cache: Path | None = None) -> DatasetDict:
             f"Cannot load '{source.id}' from the Hugging Face Hub ({type(error).__name__}): "
             "check the connection and the name, or fetch its files elsewhere and give them with --from."
         ) from error
+    finally:
+        logger.setLevel(level)
