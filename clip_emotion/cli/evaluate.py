@@ -132,11 +132,13 @@ def _print(result: Evaluation, output: Format) -> None:
 
 
 def _class_table(classes: ClassTable) -> Table:
+    # The report has room for all columns, a terminal for one of words after the numbers.
+    shown = classes.numbers + 2
     table = Table(title=classes.title)
-    for place, column in enumerate(classes.columns):
+    for place, column in enumerate(classes.columns[:shown]):
         table.add_column(column, justify="right" if 0 < place <= classes.numbers else "left")
     for row in classes.rows:
-        table.add_row(*row)
+        table.add_row(*row[:shown])
     return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import Reliability, reliability
@@ -95,7 +95,8 @@ def classification_metrics(
     order = rank(probabilities)
     answers = np.zeros_like(truth)
     answers[np.arange(len(targets)), order[:, 0]] = True
-    confusion = confusion_matrix(targets, order[:, 0], labels=np.arange(len(labels)))
+    cells = np.bincount(targets * len(labels) + order[:, 0], minlength=len(labels) ** 2)
+    confusion = cells.reshape(len(labels), len(labels))
     return _metrics(probabilities, truth, answers, labels=labels, confusion=confusion, threshold=None, seed=seed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from clip_emotion.errors import ClipEmotionError, DataError
 from clip_emotion.evaluation.calibration import Reliability
+from clip_emotion.files import write_atomic
 
 DPI = 150
 FONT_PACKAGE = "koreanize-matplotlib"
@@ -65,17 +65,9 @@ def figure_png(figure: Figure) -> bytes:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all; missing parent folders are made. Raises DataError where it cannot."""
     content = figure_png(figure)
-    neighbour: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            neighbour = Path(file.name)
-            file.write(content)
-        neighbour.chmod(0o644)
-        neighbour.replace(path)
+        write_atomic(path, content)
     except OSError as error:
-        if neighbour is not None:
-            neighbour.unlink(missing_ok=True)
         raise DataError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 

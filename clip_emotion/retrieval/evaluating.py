@@ -145,9 +145,10 @@ def match_classes(names: set[str], vocabulary: Vocabulary, *, families: bool = F
     if unknown and families:
         return {}
     if unknown:
+        hint = ", or judge by --families" if any(label.families for label in vocabulary.labels) else ""
         raise UsageError(
             f"Vocabulary '{vocabulary.name}' does not know the class {', '.join(map(repr, unknown))}: it has "
-            f"{', '.join(vocabulary.keys)}. Rename the class, choose another --vocab, or ask for --families."
+            f"{', '.join(vocabulary.keys)}; rename the class, choose another --vocab{hint}."
         )
     return found
 

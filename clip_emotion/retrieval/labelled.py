@@ -107,12 +107,19 @@ def open_labelled(data: str, choice: Choice) -> Iterator[Labelled]:
         yield _chosen(data, _prepared(data, choice), choice)
         return
     with open_source(path) as source:
-        tables = [name for name in source.names() if is_table(name)]
-        if path.is_file() and tables:
-            splits: Splits = _table(source, tables[0], choice)
-        else:
-            splits = _class_folders(source)
-        yield _chosen(nfc(path.name), splits, choice)
+        yield _chosen(nfc(path.name), _read(source, choice), choice)
+
+
+def _read(source: Source, choice: Choice) -> Splits:
+    pictures = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if pictures:
+        return _class_folders(source, pictures)
+    tables = [name for name in source.names() if is_table(name)]
+    if len(tables) == 1:
+        return _table(source, tables[0], choice)
+    if tables:
+        raise UsageError(f"{source.location} holds several tables ({', '.join(tables[:5])} …): name one of them.")
+    raise DataError(f"{source.location} holds no pictures: give class folders, a .zip of them, or a .csv or .tsv.")
 
 
 def _chosen(data: str, splits: Any, choice: Choice) -> Labelled:
@@ -158,11 +165,8 @@ def _sample(rows: list[Row], choice: Choice) -> list[Row]:
     return [rows[place] for place in sorted(kept)]
 
 
-def _class_folders(source: Source) -> dict[str, list[ImageRow]]:
+def _class_folders(source: Source, names: list[str]) -> dict[str, list[ImageRow]]:
     """Read ``[split/]class/picture`` at any depth: the folder that holds a picture is its class."""
-    names = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
-    if not names:
-        raise DataError(f"{source.location} holds no pictures: give class folders, a .zip of them, or a .csv or .tsv.")
     splits: dict[str, list[ImageRow]] = {}
     for name in names:
         folders = name.split("/")[:-1]

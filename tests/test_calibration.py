@@ -1,0 +1,69 @@
+"""Temperature against a grid search, bins against a loop."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.calibration import fit_temperature, negative_log_likelihood, reliability
+
+
+def drawn(seed: int, scale: float, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities whose targets are drawn from softmax(scale · similarity): the truth is T = 1 / scale."""
+    rng = np.random.default_rng(seed)
+    similarities = rng.uniform(-1, 1, size=(rows, 6))
+    return similarities, (scale * similarities + rng.gumbel(size=similarities.shape)).argmax(axis=1)
+
+
+@pytest.mark.parametrize("scale", [1.5, 8.0, 40.0])
+def test_temperature_is_the_best_of_a_grid_and_near_the_truth(scale: float) -> None:
+    similarities, targets = drawn(0, scale)
+    temperature = fit_temperature(similarities, targets)
+    best = negative_log_likelihood(similarities, targets, 1 / temperature)
+    grid = np.exp(np.linspace(np.log(0.05), np.log(500), 400))
+    values = [negative_log_likelihood(similarities, targets, float(one)) for one in grid]
+    assert best <= min(values) + 1e-9
+    assert 1 / temperature == pytest.approx(grid[int(np.argmin(values))], rel=0.03)
+    assert 1 / temperature == pytest.approx(scale, rel=0.15)
+
+
+def test_likelihood_agrees_with_a_loop() -> None:
+    similarities, targets = drawn(1, 3.0, rows=20)
+    total = 0.0
+    for row, target in zip(3.0 * similarities, targets, strict=True):
+        total -= np.log(np.exp(row[target]) / np.exp(row).sum())
+    assert negative_log_likelihood(similarities, targets, 3.0) == pytest.approx(total / 20)
+
+
+def test_nothing_to_fit_on_is_told() -> None:
+    with pytest.raises(UsageError):
+        fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_bins_agree_with_a_loop(answers: list[tuple[float, bool]]) -> None:
+    confidence = np.array([one for one, _ in answers], dtype=float)
+    correct = np.array([one for _, one in answers], dtype=bool)
+    bins = reliability(confidence, correct)
+    edges = np.linspace(0, 1, 16)
+    gap = 0.0
+    for number in range(15):
+        last = number == 14
+        inside = [
+            (one, right)
+            for one, right in answers
+            if edges[number] <= one and (one < edges[number + 1] or (last and one == 1))
+        ]
+        assert bins.counts[number] == len(inside)
+        if inside:
+            gap += abs(sum(one for one, _ in inside) - sum(right for _, right in inside))
+    assert bins.counts.sum() == len(answers)
+    assert bins.ece == pytest.approx(gap / len(answers) if answers else 0.0, abs=1e-9)
+
+
+def test_full_confidence_falls_into_the_last_bin() -> None:
+    bins = reliability(np.array([1.0, 1.0]), np.array([True, False]))
+    assert bins.counts[-1] == 2
+    assert bins.ece == 0.5
