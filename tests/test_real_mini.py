@@ -12,14 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from clip_emotion.resources import weights_dir
-
 DATA = Path(os.environ.get("CLIP_EMOTION_REAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(not (DATA / "fer2013.zip").is_file(), reason=f"no real data in {DATA}"),
-    pytest.mark.skipif(not (weights_dir() / "mini" / "mini.yaml").is_file(), reason="the mini is not trained yet"),
 ]
 
 

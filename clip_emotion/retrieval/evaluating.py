@@ -26,8 +26,6 @@ from clip_emotion.vocabulary import Vocabulary
 
 TEXT_THRESHOLD = 0.06
 """The probability from which a text is said to carry a label, for encoders that do not state their own."""
-PLAIN_TEMPLATES: dict[str, tuple[str, ...]] = {"ko": ("{}",), "en": ("{}",)}
-"""Texts are matched with the bare words: templates speak of faces."""
 BASIC = "basic8"
 """The vocabulary whose keys the families speak of."""
 TEXT_BATCH = 1024
@@ -175,8 +173,7 @@ def _evaluate_texts(
     for at, row in enumerate(usable):
         truth[at, [positions.of(label) for label in row.labels]] = True
     embeddings = encode_sentences(encoder, [row.text for row in usable], options)
-    plain = replace(vocabulary, templates=PLAIN_TEMPLATES)
-    probabilities = _probabilities(encoder, plain, embeddings, options.language, encoder.text_logit_scale)
+    probabilities = _probabilities(encoder, vocabulary, embeddings, options.language, encoder.text_logit_scale)
     metrics = _text_metrics(probabilities, truth, vocabulary, text_threshold(encoder, options), options.seed)
     return replace(about, n=len(usable), metrics=metrics, errors=errors)
 
