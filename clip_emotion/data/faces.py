@@ -69,6 +69,7 @@ class FaceDetector:
         """Return this thread's cascade: OpenCV's object is not safe to share."""
         if not hasattr(self._local, "cascade"):
             import cv2
+            import cv2.data
 
             path = Path(cv2.data.haarcascades) / CASCADE
             cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.text import nfc
@@ -79,10 +79,22 @@ def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image.I
         raise ImageError(
             f"The picture has more than the limit of {max_pixels:,} pixels: raise --max-pixels."
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageError(f"Not a picture in a format that can be read{_advice(source)}.") from error
     except _DAMAGE as error:
         raise ImageError(f"The picture is damaged or truncated and cannot be decoded ({_reason(error)}).") from error
+
+
+def read_source(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open what a source holds as upright 8-bit RGB; raises ImageError with the reason where it cannot be."""
+    if source.content is None:
+        raise ImageError(source.error or "There is no picture.")
+    if not isinstance(source.content, Image.Image):
+        return open_image(source.content, max_pixels=max_pixels)
+    try:
+        return to_rgb(source.content)
+    except _DAMAGE as error:
+        raise ImageError(f"The picture cannot be converted to RGB ({_reason(error)}).") from error
 
 
 def _stream(source: Path | bytes) -> BinaryIO:
@@ -154,7 +166,8 @@ def _to_8_bit(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
         finite = finite * 255
     elif peak > 255:
         finite = finite * (255 / peak)
-    return finite.round().clip(0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = finite.round().clip(0, 255).astype(np.uint8)
+    return scaled
 
 
 def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> list[ImageSource]:

@@ -60,8 +60,18 @@ MULTILINGUAL_TOKENIZERS = dict.fromkeys(
     ("en", "ko"),
 )
 """Text sides that were trained on Korean too, by the exact name of the tokenizer in the model's configuration."""
-_FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, ImportError, EOFError)
-_FAULTS += (pickle.UnpicklingError, SafetensorError)
+_FAULTS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,7 @@ def _fetch(spec: str, repository: str, names: list[str], cache_dir: Path | None)
     """Return the first of some files that a Hub repository has: from the cache, else over the network, trying once."""
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils import get_session
+    from huggingface_hub.utils._http import get_session
 
     try:
         for name in names:

@@ -11,6 +11,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
@@ -72,7 +73,7 @@ class VocabularyIndex:
         """
         prompts = vocabulary.prompts(language)
         encoded = encoder.encode_texts([prompt for of_label in prompts for prompt in of_label])
-        means = [part.mean(dim=0) for part in encoded.split([len(of_label) for of_label in prompts])]
+        means = [part.mean(dim=0) for part in torch.split(encoded, [len(of_label) for of_label in prompts])]
         embeddings = np.stack([normalize(mean, dim=0).numpy() for mean in means])
         if not np.isfinite(embeddings).all():
             raise ModelError(f"Model {encoder.name} gives no finite embedding for some words: its weights are damaged.")

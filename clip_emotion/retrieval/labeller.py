@@ -108,7 +108,7 @@ class ZeroShotLabeller:
         """
         _check_top(top)
         scale = self.encoder.logit_scale if logit_scale is None else logit_scale
-        finite = np.isfinite(embeddings).all(axis=1)
+        finite: NDArray[np.bool_] = np.all(np.isfinite(embeddings), axis=1)
         similarities, positions = self.index.search(np.where(finite[:, None], embeddings, 0))
         logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

@@ -9,11 +9,12 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from clip_emotion.errors import UsageError
+from clip_emotion.errors import DataError, UsageError
 from clip_emotion.types import FaceBox, Prediction, ScoredLabel
 
 BOM = b"\xef\xbb\xbf"
@@ -179,18 +180,30 @@ LAYOUTS: dict[str, Layout] = {"jsonl": JsonLines(), "csv": Csv()}
 class RowWriter:
     """Writes predictions to an open binary stream, each flushed as it comes."""
 
-    def __init__(self, stream: BinaryIO, layout: Layout, card: RunCard, *, started: bool = False) -> None:
+    def __init__(self, stream: BinaryIO, layout: Layout, card: RunCard) -> None:
         self.stream = stream
         self.layout = layout
         self.card = card
-        if not started:
-            stream.write(layout.head(card))
-            stream.flush()
+
+    def start(self) -> None:
+        """Write what stands before the first row."""
+        self._put(self.layout.head(self.card))
 
     def write(self, prediction: Prediction) -> None:
-        """Append one row."""
-        self.stream.write(self.layout.encode(to_row(prediction, self.card), self.card))
-        self.stream.flush()
+        """Append one row; raises DataError when the place is full or gone."""
+        self._put(self.layout.encode(to_row(prediction, self.card), self.card))
+
+    def _put(self, content: bytes) -> None:
+        try:
+            self.stream.write(content)
+            self.stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            place = getattr(self.stream, "name", "standard output")
+            raise DataError(
+                f"Cannot write to {place} ({error.strerror}): make room, then continue with --resume."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -204,6 +217,48 @@ class Resumed:
     def paths(self) -> set[str]:
         """The pictures that need no second look."""
         return {prediction.path for prediction in self.predictions}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go: a file in a format, begun anew or continued; ``many_rows`` where a picture may have several."""
+
+    path: Path
+    format: str
+    resume: bool = False
+    many_rows: bool = False
+
+
+@contextmanager
+def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resumed]]:
+    """Open a target for the block's rows and hand out what an interrupted run left in it.
+
+    Parquet cannot grow row by row: its rows gather as JSON lines in a neighbour ``NAME.partial.jsonl``, which becomes
+    the Parquet file when the block ends well. Raises UsageError when the place cannot be written or continued.
+    """
+    layout = LAYOUTS["jsonl" if target.format == "parquet" else target.format]
+    rows = target.path
+    if target.format == "parquet":
+        rows = target.path.with_name(target.path.name + ".partial.jsonl")
+        if target.resume and target.path.is_file() and not rows.exists():
+            read_parquet(target.path, rows)
+    try:
+        rows.parent.mkdir(parents=True, exist_ok=True)
+        there = target.resume and rows.is_file()
+        done = read_finished(rows, layout, card, many_rows=target.many_rows) if there else Resumed([], 0)
+        stream = rows.open("r+b" if there else "wb")
+    except OSError as error:
+        raise UsageError(f"Cannot write {target.path}: {error.strerror or error}.") from error
+    with stream:
+        stream.truncate(done.size)
+        stream.seek(done.size)
+        writer = RowWriter(stream, layout, card)
+        if not done.size:
+            writer.start()
+        yield writer, done
+    if target.format == "parquet":
+        write_parquet(rows, target.path)
+        rows.unlink()
 
 
 def read_finished(path: Path, layout: Layout, card: RunCard, *, many_rows: bool) -> Resumed:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from clip_emotion.data.faces import MARGIN, FaceDetector, crop_face, is_face_crop
-from clip_emotion.data.images import MAX_PIXELS, ImageSource, open_image, to_rgb
+from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.types import FaceBox
 
@@ -109,20 +109,10 @@ class RegionReader:
     def __call__(self, source: ImageSource) -> list[Region]:
         """Return at least one region; an unusable picture gives one with an error."""
         try:
-            image = self._open(source)
+            image = read_source(source, max_pixels=self.config.max_pixels)
             return [self._region(source.name, image, index, box, note) for index, box, note in self._parts(image)]
         except ImageError as error:
             return [Region(source.name, None, error=str(error))]
-
-    def _open(self, source: ImageSource) -> Image.Image:
-        if source.content is None:
-            raise ImageError(source.error or "There is no picture.")
-        if isinstance(source.content, Image.Image):
-            try:
-                return to_rgb(source.content)
-            except (OSError, ValueError) as error:
-                raise ImageError(f"The picture cannot be converted to RGB ({error}).") from error
-        return open_image(source.content, max_pixels=self.config.max_pixels)
 
     def _parts(self, image: Image.Image) -> list[tuple[int | None, FaceBox | None, str]]:
         """Choose the parts to label: (face index or None, box or None, note)."""

@@ -1,0 +1,285 @@
+"""``clip-emotion label``: pictures and words in, ranked words out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.errors import UsageError
+
+if TYPE_CHECKING:
+    from clip_emotion.data.images import ImageSource
+    from clip_emotion.retrieval.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.output import RunCard
+    from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.types import Prediction
+    from clip_emotion.vocabulary import Vocabulary
+
+DEFAULT_VOCABULARY = "kote44"
+BAR = 24
+
+
+class Language(str, Enum):
+    """The language of the shown names."""
+
+    auto = "auto"
+    ko = "ko"
+    en = "en"
+
+
+class Face(str, Enum):
+    """Which part of a picture is labelled."""
+
+    auto = "auto"
+    none = "none"
+    each = "each"
+
+
+class Format(str, Enum):
+    """How rows are written."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+    parquet = "parquet"
+
+
+class Device(str, Enum):
+    """Where the model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the rows go, settled before any work begins."""
+
+    format: str
+    path: Path | None
+    resume: bool
+    report: Path | None
+
+
+def label(
+    paths: list[str] = typer.Argument(None, help="Files, folders, globs, or - for a list on standard input."),
+    labels: str = typer.Option(None, "--labels", help='Your own words: "설렘,당황,비장함".'),
+    vocab: str = typer.Option(None, "--vocab", help=f"A vocabulary's name or file [default: {DEFAULT_VOCABULARY}]."),
+    top: int = typer.Option(5, "--top", min=1, help="How many words a row lists."),
+    model: str = typer.Option("mini", "--model", help="mini, an open_clip name/tag, a checkpoint or folder."),
+    lang: Language = typer.Option(Language.auto, "--lang", help="The language of the words."),
+    face: Face = typer.Option(Face.auto, "--face", help="The largest face, the whole picture, or a row per face."),
+    output_format: Format = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
+    out: Path = typer.Option(None, "--out", help="Write the rows to this file."),
+    batch_size: int = typer.Option(32, "--batch-size", min=1, help="Pictures the model sees at once."),
+    workers: int = typer.Option(2, "--workers", min=1, help="Threads that read pictures."),
+    device: Device = typer.Option(Device.auto, "--device", help="Where the model runs."),
+    resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
+    report: Path = typer.Option(None, "--report", help="Write an HTML contact sheet into this folder."),
+    max_pixels: int = typer.Option(100_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels."),
+) -> None:
+    """Rank emotion words for pictures of faces.
+
+    Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
+    """
+    output = _settle_output(output_format.value if output_format else None, out, resume, report)
+    from clip_emotion.data.images import allow_pixels, find_images
+    from clip_emotion.retrieval.stream import StreamConfig
+
+    words = _vocabulary(labels, vocab)
+    sources = find_images(paths or [], typer.get_binary_stream("stdin"))
+    allow_pixels(max_pixels)
+    labeller = _labeller(model, words, lang.value, device.value)
+    config = StreamConfig(face=face.value, batch_size=batch_size, workers=workers, max_pixels=max_pixels)
+    job = Job(sources, labeller, config, min(top, len(words)))
+    if job.run(output):
+        raise typer.Exit(1)
+
+
+def _settle_output(chosen: str | None, out: Path | None, resume: bool, report: Path | None) -> Output:
+    """Settle format and file; raises UsageError for combinations that cannot be."""
+    suffix = out.suffix.lower().lstrip(".") if out else ""
+    form = chosen or (suffix if suffix in ("jsonl", "csv", "parquet") else Format.table.value)
+    if out is not None and form == Format.table.value:
+        raise UsageError(f"A table goes to the screen: for {out} choose --format jsonl, csv or parquet.")
+    if form == Format.parquet.value and out is None:
+        raise UsageError("Parquet needs a file: add --out FILE.parquet.")
+    if resume and out is None:
+        raise UsageError("--resume continues a file: add --out with the stopped run's file.")
+    if out is not None and out.is_dir():
+        raise UsageError(f"{out} is a folder: give --out a file name in it.")
+    if report is not None and report.exists() and not report.is_dir():
+        raise UsageError(f"{report} is a file: give --report a folder.")
+    return Output(form, out, resume, report)
+
+
+def _vocabulary(labels: str | None, vocab: str | None) -> Vocabulary:
+    from clip_emotion.vocabulary import Vocabulary
+
+    if labels is not None and vocab is not None:
+        raise UsageError("Give either --labels or --vocab, not both.")
+    if labels is not None:
+        return Vocabulary.from_words(labels.split(","))
+    return Vocabulary.load(vocab or DEFAULT_VOCABULARY)
+
+
+def _labeller(model: str, words: Vocabulary, lang: str, device: str) -> ZeroShotLabeller:
+    from clip_emotion.models import registry
+    from clip_emotion.resources import cache_dir
+    from clip_emotion.retrieval.labeller import ZeroShotLabeller
+
+    encoder = registry.load_encoder(model, device)
+    labeller = ZeroShotLabeller(encoder, words, lang, cache=cache_dir() / "vocabularies")
+    for notice in labeller.notices:
+        say(f"Note: {notice}")
+    return labeller
+
+
+@dataclass(frozen=True)
+class Job:
+    """One labelling run: these pictures, this labeller, these settings."""
+
+    sources: Sequence[ImageSource]
+    labeller: ZeroShotLabeller
+    config: StreamConfig
+    top: int
+
+    def run(self, output: Output) -> int:
+        """Label all pictures, write rows and report, and return how many rows failed."""
+        started = time.perf_counter()
+        kept: list[Prediction] = []
+        keep = kept.append if output.report or output.format == Format.table.value else None
+        with self._sink(output) as (write, done):
+            if keep:
+                list(map(keep, done))
+            failed = sum(prediction.error is not None for prediction in done)
+            finished = {prediction.path for prediction in done}
+            pictures = [source for source in self.sources if source.name not in finished]
+            rows = 0
+            for prediction in self._predictions(pictures):
+                write(prediction)
+                rows += 1
+                failed += prediction.error is not None
+                if keep:
+                    keep(prediction)
+        if output.format == Format.table.value:
+            _print_table(kept, self._glosses())
+        if output.report:
+            say(f"Contact sheet: {self._write_report(output.report, kept)}")
+        say(_summary(len(pictures), rows, failed, time.perf_counter() - started, len(finished)))
+        return failed
+
+    @contextmanager
+    def _sink(self, output: Output) -> Iterator[tuple[Callable[[Prediction], None], Sequence[Prediction]]]:
+        """Hand out a function that writes a row, and the rows of the run that is continued."""
+        from clip_emotion.retrieval.output import LAYOUTS, RowWriter, Target, open_target
+
+        if output.format == Format.table.value:
+            yield (lambda prediction: None), []
+        elif output.path is None:
+            writer = RowWriter(typer.get_binary_stream("stdout"), LAYOUTS[output.format], self._card())
+            writer.start()
+            yield writer.write, []
+        else:
+            many_rows = self.config.face == Face.each.value
+            target = Target(output.path, output.format, output.resume, many_rows)
+            with open_target(target, self._card()) as (writer, done):
+                yield writer.write, done.predictions
+
+    def _card(self) -> RunCard:
+        from clip_emotion.retrieval.output import RunCard
+
+        settings = {
+            "lang": self.labeller.language,
+            "face": self.config.face,
+            "words": self.labeller.index.card.prompts[:12],
+        }
+        return RunCard(self.labeller.encoder.fingerprint, self.labeller.vocabulary.name, self.top, settings)
+
+    def _predictions(self, pictures: Sequence[ImageSource]) -> Iterator[Prediction]:
+        with progress_bar("Labelling", len(pictures)) as advance:
+            before: str | None = None
+            for prediction in self.labeller.stream(pictures, self.top, self.config):
+                if prediction.path != before:
+                    advance(1)
+                before = prediction.path
+                yield prediction
+
+    def _glosses(self) -> dict[str, str]:
+        other = "en" if self.labeller.language == "ko" else "ko"
+        return {entry.key: entry.names.get(other, "") for entry in self.labeller.vocabulary.labels}
+
+    def _write_report(self, folder: Path, predictions: Sequence[Prediction]) -> Path:
+        from clip_emotion.retrieval.contact_sheet import SheetConfig, write_contact_sheet
+
+        encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
+        config = SheetConfig(
+            title=f"{vocabulary.name} · {len(self.sources)} {'picture' if len(self.sources) == 1 else 'pictures'}",
+            subtitle=f"{encoder.name} {encoder.fingerprint[:12]}, {len(vocabulary)} words",
+            glosses=self._glosses(),
+            workers=self.config.workers,
+            max_pixels=self.config.max_pixels,
+        )
+        return write_contact_sheet(folder, predictions, {source.name: source for source in self.sources}, config)
+
+
+def _summary(pictures: int, rows: int, failed: int, seconds: float, before: int) -> str:
+    what = f"{pictures} {'picture' if pictures == 1 else 'pictures'}"
+    extra = f" ({rows} rows)" if rows != pictures else ""
+    again = f", {before} done before" if before else ""
+    return f"{what}{extra} in {seconds:.1f} s, {pictures / max(seconds, 1e-9):.1f} a second{again}; {failed} failed."
+
+
+def _print_table(predictions: Iterable[Prediction], glosses: dict[str, str]) -> None:
+    """Print a block of words per row, with bars; whatever the width, no text is cut off."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, style, justify in (
+        ("picture", "cyan", "left"),
+        ("word", "bold", "left"),
+        ("", "dim", "left"),
+        ("", "yellow", "left"),
+        ("probability", "", "right"),
+        ("similarity", "dim", "right"),
+    ):
+        table.add_column(heading, style=style, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for prediction in predictions:
+        for position, cells in enumerate(_table_rows(prediction, glosses)):
+            picture = _picture_cell(prediction) if position == 0 else ""
+            table.add_row(*(Text(cell) for cell in (picture, *cells)), end_section=False)
+        table.add_section()
+    Console(highlight=False, emoji=False, markup=False).print(table)
+
+
+def _table_rows(prediction: Prediction, glosses: dict[str, str]) -> list[tuple[str, ...]]:
+    if prediction.error:
+        return [(f"✗ {prediction.error}", "", "", "", "")]
+    return [
+        (
+            entry.name,
+            glosses.get(entry.key, "") if glosses.get(entry.key) != entry.name else "",
+            "█" * max(1, round(BAR * entry.probability)) if entry.probability >= 0.005 else "",
+            f"{entry.probability:.1%}",
+            f"{entry.similarity:.3f}",
+        )
+        for entry in prediction.labels
+    ]
+
+
+def _picture_cell(prediction: Prediction) -> str:
+    face = f"\nface {prediction.face_index + 1}" if prediction.face_index is not None else ""
+    note = f"\n{prediction.face_note}" if prediction.face_note else ""
+    return f"{prediction.path}{face}{note}"
