@@ -28,7 +28,7 @@ class Located(Config):
 class Overlap(Config):
     """Rows of the ``second`` split that also stand in the ``first``.
 
-    ``other_label`` counts those of which the first split has a copy under another label.
+    ``other_label`` counts those whose first copy there carries another label.
     """
 
     first: str
@@ -120,14 +120,14 @@ def _names(data: Dataset) -> list[str]:
 def _overlaps(contents: Mapping[str, Contents]) -> list[Overlap]:
     found = []
     for first, second in combinations(contents, 2):
-        labels: defaultdict[str, set[str]] = defaultdict(set)
+        labels: dict[str, str] = {}
         for key, label in zip(contents[first].keys, contents[first].labels, strict=True):
-            labels[key].add(label)
-        pairs = list(zip(contents[second].keys, contents[second].labels, strict=True))
-        rows = sum(key in labels for key, _ in pairs)
-        other = sum(key in labels and labels[key] != {label} for key, label in pairs)
-        if rows:
-            found.append(Overlap(first=first, second=second, rows=rows, other_label=other))
+            labels.setdefault(key, label)
+        pairs = zip(contents[second].keys, contents[second].labels, strict=True)
+        shared = [(label, labels[key]) for key, label in pairs if key in labels]
+        if shared:
+            other = sum(label != theirs for label, theirs in shared)
+            found.append(Overlap(first=first, second=second, rows=len(shared), other_label=other))
     return found
 
 

@@ -22,8 +22,9 @@ def class_counts_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
             values = [numbers.get(label, 0) for label in labels]
             bars = panel.barh(places, values, color="#2f6db3")
             panel.bar_label(bars, labels=[f"{value:,}" for value in values], fontsize=7, padding=2)
-            panel.set(title=f"{split} ({sum(values):,})", xlim=(0, 1.18 * max([*values, 1])))
+            panel.set(
+                title=f"{split}: {sum(values):,}", ylim=(len(labels) - 0.5, -0.5), xlim=(0, 1.18 * max([*values, 1]))
+            )
             panel.spines[["top", "right"]].set_visible(False)
         panels[0].set_yticks(places, labels=labels)
-        panels[0].invert_yaxis()
     return figure
