@@ -141,6 +141,11 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
     put(tmp_path, "t.csv", "words,mood\nx,y\n")
     with pytest.raises(UsageError, match="--text-column"):
         read(tmp_path / "t.csv")
+    put(tmp_path, "tables/a.csv", "text,label\nx,y\n")
+    assert read(tmp_path / "tables").texts[0].text == "x"
+    put(tmp_path, "tables/b.csv", "text,label\nx,y\n")
+    with pytest.raises(UsageError, match="several tables"):
+        read(tmp_path / "tables")
     root = faces(tmp_path / "faces")
     with pytest.raises(UsageError, match="no split 'dev2': it has train, validation"):
         read(root, split="dev2")

@@ -104,7 +104,7 @@ def open_labelled(data: str, choice: Choice) -> Iterator[Labelled]:
     if not path.exists() and (path.suffix or "/" in data):
         raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
     if not path.exists() or (path / "dataset_dict.json").is_file():
-        yield _chosen(data, _prepared(data, choice), choice)
+        yield _chosen(nfc(path.name), _prepared(data, choice), choice)
         return
     with open_source(path) as source:
         yield _chosen(nfc(path.name), _read(source, choice), choice)
