@@ -56,7 +56,9 @@ def labels_of(prepared, split="train"):
 
 
 def test_every_card_is_whole():
-    assert {"fer2013", "kote", "goemotions", "ferplus", "muxspace", "nsmc", "image_folder", "image_csv"} <= set(list_cards())
+    assert {"fer2013", "kote", "goemotions", "ferplus", "muxspace", "nsmc", "image_folder", "image_csv"} <= set(
+        list_cards()
+    )
     for name in list_cards():
         card = load_card(name)
         assert card.name == name

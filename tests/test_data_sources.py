@@ -66,9 +66,8 @@ def test_member_over_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatc
 def test_gzip_that_grows_past_the_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "TABLE_LIMIT", 1000)
     (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(b"a" * 5000))
-    with open_source(tmp_path) as source, open_table(source, "a.tsv.gz") as stream:
-        with pytest.raises(DataError, match="limit"):
-            stream.read()
+    with open_source(tmp_path) as source, pytest.raises(DataError, match="limit"):
+        open_table(source, "a.tsv.gz").read()
 
 
 def test_truncated_gzip_is_one_sentence(tmp_path):
