@@ -74,7 +74,7 @@ def _kaggle_api() -> Any:
         with contextlib.redirect_stdout(None):
             from kaggle.api.kaggle_api_extended import KaggleApi
     except ModuleNotFoundError as error:
-        if error.name == "kaggle":
+        if (error.name or "").split(".")[0] == "kaggle":
             raise MissingExtraError("Fetching from Kaggle", "the kaggle package", "kaggle") from error
         raise ClipEmotionError(
             f"The kaggle package is incomplete ({error}): run pip install --upgrade kaggle."
