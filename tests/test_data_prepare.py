@@ -389,6 +389,12 @@ def test_a_foreign_folder_is_never_replaced(tmp_path):
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="--to"):
+        prepare("fer2013", write(tmp_path / "raw", FER_FOLDER), tmp_path / "file" / "out")
+
+
 def test_a_failed_second_run_leaves_the_first_result(tmp_path):
     source = write(tmp_path / "raw", FER_FOLDER)
     prepare("fer2013", source, tmp_path / "out")

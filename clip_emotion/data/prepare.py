@@ -82,10 +82,8 @@ def prepare(
     card = load_card(name)
     target = to or prepared_dir(card.name)
     _check_target(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     request = Request(card, vocabulary, default_split)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch, _quiet():
-        work = Path(scratch)
+    with _scratch_beside(target) as work, _quiet():
         with _open_reading(source, request) as reading:
             writer = _write_rows(reading, work / "rows", progress)
         contents, skipped = writer.contents, writer.skipped
@@ -268,6 +266,20 @@ def _selected(contents: Contents, rows: list[int]) -> Contents:
         [contents.labels[row] for row in rows],
         [contents.blank[row] for row in rows],
     )
+
+
+@contextmanager
+def _scratch_beside(target: Path) -> Iterator[Path]:
+    """Make a working folder on the target's own disk, so that the last step is a rename; it goes with the block."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot write {target}: {error.strerror or error}; choose another folder with --to."
+        ) from error
+    with scratch as folder:
+        yield Path(folder)
 
 
 def _check_target(target: Path) -> None:
