@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,11 +17,13 @@ from clip_emotion.cli.common import progress_bar, say
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from clip_emotion.data.images import ImageSource
     from clip_emotion.retrieval.labeller import ZeroShotLabeller
     from clip_emotion.retrieval.output import RunCard
     from clip_emotion.retrieval.stream import StreamConfig
-    from clip_emotion.types import Prediction
+    from clip_emotion.types import Prediction, ScoredLabel
     from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
@@ -157,37 +160,35 @@ class Job:
     def run(self, output: Output) -> int:
         """Label all pictures, write rows and report, and return how many rows failed."""
         started = time.perf_counter()
-        kept: list[Prediction] = []
-        keep = kept.append if output.report or output.format == Format.table.value else None
+        reported: list[Prediction] = []
+        rows = 0
         with self._sink(output) as (write, done):
-            if keep:
-                list(map(keep, done))
+            if output.report:
+                reported.extend(done)
             failed = sum(prediction.error is not None for prediction in done)
             finished = {prediction.path for prediction in done}
             pictures = [source for source in self.sources if source.name not in finished]
-            rows = 0
-            for prediction in self._predictions(pictures):
+            for prediction in self._predictions(pictures, quiet=output.path is None and sys.stdout.isatty()):
                 write(prediction)
                 rows += 1
                 failed += prediction.error is not None
-                if keep:
-                    keep(prediction)
-        if output.format == Format.table.value:
-            _print_table(kept, self._glosses())
+                if output.report:
+                    reported.append(prediction)
         if output.report:
-            say(f"Contact sheet: {self._write_report(output.report, kept)}")
+            say(f"Contact sheet: {self._write_report(output.report, reported)}")
         say(_summary(len(pictures), rows, failed, time.perf_counter() - started, len(finished)))
         return failed
 
     @contextmanager
     def _sink(self, output: Output) -> Iterator[tuple[Callable[[Prediction], None], Sequence[Prediction]]]:
         """Hand out a function that writes a row, and the rows of the run that is continued."""
-        from clip_emotion.retrieval.output import LAYOUTS, RowWriter, Target, open_target
+        from clip_emotion.retrieval.output import PIPED_LAYOUTS, RowWriter, Target, open_target
 
         if output.format == Format.table.value:
-            yield (lambda prediction: None), []
+            yield TableWriter(self.labeller.vocabulary.names(self.labeller.language), self._glosses()).write, []
         elif output.path is None:
-            writer = RowWriter(typer.get_binary_stream("stdout"), LAYOUTS[output.format], self._card())
+            layout = PIPED_LAYOUTS[output.format]
+            writer = RowWriter(typer.get_binary_stream("stdout"), layout, self._card())
             writer.start()
             yield writer.write, []
         else:
@@ -206,8 +207,9 @@ class Job:
         }
         return RunCard(self.labeller.encoder.fingerprint, self.labeller.vocabulary.name, self.top, settings)
 
-    def _predictions(self, pictures: Sequence[ImageSource]) -> Iterator[Prediction]:
-        with progress_bar("Labelling", len(pictures)) as advance:
+    def _predictions(self, pictures: Sequence[ImageSource], *, quiet: bool) -> Iterator[Prediction]:
+        """Yield the rows behind a progress bar, unless the rows themselves run over the same screen."""
+        with nullcontext(_no_bar) if quiet else progress_bar("Labelling", len(pictures)) as advance:
             before: str | None = None
             for prediction in self.labeller.stream(pictures, self.top, self.config):
                 if prediction.path != before:
@@ -216,8 +218,10 @@ class Job:
                 yield prediction
 
     def _glosses(self) -> dict[str, str]:
-        other = "en" if self.labeller.language == "ko" else "ko"
-        return {entry.key: entry.names.get(other, "") for entry in self.labeller.vocabulary.labels}
+        """Return the labels' names in the other language, where they have one."""
+        shown, other = ("ko", "en") if self.labeller.language == "ko" else ("en", "ko")
+        labels = self.labeller.vocabulary.labels
+        return {entry.key: entry.names.get(other, "") for entry in labels if shown in entry.names}
 
     def _write_report(self, folder: Path, predictions: Sequence[Prediction]) -> Path:
         from clip_emotion.retrieval.contact_sheet import SheetConfig, write_contact_sheet
@@ -240,46 +244,55 @@ def _summary(pictures: int, rows: int, failed: int, seconds: float, before: int)
     return f"{what}{extra} in {seconds:.1f} s, {pictures / max(seconds, 1e-9):.1f} a second{again}; {failed} failed."
 
 
-def _print_table(predictions: Iterable[Prediction], glosses: dict[str, str]) -> None:
-    """Print a block of words per row, with bars; whatever the width, no text is cut off."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, style, justify in (
-        ("picture", "cyan", "left"),
-        ("word", "bold", "left"),
-        ("", "dim", "left"),
-        ("", "yellow", "left"),
-        ("probability", "", "right"),
-        ("similarity", "dim", "right"),
-    ):
-        table.add_column(heading, style=style, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for prediction in predictions:
-        for position, cells in enumerate(_table_rows(prediction, glosses)):
-            picture = _picture_cell(prediction) if position == 0 else ""
-            table.add_row(*(Text(cell) for cell in (picture, *cells)), end_section=False)
-        table.add_section()
-    Console(highlight=False, emoji=False, markup=False).print(table)
+def _no_bar(steps: int) -> None:
+    """Stand in for a progress bar."""
 
 
-def _table_rows(prediction: Prediction, glosses: dict[str, str]) -> list[tuple[str, ...]]:
-    if prediction.error:
-        return [(f"✗ {prediction.error}", "", "", "", "")]
-    return [
-        (
-            entry.name,
-            glosses.get(entry.key, "") if glosses.get(entry.key) != entry.name else "",
-            "█" * max(1, round(BAR * entry.probability)) if entry.probability >= 0.005 else "",
-            f"{entry.probability:.1%}",
-            f"{entry.similarity:.3f}",
+class TableWriter:
+    """Prints a block per row as it comes: the picture's path, then its words in columns, with bars.
+
+    Nothing is cut to the screen's width, so that the text is whole in a pipe too.
+    """
+
+    def __init__(self, names: Sequence[str], glosses: Mapping[str, str]) -> None:
+        from rich.console import Console
+
+        self.console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+        self.glosses = glosses
+        self.name_width = max(map(_cells, names))
+        self.gloss_width = max(map(_cells, glosses.values()), default=0)
+
+    def write(self, prediction: Prediction) -> None:
+        """Print one row's block."""
+        face = f"  face {prediction.face_index + 1}" if prediction.face_index is not None else ""
+        note = f"  ({prediction.face_note})" if prediction.face_note else ""
+        self.console.print(f"{prediction.path}{face}{note}", style="bold cyan")
+        if prediction.error:
+            self.console.print(f"  ✗ {prediction.error}", style="red")
+        for entry in prediction.labels:
+            self.console.print(self._line(entry))
+        self.console.print()
+
+    def _line(self, entry: ScoredLabel) -> Text:
+        from rich.text import Text
+
+        gloss = self.glosses.get(entry.key, "")
+        bar = "█" * round(BAR * entry.probability)
+        return Text.assemble(
+            (f"  {_padded(entry.name, self.name_width)}", "bold"),
+            (f"  {_padded(gloss, self.gloss_width)}" if self.gloss_width else "", "dim"),
+            (f"  {_padded(bar, BAR)}", "yellow"),
+            f"  {entry.probability:6.1%}",
+            (f"  {entry.similarity:6.3f}", "dim"),
         )
-        for entry in prediction.labels
-    ]
 
 
-def _picture_cell(prediction: Prediction) -> str:
-    face = f"\nface {prediction.face_index + 1}" if prediction.face_index is not None else ""
-    note = f"\n{prediction.face_note}" if prediction.face_note else ""
-    return f"{prediction.path}{face}{note}"
+def _cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for each Hangul syllable."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))

@@ -30,6 +30,9 @@ MARGIN = 0.02
 ALREADY_CROPPED = 0.7
 """A face that spans this share of a square-ish picture: the picture is a face crop already."""
 
+# OpenCV's package swaps itself for its binary while it is imported: two threads must not do so at once.
+_LOADING = threading.Lock()
+
 
 class FaceDetector:
     """Finds upright frontal faces; one object serves many threads, each with a cascade of its own."""
@@ -68,11 +71,12 @@ class FaceDetector:
     def _cascade(self) -> Any:
         """Return this thread's cascade: OpenCV's object is not safe to share."""
         if not hasattr(self._local, "cascade"):
-            import cv2
-            import cv2.data
+            with _LOADING:
+                import cv2
+                import cv2.data
 
-            path = Path(cv2.data.haarcascades) / CASCADE
-            cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None
+                path = Path(cv2.data.haarcascades) / CASCADE
+                cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None
             if cascade is None or cascade.empty():
                 raise ModelError(f"OpenCV's face cascade is missing at {path}: reinstall opencv-python-headless 4.x.")
             self._local.cascade = cascade

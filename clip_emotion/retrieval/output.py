@@ -103,8 +103,11 @@ class JsonLines:
                 yield end, json.loads(line)
 
 
+@dataclass(frozen=True)
 class Csv:
-    """One row a line with ``rank1_label, rank1_name, …`` columns; files open with a BOM so that Excel reads Hangul."""
+    """One row a line with ``rank1_label, rank1_name, …`` columns, after a BOM that lets Excel read Hangul."""
+
+    bom: bool = True
 
     def columns(self, top: int) -> list[str]:
         """Return the names of the columns."""
@@ -113,7 +116,7 @@ class Csv:
 
     def head(self, card: RunCard) -> bytes:
         """Return the BOM and the header line."""
-        return BOM + _csv_line(self.columns(card.top))
+        return (BOM if self.bom else b"") + _csv_line(self.columns(card.top))
 
     def encode(self, row: Mapping[str, Any], card: RunCard) -> bytes:
         """Return the row as one record; a cell that holds commas, quotes or line ends is quoted."""
@@ -175,6 +178,8 @@ def _nested(cells: dict[str, str]) -> dict[str, Any]:
 
 
 LAYOUTS: dict[str, Layout] = {"jsonl": JsonLines(), "csv": Csv()}
+PIPED_LAYOUTS: dict[str, Layout] = {**LAYOUTS, "csv": Csv(bom=False)}
+"""The layouts for standard output: the next program in a pipe wants no BOM."""
 
 
 class RowWriter:
@@ -240,13 +245,18 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
     rows = target.path
     if target.format == "parquet":
         rows = target.path.with_name(target.path.name + ".partial.jsonl")
-        if target.resume and target.path.is_file() and not rows.exists():
-            read_parquet(target.path, rows)
+    finished = target.format == "parquet" and target.resume and target.path.is_file() and not rows.exists()
+    if finished:
+        read_parquet(target.path, rows)
     try:
         rows.parent.mkdir(parents=True, exist_ok=True)
         there = target.resume and rows.is_file()
         done = read_finished(rows, layout, card, many_rows=target.many_rows) if there else Resumed([], 0)
         stream = rows.open("r+b" if there else "wb")
+    except UsageError:
+        if finished:
+            rows.unlink()
+        raise
     except OSError as error:
         raise UsageError(f"Cannot write {target.path}: {error.strerror or error}.") from error
     with stream:
