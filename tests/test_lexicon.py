@@ -92,6 +92,21 @@ def test_no_form_of_a_held_out_word_stands_in_it(lexicon: tuple[Concept, ...]) -
     assert [text for entry in lexicon for text in entry.texts() if STEMS.search(text)] == []
 
 
+def test_words_that_faces_may_be_trained_with_hold_no_name_of_an_unseen_label(lexicon: tuple[Concept, ...]) -> None:
+    unseen = Vocabulary.load("kote36")
+    names = {part for key in unseen.keys for part in re.split(r"[/_()]", key) if len(part) > 1}
+    opposite = "무관심"  # the opposite of 관심, and plainly neutral
+    found = [
+        (word, name)
+        for entry in lexicon
+        if entry.basic and not set(entry.kote) & set(unseen.keys)
+        for word in entry.words["ko"]
+        for name in names
+        if name in word.replace(opposite, "")
+    ]
+    assert found == []
+
+
 def test_the_stems_catch_every_held_out_word() -> None:
     for label in Vocabulary.load("synonyms7").labels:
         for name in label.names.values():
