@@ -133,7 +133,7 @@ def test_a_lexicon_of_one_concept_loads_frozen(tmp_path: Path) -> None:
     (entry,) = load_lexicon(write(tmp_path, ENTRY))
     assert (entry.concept, entry.basic, entry.words["ko"]) == ("anger", "angry", ("화남",))
     with pytest.raises(ValueError, match="frozen"):
-        entry.concept = "rage"  # type: ignore[misc]
+        entry.concept = "rage"
 
 
 @pytest.mark.parametrize("entry", [{**ENTRY, "colour": "red"}, {"concept": "anger"}, "anger"])
