@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.errors import ModelError
+from clip_emotion.files import write_atomic
 from clip_emotion.models.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
 from clip_emotion.models.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
 from clip_emotion.text import nfc
@@ -39,6 +40,10 @@ class MiniConfig(Config):
     flip_average: bool = True
     languages: tuple[str, ...] = ("ko", "en")
     trained_with: dict[str, Any] = Field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write the configuration as YAML, atomically."""
+        write_atomic(path, yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False))
 
 
 @dataclass
@@ -103,9 +108,7 @@ class MiniEncoder:
         save_tower(self.text_tower, folder / "text.safetensors")
         save_tower(self.image_tower, folder / "image.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-        values = self.config.model_dump(mode="json")
-        text = yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
-        (folder / "mini.yaml").write_text(text, encoding="utf-8")
+        self.config.write(folder / "mini.yaml")
 
 
 def save_tower(tower: nn.Module, path: Path) -> None:
@@ -153,7 +156,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """Read a tokenizer.json; raises ModelError when it is not one."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001  (the library raises bare Exception for every fault)
+    except Exception as error:
         raise ModelError(f"The tokenizer {path} cannot be read: fetch or train it again.") from error
     return tokenizer
 

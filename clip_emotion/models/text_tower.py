@@ -1,6 +1,8 @@
-"""The mini's text tower: a compact bilingual transformer over Unigram sub-words."""
+"""The mini's text tower: Unigram sub-words, a few convolutions for their neighbours, attention pooling."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,32 +20,49 @@ class TextTowerConfig(Config):
 
     vocabulary_size: int = Field(16_000, ge=8)
     token_width: int = Field(128, ge=4)
-    width: int = Field(192, ge=4)
-    layers: int = Field(3, ge=0)
-    heads: int = Field(4, ge=1)
+    width: int = Field(256, ge=4)
+    layers: int = Field(2, ge=0)
+    kernel: Literal[1, 3, 5, 7] = 3
     max_tokens: int = Field(64, ge=4)
     dropout: float = Field(0.1, ge=0, lt=1)
     dim: int = Field(256, ge=2)
 
 
-class TextTower(nn.Module):
-    """Sub-word ids [N, T] (0 is padding) → L2-normalised embeddings [N, dim].
+class NeighbourBlock(nn.Module):
+    """A pre-norm residual block over each sub-word and its neighbours: a convolution and a projection.
 
-    The token embeddings also reach the attention pooling past the transformer, so that a lone rare word keeps its own
-    meaning where context says nothing.
+    The last layer starts at zero, so that the block starts as the identity and a lone word keeps its own meaning.
     """
+
+    def __init__(self, width: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.norm = nn.LayerNorm(width)
+        self.neighbours = nn.Linear(kernel * width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, words: Tensor, there: Tensor) -> Tensor:
+        """[N, T, width] → the same; ``there`` [N, T, 1] is 0 on padding, which no word may feel."""
+        reach = self.kernel // 2
+        padded = F.pad(self.norm(words) * there, (0, 0, reach, reach))
+        # As one matrix product over the gathered neighbours, which is quicker than conv1d on a CPU.
+        windows = torch.cat([padded[:, at : at + words.shape[1]] for at in range(self.kernel)], dim=-1)
+        return words + self.out(self.dropout(F.gelu(self.neighbours(windows))))
+
+
+class TextTower(nn.Module):
+    """Sub-word ids [N, T] (0 is padding) → L2-normalised embeddings [N, dim]."""
 
     def __init__(self, config: TextTowerConfig) -> None:
         super().__init__()
         self.config = config
         self.tokens = nn.Embedding(config.vocabulary_size, config.token_width, padding_idx=PAD)
         self.widen = nn.Linear(config.token_width, config.width, bias=False)
-        self.positions = nn.Parameter(torch.zeros(config.max_tokens, config.width))
         self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                config.width, config.heads, 4 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(config.layers)
+            NeighbourBlock(config.width, config.kernel, config.dropout) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(config.width)
         self.attention = nn.Linear(config.width, 1)
@@ -53,21 +72,19 @@ class TextTower(nn.Module):
         )
         self.skip = nn.Linear(config.width, config.dim, bias=False)
         nn.init.normal_(self.tokens.weight, std=0.1)
-        nn.init.normal_(self.positions, std=0.01)
         with torch.no_grad():
             self.tokens.weight[PAD].zero_()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Embed padded sub-word ids [N, T] as [N, dim], each row of length 1."""
-        empty = ids == PAD
-        empty[:, 0] = False  # a text without a known sub-word still needs one place to look at
+        there = ids != PAD
+        there[:, 0] = True  # a text without a known sub-word still needs one place to look at
         words = self.dropout(self.widen(self.tokens(ids)))
-        hidden = words + self.positions[: ids.shape[1]]
         for block in self.blocks:
-            hidden = block(hidden, src_key_padding_mask=empty)
-        hidden = self.norm(hidden + words)
-        weights = self.attention(hidden).squeeze(-1).float().masked_fill(empty, -1e9).softmax(dim=1)
-        pooled = torch.einsum("nt,ntw->nw", weights.to(hidden.dtype), hidden)
+            words = block(words, there.unsqueeze(-1))
+        words = self.norm(words)
+        weights = self.attention(words).squeeze(-1).float().masked_fill(~there, -1e9).softmax(dim=1)
+        pooled = torch.einsum("nt,ntw->nw", weights.to(words.dtype), words)
         return F.normalize((self.head(self.dropout(pooled)) + self.skip(pooled)).float(), dim=-1)
 
 

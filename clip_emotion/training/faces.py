@@ -1,0 +1,165 @@
+"""The pictures of the mini as tensors: FER-2013 with FER+ votes, and muxspace, less what is kept out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+from datasets import Dataset
+from PIL import Image
+from pydantic import Field
+from torch import Generator, Tensor
+
+from clip_emotion.config import Config
+from clip_emotion.training.sources import prepared_once
+from clip_emotion.vocabulary import Vocabulary
+
+
+class FacesConfig(Config):
+    """Where the raw picture sets lie, how labels are softened by votes, and how often an epoch draws a picture.
+
+    ``vote_weight`` is the share of FER+'s votes in a target, used where at least ``least_votes`` of its ten voters
+    named one of the eight emotions. One training picture in ``tuning_share`` is kept out to fit the temperature, one
+    muxspace picture in ``held_out_share`` is never used here, and a muxspace class is drawn ``muxspace_cap`` times an
+    epoch at most. ``repeat`` draws a class of FER-2013 more often than once.
+    """
+
+    folder: Path
+    prepared: Path = Path("runs/prepared")
+    fer2013: str = "fer2013.zip"
+    votes: str = "ferplus_votes.csv"
+    muxspace: str = "muxspace96.zip"
+    vote_weight: float = Field(0.3, ge=0, le=1)
+    least_votes: int = Field(5, ge=1)
+    tuning_share: int = Field(33, ge=2)
+    held_out_share: int = Field(5, ge=2)
+    muxspace_cap: int = Field(400, ge=0)
+    repeat: dict[str, float] = Field(default_factory=lambda: {"disgust": 2.0})
+
+
+@dataclass(frozen=True)
+class FaceRows:
+    """Grey pictures uint8 [N, 1, 48, 48], target distributions [N, C], and how often an epoch draws each row."""
+
+    pictures: Tensor
+    targets: Tensor
+    rates: Tensor
+    _epochs: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def epoch_size(self) -> int:
+        """The expected number of pictures that an epoch draws."""
+        return round(float(self.rates.sum()))
+
+    def part(self, rows: Tensor) -> FaceRows:
+        """Return some of the rows, by mask or by position."""
+        return FaceRows(self.pictures[rows], self.targets[rows], self.rates[rows])
+
+    def joined(self, other: FaceRows) -> FaceRows:
+        """Return these rows followed by the other's."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("pictures", "targets", "rates"))
+        return FaceRows(*(torch.cat(pair) for pair in pairs))
+
+    def batch(self, step: int, size: int, seed: int) -> Tensor:
+        """Return the rows of one step: epochs are shuffled, and follow from (seed, step) alone."""
+        epoch, at = divmod(step, max(1, self.epoch_size // size))
+        return self._order(epoch, seed, size)[at * size : (at + 1) * size]
+
+    def _order(self, epoch: int, seed: int, size: int) -> Tensor:
+        if (epoch, seed) not in self._epochs:
+            self._epochs.clear()
+            generator = Generator().manual_seed(seed * 7919 + epoch)
+            whole = self.rates.floor()
+            extra = torch.rand(len(self), generator=generator) < self.rates - whole
+            drawn = torch.arange(len(self)).repeat_interleave((whole + extra).long())
+            order = drawn[torch.randperm(len(drawn), generator=generator)]
+            # Fractional rates make an epoch a little longer or shorter than expected: a shorter one begins again.
+            need = max(1, self.epoch_size // size) * size
+            self._epochs[(epoch, seed)] = order.repeat(-(-need // len(order)))[:need]
+        return self._epochs[(epoch, seed)]
+
+
+@dataclass(frozen=True)
+class FaceSplits:
+    """What trains, what fits the temperature, and what validates."""
+
+    training: FaceRows
+    tuning: FaceRows
+    validation: FaceRows
+
+
+def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
+    """Read all picture sources, preparing them below ``config.prepared`` the first time.
+
+    Training pictures that also stand in validation, blank ones and ones with conflicting labels are dropped.
+    """
+    fer = prepared_once("fer2013", config.folder / config.fer2013, config.prepared / "fer2013", drop_duplicates=True)
+    train, validation = (_rows(fer[name], basic) for name in ("train", "validation"))
+    votes = prepared_once("ferplus", config.folder / config.votes, config.prepared / "ferplus")
+    softened = _softened(train.targets, fer["train"]["path"], votes, basic, config)
+    repeats = torch.tensor([config.repeat.get(key, 1.0) for key in basic.keys])
+    train = FaceRows(train.pictures, softened, repeats[train.targets.argmax(dim=1)])
+    tuning = _share(fer["train"]["sha"], config.tuning_share)
+    return FaceSplits(
+        training=train.part(~tuning).joined(_muxspace(config, basic)),
+        tuning=_rows(fer["train"], basic).part(tuning),
+        validation=validation,
+    )
+
+
+def _muxspace(config: FacesConfig, basic: Vocabulary) -> FaceRows:
+    source = config.folder / config.muxspace
+    prepared = prepared_once("muxspace", source, config.prepared / "muxspace", drop_duplicates=True)["train"]
+    rows = _rows(prepared, basic)
+    rows = rows.part(~_share(prepared["sha"], config.held_out_share))
+    counts = rows.targets.sum(dim=0)
+    rate = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=1.0)
+    return FaceRows(rows.pictures, rows.targets, rate[rows.targets.argmax(dim=1)])
+
+
+def _share(hashes: Sequence[str], one_in: int) -> Tensor:
+    """Mark one row in ``one_in``, chosen by content alone, so that the choice outlives any change of order."""
+    return torch.tensor([int(value[:8], 16) % one_in == 0 for value in hashes])
+
+
+def _rows(split: Dataset, basic: Vocabulary, side: int = 48) -> FaceRows:
+    raw = split.cast_column("image", datasets.Image(decode=False))
+    pictures = torch.stack([_grey(cell["bytes"], side) for cell in raw["image"]])
+    names = split.features["label"].names
+    classes = torch.tensor([basic.index(names[label]) for label in split["label"]])
+    targets = torch.nn.functional.one_hot(classes, len(basic)).float()
+    return FaceRows(pictures, targets, torch.ones(len(classes)))
+
+
+def _grey(data: bytes, side: int) -> Tensor:
+    with Image.open(io.BytesIO(data)) as picture:
+        grey = picture.convert("L")
+        if grey.size != (side, side):
+            grey = grey.resize((side, side), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(grey, dtype=np.uint8))[None]
+
+
+def _softened(
+    targets: Tensor, paths: Sequence[str], votes: Mapping[str, Dataset], basic: Vocabulary, config: FacesConfig
+) -> Tensor:
+    """Mix each target with the crowd's votes (FER+, 1608.01041), where enough of them name an emotion."""
+    table = {_file(row["path"]): row for split in votes.values() for row in split}
+    softened = targets.clone()
+    for target, path in zip(softened, paths, strict=True):
+        row = table.get(_file(path))
+        counts = torch.tensor([float(row[key]) for key in basic.keys]) if row else torch.zeros(len(basic))
+        if counts.sum() >= config.least_votes:
+            target.mul_(1 - config.vote_weight).add_(config.vote_weight * counts / counts.sum())
+    return softened
+
+
+def _file(path: str) -> str:
+    return path.rsplit("/", 1)[-1]

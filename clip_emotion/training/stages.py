@@ -1,0 +1,178 @@
+"""The runs that ``clip-emotion train`` knows, by the ``kind`` in their configuration."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip_emotion.config import apply_override, read_yaml, validate
+from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.models.image_tower import ImageTower
+from clip_emotion.models.mini import MiniConfig, MiniEncoder, fingerprint_files, load_tokenizer, load_tower, save_tower
+from clip_emotion.models.text_tower import TextTower
+from clip_emotion.training.corpora import Corpora, load_corpora
+from clip_emotion.training.faces import FaceRows, load_faces
+from clip_emotion.training.fit import Report, RunResult, fit
+from clip_emotion.training.mini_image import (
+    ImageModel,
+    MiniImageConfig,
+    MiniImageObjective,
+    TextSide,
+    embed_pictures,
+    face_words,
+)
+from clip_emotion.training.mini_text import MiniTextConfig, TextModel, prepare_text_stage
+from clip_emotion.training.words import WordBank
+from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+
+PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
+COMMENTS = 2000
+"""About so many comments of a class are embedded for the faces to be trained against."""
+THRESHOLDS = [step / 1000 for step in range(20, 200, 5)]
+
+
+def train(path: Path, overrides: list[str], report: Report, resume: bool = False) -> dict[str, float]:
+    """Run the stage that a configuration describes and return its last validation figures.
+
+    Raises UsageError for an unknown ``kind`` or a faulty configuration, before any work is done.
+    """
+    values = read_yaml(path)
+    for override in overrides:
+        apply_override(values, override)
+    kind = str(values.get("kind"))
+    if kind not in STAGES:
+        raise UsageError(f"{path} has kind '{kind}': known kinds are {', '.join(STAGES)}.")
+    return STAGES[kind](values, str(path), report, resume)
+
+
+def train_text(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
+    """Train the mini's text tower; ``out`` receives ``text.safetensors``, ``tokenizer.json`` and ``mini.yaml``."""
+    config = validate(MiniTextConfig, values, source)
+    objective = prepare_text_stage(config)
+    result = fit(objective, config.fit, config.out, report, resume)
+    assert isinstance(result.model, TextModel)
+    save_tower(result.model.tower, config.out / PARTS[1])
+    mini = MiniConfig(text=config.tower, trained_with={"text": config.model_dump(mode="json")})
+    tuned = tune_text(_encoder(mini, result.model.tower, ImageTower(mini.image), config.out), objective.corpora)
+    tuned.write(config.out / PARTS[0])
+    return result.figures
+
+
+def train_image(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
+    """Train the mini's image tower against a finished text tower; ``out`` receives the whole mini."""
+    config = validate(MiniImageConfig, values, source)
+    mini, tower = _finished_text(config.text)
+    if config.tower.dim != mini.text.dim:
+        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, the text tower's is {mini.text.dim}.")
+    encoder = _encoder(mini, tower, ImageTower(config.tower), config.text)
+    basic = Vocabulary.load("basic8")
+    splits = load_faces(config.faces, basic)
+    text = text_side(encoder, basic, load_corpora(config.comments))
+    torch.manual_seed(config.seed)
+    objective = MiniImageObjective(config, splits.training, splits.validation, text)
+    result = fit(objective, config.fit, config.out, report, resume)
+    assert isinstance(result.model, ImageModel)
+    _assemble(mini, result, config, text, splits.tuning)
+    return result.figures
+
+
+def _assemble(mini: MiniConfig, result: RunResult, config: MiniImageConfig, text: TextSide, tuning: FaceRows) -> None:
+    assert isinstance(result.model, ImageModel)
+    save_tower(result.model.tower, config.out / PARTS[2])
+    for name in (PARTS[1], PARTS[3]):
+        shutil.copyfile(config.text / name, config.out / name)
+    scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
+    record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
+    update = {"image": config.tower, "logit_scale": scale, "trained_with": record}
+    mini.model_copy(update=update).write(config.out / PARTS[0])
+
+
+def text_side(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> TextSide:
+    """Embed all that faces are trained against: each class's prompts per language, and comments of one emotion."""
+    bank = face_words(basic, Vocabulary.load("kote36"))
+    prototypes, prompts = {}, {}
+    for language in LANGUAGES:
+        names = [encoder.encode_texts(group) for group in basic.prompts(language)]
+        prototypes[language] = torch.stack([nn.functional.normalize(group.mean(dim=0), dim=-1) for group in names])
+        prompts[language] = tuple(encoder.encode_texts(group) for group in _all_prompts(bank, language))
+    return TextSide(prototypes, prompts, _comments(encoder, basic, corpora))
+
+
+def _all_prompts(bank: WordBank, language: str) -> list[list[str]]:
+    templates = bank.vocabulary.templates.get(language, ("{}",))
+    return [[template.format(word) for word in words[language] for template in templates] for words in bank.words]
+
+
+def _comments(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> tuple[Tensor, ...]:
+    """Embed the GoEmotions comments whose one label is a basic emotion, in both languages, by class."""
+    vocabulary = Vocabulary.load("goemotions28")
+    class_of = [basic.match(key) for key in vocabulary.keys]
+    pools: list[list[str]] = [[] for _ in basic.keys]
+    for corpus in ("goemotions_en", "goemotions_ko"):
+        rows = corpora.training[corpus]
+        single = rows.targets.sum(dim=1) == 1
+        for row in single.nonzero().flatten().tolist():
+            label = class_of[int(rows.targets[row].argmax())]
+            if label:
+                pools[basic.index(label.key)].append(rows.texts[row])
+    embedded = [encoder.encode_texts(pool[:: max(1, len(pool) // COMMENTS)]) for pool in pools]
+    return tuple(embedded)
+
+
+def image_temperature(tower: ImageTower, text: TextSide, tuning: FaceRows) -> float:
+    """Fit the one temperature on kept-out training pictures, over both languages' names of their classes."""
+    embeddings = embed_pictures(tower, tuning.pictures)
+    classes = tuning.targets.argmax(dim=1)
+    there = classes.unique()
+    position = {int(c): at for at, c in enumerate(there)}
+    targets = torch.tensor([position[int(c)] for c in classes])
+    similarities = torch.cat([embeddings @ text.prototypes[language][there].T for language in LANGUAGES])
+    return fit_temperature(similarities.numpy(), targets.repeat(len(LANGUAGES)).numpy())
+
+
+def tune_text(encoder: MiniEncoder, corpora: Corpora) -> MiniConfig:
+    """Fit the text scale and the multi-label threshold on KOTE comments that neither train nor validate."""
+    vocabulary, rows = Vocabulary.load("kote44"), corpora.tuning["kote"]
+    prompts = vocabulary.prompts("ko")
+    labels = torch.stack([nn.functional.normalize(encoder.encode_texts(g).mean(dim=0), dim=-1) for g in prompts])
+    similarities = encoder.encode_texts(list(rows.texts)) @ labels.T
+    # A comment with several labels counts once with each of them.
+    pairs = rows.targets.nonzero()
+    scale = 1 / fit_temperature(similarities[pairs[:, 0]].numpy(), pairs[:, 1].numpy())
+    probabilities = (scale * similarities).softmax(dim=1)
+    scores = {threshold: _macro_f1(probabilities >= threshold, rows.targets > 0) for threshold in THRESHOLDS}
+    best = max(scores, key=lambda threshold: scores[threshold])
+    return encoder.config.model_copy(update={"text_logit_scale": scale, "text_threshold": best})
+
+
+def _macro_f1(predicted: Tensor, truth: Tensor) -> float:
+    hits, both = (predicted & truth).sum(dim=0), predicted.sum(dim=0) + truth.sum(dim=0)
+    return float((2 * hits / both.clamp_min(1)).mean())
+
+
+def _finished_text(folder: Path) -> tuple[MiniConfig, TextTower]:
+    path = folder / PARTS[0]
+    if not path.is_file():
+        raise ModelError(f"There is no finished text tower in {folder}: run its configuration first.")
+    values = read_yaml(path)
+    mini = validate(MiniConfig, values, str(path))
+    tower = TextTower(mini.text)
+    load_tower(tower, folder / PARTS[1])
+    return mini, tower
+
+
+def _encoder(mini: MiniConfig, text: TextTower, image: ImageTower, folder: Path) -> MiniEncoder:
+    tokenizer = load_tokenizer(folder / PARTS[3])
+    return MiniEncoder(mini, text, image, tokenizer, torch.device("cpu"), fingerprint_files([folder / PARTS[1]]))
+
+
+STAGES: dict[str, Callable[[dict[str, Any], str, Report, bool], dict[str, float]]] = {
+    "mini_text": train_text,
+    "mini_image": train_image,
+}
