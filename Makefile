@@ -9,9 +9,10 @@ SHELL := bash
 VENV ?= .venv
 PIP_ARGS ?=
 BIN := $(VENV)/bin
-INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off $(PIP_ARGS)
-# One line a package, so that a long download is seen to move; pip's warnings and errors stay on stderr.
-SHOW := awk '/^ *(Downloading|Using cached) / && !/\.metadata/ {print "  " $$0; fflush()} \
+INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install \
+  --progress-bar off --no-compile $(PIP_ARGS)
+# One line a large package, so that a long download is seen to move; pip's warnings and errors stay on stderr.
+SHOW := awk '/^ *(Downloading|Using cached) .*[MG]B\)/ {print "  " $$0; fflush()} \
              /^Installing collected/ {print "  Unpacking, which takes a minute …"; fflush()}'
 INPUTS := pyproject.toml constraints.txt
 

@@ -82,6 +82,11 @@ def test_every_verb_explains_itself(verb: list[str], capsys: pytest.CaptureFixtu
     assert err == ""
 
 
+def test_square_brackets_in_help_are_text_and_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["evaluate", "--help"]) == 0
+    assert ".tsv[.gz]" in capsys.readouterr().out
+
+
 def test_shim_runs_from_a_clone(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "--version"], cwd=tmp_path, capture_output=True, text=True, timeout=120

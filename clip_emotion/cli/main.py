@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import sys
@@ -14,6 +13,12 @@ import typer
 
 from clip_emotion import __version__
 from clip_emotion.cli.common import say
+from clip_emotion.cli.data import app as data_app
+from clip_emotion.cli.doctor import doctor
+from clip_emotion.cli.evaluate import evaluate
+from clip_emotion.cli.families import families
+from clip_emotion.cli.label import label
+from clip_emotion.cli.train import train
 from clip_emotion.errors import ClipEmotionError
 
 DEBUG_VARIABLE = "CLIP_EMOTION_DEBUG"
@@ -24,6 +29,7 @@ app = typer.Typer(
     help="Name the emotion in a face with any words you like, in Korean or English.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # help texts hold square brackets, which rich markup would swallow
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -44,38 +50,12 @@ def _options(
         os.environ[DEBUG_VARIABLE] = "1"
 
 
-def _is_there(verb: str) -> bool:
-    return importlib.util.find_spec(f"clip_emotion.cli.{verb}") is not None
-
-
-def _register() -> None:
-    if _is_there("label"):
-        from clip_emotion.cli.label import label
-
-        app.command("label")(label)
-    if _is_there("evaluate"):
-        from clip_emotion.cli.evaluate import evaluate
-
-        app.command("evaluate")(evaluate)
-    if _is_there("data"):
-        from clip_emotion.cli.data import app as data_app
-
-        app.add_typer(data_app, name="data")
-        if _is_there("families"):
-            from clip_emotion.cli.families import families
-
-            data_app.command("families")(families)
-    if _is_there("train"):
-        from clip_emotion.cli.train import train
-
-        app.command("train")(train)
-    if _is_there("doctor"):
-        from clip_emotion.cli.doctor import doctor
-
-        app.command("doctor")(doctor)
-
-
-_register()
+app.command("label")(label)
+app.command("evaluate")(evaluate)
+app.command("train")(train)
+app.add_typer(data_app, name="data")
+data_app.command("families")(families)
+app.command("doctor")(doctor)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
