@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import GRACE_HOPPER, noise, plain, two_faces
+from PIL import Image
 
 from clip_emotion.data.faces import FaceDetector, crop_face, is_face_crop
 from clip_emotion.data.images import open_image

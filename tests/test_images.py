@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import COLOURS, noise, plain, save
+from PIL import Image
 
 from clip_emotion.data.images import find_images, open_image, resolve_path, to_rgb
 from clip_emotion.data.inputs import as_sources
@@ -32,7 +32,9 @@ def test_every_format_gives_rgb_of_its_colour(tmp_path: Path, suffix: str) -> No
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr", "I;16", "I", "F"])
 def test_every_mode_gives_rgb(mode: str) -> None:
-    image = to_rgb(plain("green").convert("L").convert(mode) if mode in ("I;16", "I", "F") else plain("green").convert(mode))
+    image = to_rgb(
+        plain("green").convert("L").convert(mode) if mode in ("I;16", "I", "F") else plain("green").convert(mode)
+    )
     assert image.mode == "RGB"
     assert image.size == (48, 48)
 

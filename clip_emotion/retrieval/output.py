@@ -141,7 +141,7 @@ class Csv:
 
 def _csv_line(cells: list[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().encode("utf-8")
 
 
