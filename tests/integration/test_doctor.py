@@ -24,8 +24,8 @@ from clip_emotion.vocabulary import shipped_vocabularies
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in for a person's home: a cache folder, sound weights, no Kaggle token."""
-    text = TextTowerConfig(vocabulary_size=8, token_width=4, width=4, layers=0, heads=1, dim=4)
-    image = ImageTowerConfig(stem=2, widths=(2,), blocks=(1,), image_size=8, dim=4)
+    text = TextTowerConfig(vocabulary_size=8)
+    image = ImageTowerConfig()
     tokenizer = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
     towers = TextTower(text), ImageTower(image)
     config = MiniConfig(text=text, image=image)
@@ -49,8 +49,10 @@ def test_a_whole_machine_is_ready(home: Path, capsys: pytest.CaptureFixture[str]
     code, ready, found = diagnose(capsys)
     assert (code, ready) == (0, True)
     assert found["torch"]["value"] == metadata.version("torch")
+    folder = home / "weights" / "mini"
     fingerprint = registry.load_encoder("mini", "cpu").fingerprint
-    assert found["mini"]["value"] == f"{fingerprint}, 0.0 MB, reads ko and en ({home / 'weights' / 'mini'})"
+    megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    assert found["mini"]["value"] == f"{fingerprint}, {megabytes:.1f} MB, reads ko and en ({folder})"
     assert found["cache"]["value"] == f"{home / 'cache'} (made when it is needed)"
     assert set(shipped_vocabularies()) == {word.split(" (")[0] for word in found["vocabularies"]["value"].split(", ")}
     assert found["face detector"]["value"].startswith("haarcascade_frontalface_default.xml of OpenCV 4.")
