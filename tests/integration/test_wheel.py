@@ -47,7 +47,8 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a virtual environment that holds the wheel and borrows its dependencies from the running interpreter."""
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=False, symlinks=os.name != "nt")
-    places = sysconfig.get_paths(scheme="venv", vars={"base": str(home), "platbase": str(home)})
+    scheme = "nt" if os.name == "nt" else "posix_prefix"
+    places = sysconfig.get_paths(scheme=scheme, vars={"base": str(home), "platbase": str(home)})
     pip = [sys.executable, "-m", "pip", "--python", home, "install", "--quiet"]
     call([*pip, "--no-deps", "--no-index", wheel], cwd=home)
     # A line in a .pth file adds a folder without running the .pth files in it: an editable install there stays unseen.
