@@ -14,7 +14,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class ImageTowerConfig(Config):
-    """Sizes of the image tower: the stem's width, then each stage's width and number of blocks (each halves the side)."""
+    """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
+
+    Each stage halves the side of its features.
+    """
 
     stem: int = Field(32, ge=1)
     widths: tuple[int, ...] = (64, 128, 256)

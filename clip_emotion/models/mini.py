@@ -34,9 +34,9 @@ class MiniConfig(Config):
     name: str = "mini"
     text: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
     image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
-    logit_scale: float = Field(20.0, gt=0)
-    text_logit_scale: float = Field(20.0, gt=0)
-    text_threshold: float = Field(0.06, gt=0, lt=1)
+    logit_scale: float = Field(default=20.0, gt=0)
+    text_logit_scale: float = Field(default=20.0, gt=0)
+    text_threshold: float = Field(default=0.06, gt=0, lt=1)
     flip_average: bool = True
     languages: tuple[str, ...] = ("ko", "en")
     trained_with: dict[str, Any] = Field(default_factory=dict)
@@ -48,7 +48,7 @@ class MiniConfig(Config):
 
 @dataclass
 class MiniEncoder:
-    """An ImageTextEncoder made of a small residual network and a small bilingual transformer.
+    """An ImageTextEncoder made of a small residual network and a small bilingual text tower.
 
     ``encode_images`` averages the embeddings of a picture and its mirror image. ``text_threshold`` is the probability
     from which a text is said to carry a label where several may be true.
@@ -70,7 +70,7 @@ class MiniEncoder:
         self.text_threshold = self.config.text_threshold
         self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
         self.text_tower.to(self.device).eval()
-        self.image_tower.to(self.device, memory_format=torch.channels_last).eval()
+        self.image_tower.to(self.device).to(memory_format=torch.channels_last).eval()
 
     def _preprocess(self, image: Image.Image) -> Tensor:
         size = self.config.image.image_size
@@ -84,7 +84,7 @@ class MiniEncoder:
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Embed pictures: RGB in [0, 1], [N, 3, H, W] → [N, D], L2-normalised, on the CPU."""
         grey = standardise(luminance(pixels.to(self.device)))
-        embedding = self.image_tower(grey)
+        embedding: Tensor = self.image_tower(grey)
         if self.config.flip_average:
             embedding = nn.functional.normalize(embedding + self.image_tower(grey.flip(3)), dim=-1)
         return embedding.cpu()

@@ -13,7 +13,7 @@ from clip_emotion.runtime import resolve_device
 
 
 def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
-    """Load ``mini``, a folder that ``train`` wrote, or any open_clip model (``name/tag``, a local checkpoint, a Hub id).
+    """Load ``mini``, a folder that ``train`` wrote, or an open_clip model (``name/tag``, a local checkpoint, a Hub id).
 
     Raises UsageError for an unknown name and ModelError where weights are missing, broken or out of reach.
     """

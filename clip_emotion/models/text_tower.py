@@ -50,7 +50,8 @@ class NeighbourBlock(nn.Module):
         padded = F.pad(self.norm(words) * there, (0, 0, reach, reach))
         # As one matrix product over the gathered neighbours, which is quicker than conv1d on a CPU.
         windows = torch.cat([padded[:, at : at + words.shape[1]] for at in range(self.kernel)], dim=-1)
-        return words + self.out(self.dropout(F.gelu(self.neighbours(windows))))
+        change: Tensor = self.out(self.dropout(F.gelu(self.neighbours(windows))))
+        return words + change
 
 
 class TextTower(nn.Module):

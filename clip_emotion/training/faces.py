@@ -65,8 +65,9 @@ class FaceRows:
 
     def joined(self, other: FaceRows) -> FaceRows:
         """Return these rows followed by the other's."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in ("pictures", "targets", "rates"))
-        return FaceRows(*(torch.cat(pair) for pair in pairs))
+        pictures = torch.cat((self.pictures, other.pictures))
+        targets = torch.cat((self.targets, other.targets))
+        return FaceRows(pictures, targets, torch.cat((self.rates, other.rates)))
 
     def batch(self, step: int, size: int, seed: int) -> Tensor:
         """Return the rows of one step: epochs are shuffled, and follow from (seed, step) alone."""

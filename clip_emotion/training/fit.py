@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from types import FrameType
+from typing import Any, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -17,6 +21,9 @@ from torch import Tensor, nn
 
 from clip_emotion.config import Config
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.files import write_atomic
+
+METRICS = "metrics.jsonl"
 
 
 class FitConfig(Config):
@@ -42,7 +49,10 @@ class Objective(Protocol):
     Because batch and augmentation follow from (seed, step) alone, a resumed run repeats an unbroken one to the bit.
     """
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """The model whose weights are trained."""
+        ...
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the loss of one step; ``progress`` runs from 0 to 1 over the run."""
@@ -85,6 +95,7 @@ class Run:
         self.average = copy.deepcopy(objective.model).requires_grad_(False)
         self.step = 0
         self.seconds = 0.0
+        self.smooth = math.nan
         self.figures: dict[str, float] = {}
 
     @property
@@ -100,6 +111,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "loss": self.smooth,
             "figures": self.figures,
             "config": self.config.model_dump(mode="json"),
         }
@@ -108,56 +120,92 @@ class Run:
         temporary.replace(self.path)
 
     def load(self) -> None:
-        """Go on from the checkpoint; raises when it is broken or of other settings."""
+        """Go on from the checkpoint; raises ModelError when it is broken, UsageError when it is of other settings."""
+        other = UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
         try:
-            state = torch.load(self.path, weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, weights_only=True)
+            settings = state["config"]
+            self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
+            self.smooth = state.get("loss", math.nan)
+            weights, average, optimizer = state["model"], state["average"], state["optimizer"]
         except Exception as error:
             raise ModelError(f"The checkpoint {self.path} cannot be read: delete it to start afresh.") from error
-        if state["config"] != self.config.model_dump(mode="json"):
-            raise UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
-        self.objective.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
+        if settings != self.config.model_dump(mode="json"):
+            raise other
+        try:
+            self.objective.model.load_state_dict(weights)
+            self.average.load_state_dict(average)
+            self.optimizer.load_state_dict(optimizer)
+        except (RuntimeError, ValueError) as error:
+            raise other from error
 
 
 def fit(objective: Objective, config: FitConfig, folder: Path, report: Report, resume: bool = False) -> RunResult:
     """Train an objective; writes ``checkpoint.pt`` and ``metrics.jsonl`` into the folder as it goes.
 
     The learning rate warms up linearly and falls as a cosine (1608.03983); the exponential average of the weights is
-    what is validated and returned. Ctrl-C saves the checkpoint before it goes on its way. Raises UsageError when
-    ``resume`` finds a checkpoint of other settings.
+    what is validated and returned. ``resume`` goes on from the folder's checkpoint; of a finished run it returns what
+    is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one stops at once,
+    with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other settings,
+    ModelError when that is broken or the loss is no longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(objective, config, folder)
     if resume and run.path.is_file():
         run.load()
+    _forget_after(run.step, folder / METRICS)
+    with hold_interrupt() as interrupted:
+        _train(run, report, interrupted)
+    if interrupted():
+        raise KeyboardInterrupt
+    return RunResult(run.average.eval(), run.figures, run.seconds)
+
+
+@contextmanager
+def hold_interrupt() -> Iterator[Callable[[], bool]]:
+    """Hold the first Ctrl-C back while the block runs and hand out a function that tells whether it came.
+
+    A second one interrupts at once. Where Ctrl-C cannot arrive (in another thread than the main one, or where the
+    process ignores it) nothing is changed.
+    """
+    came = threading.Event()
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        came.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield came.is_set
+        return
+    signal.signal(signal.SIGINT, hold)
     try:
-        _train(run, report)
-    except KeyboardInterrupt:
-        run.save()
-        raise
-    return RunResult(run.average, run.figures, run.seconds)
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _train(run: Run, report: Report) -> None:
-    config, began, smooth = run.config, time.monotonic() - run.seconds, math.nan
+def _train(run: Run, report: Report, interrupted: Callable[[], bool]) -> None:
+    config, began = run.config, time.monotonic() - run.seconds
     first, started = run.step, time.monotonic()
     while run.step < config.steps:
         loss = _one_step(run)
-        smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+        run.smooth = loss if math.isnan(run.smooth) else 0.98 * run.smooth + 0.02 * loss
         run.step += 1
         run.seconds = time.monotonic() - began
         last = run.step == config.steps
         if last or run.step % config.evaluate_every == 0:
             run.figures = run.objective.validate(run.average.eval())
-            _log(run, smooth)
-        if last or run.step % config.save_every == 0:
+            _log(run)
+        stop = interrupted()
+        if last or stop or run.step % config.save_every == 0:
             run.save()
         if last or run.step % config.log_every == 0:
-            rate = (run.step - first) / (time.monotonic() - started)
+            rate = (run.step - first) / max(time.monotonic() - started, 1e-9)
             fresh = run.step % config.evaluate_every == 0 or last
-            report(Progress(run.step, config.steps, smooth, rate, run.figures if fresh else None))
+            report(Progress(run.step, config.steps, run.smooth, rate, run.figures if fresh else None))
+        if stop:
+            break
 
 
 def _one_step(run: Run) -> float:
@@ -193,10 +241,25 @@ def _average(run: Run) -> None:
             kept.copy_(new)
 
 
-def _log(run: Run, loss: float) -> None:
-    line = {"step": run.step, "seconds": round(run.seconds, 1), "loss": round(loss, 5), **run.figures}
-    with (run.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+def _log(run: Run) -> None:
+    line = {"step": run.step, "seconds": round(run.seconds, 1), "loss": round(run.smooth, 5), **run.figures}
+    with (run.folder / METRICS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _forget_after(step: int, path: Path) -> None:
+    """Drop the lines of steps that are about to be taken again, and a last line that was cut off."""
+    if not path.is_file():
+        return
+    kept = [line for line in path.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step]
+    write_atomic(path, "".join(f"{line}\n" for line in kept))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def schedule(progress: float, warmup: float) -> float:

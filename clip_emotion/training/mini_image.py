@@ -131,7 +131,7 @@ class MiniImageObjective:
         assert isinstance(model, ImageModel)
         embeddings = embed_pictures(model.tower, self.validation.pictures)
         truth = self.validation.targets.argmax(dim=1)
-        there = truth.unique()
+        there = torch.unique(truth)
         figures = {}
         for language in LANGUAGES:
             best = there[(embeddings @ self.text.prototypes[language][there].T).argmax(dim=1)]
@@ -145,7 +145,7 @@ class MiniImageObjective:
 def embed_pictures(tower: ImageTower, pictures: Tensor, batch: int = 256) -> Tensor:
     """Embed grey pictures uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
     parts = []
-    for chunk in pictures.split(batch):
+    for chunk in torch.split(pictures, batch):
         grey = standardise(chunk.float())
         parts.append(nn.functional.normalize(tower(grey) + tower(grey.flip(3)), dim=-1))
     return torch.cat(parts)
