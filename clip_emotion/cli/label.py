@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ def label(
     words = _vocabulary(labels, vocab)
     sources = find_images(paths or [], typer.get_binary_stream("stdin"))
     allow_pixels(max_pixels)
+    # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
+    warnings.filterwarnings("ignore", module="PIL")
     labeller = _labeller(model, words, lang.value, device.value)
     config = StreamConfig(face=face.value, batch_size=batch_size, workers=workers, max_pixels=max_pixels)
     job = Job(sources, labeller, config, min(top, len(words)))
@@ -111,6 +114,7 @@ def label(
 
 def _settle_output(chosen: str | None, out: Path | None, resume: bool, report: Path | None) -> Output:
     """Settle format and file; raises UsageError for combinations that cannot be."""
+    out = None if out == Path("-") else out
     suffix = out.suffix.lower().lstrip(".") if out else ""
     form = chosen or (suffix if suffix in ("jsonl", "csv", "parquet") else Format.table.value)
     if out is not None and form == Format.table.value:
@@ -266,7 +270,7 @@ class TableWriter:
         """Print one row's block."""
         face = f"  face {prediction.face_index + 1}" if prediction.face_index is not None else ""
         note = f"  ({prediction.face_note})" if prediction.face_note else ""
-        self.console.print(f"{prediction.path}{face}{note}", style="bold cyan")
+        self.console.print(f"{_printable(prediction.path)}{face}{note}", style="bold cyan")
         if prediction.error:
             self.console.print(f"  ✗ {prediction.error}", style="red")
         for entry in prediction.labels:
@@ -279,7 +283,7 @@ class TableWriter:
         gloss = self.glosses.get(entry.key, "")
         bar = "█" * round(BAR * entry.probability)
         return Text.assemble(
-            (f"  {_padded(entry.name, self.name_width)}", "bold"),
+            (f"  {_padded(_printable(entry.name), self.name_width)}", "bold"),
             (f"  {_padded(gloss, self.gloss_width)}" if self.gloss_width else "", "dim"),
             (f"  {_padded(bar, BAR)}", "yellow"),
             f"  {entry.probability:6.1%}",
@@ -292,6 +296,11 @@ def _cells(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def _printable(text: str) -> str:
+    """Write out control characters, which a terminal would obey."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
 
 
 def _padded(text: str, width: int) -> str:
