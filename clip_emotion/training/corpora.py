@@ -12,12 +12,14 @@ from pydantic import Field
 from torch import Tensor
 
 from clip_emotion.config import Config
-from clip_emotion.training.sources import prepared_once
+from clip_emotion.errors import DataError
+from clip_emotion.training.sources import RawSource
 
 
 class SourcesConfig(Config):
-    """Where the raw text sets lie; KOTE's last rows are kept out: ``kote_tuning`` for scales, the very last to validate.
+    """Where the raw text sets lie, and which rows are kept out of training.
 
+    KOTE's last ``kote_validation`` rows validate, and the ``kote_tuning`` rows before them fit the scales.
     Reviews with a rating of at most ``nsmc_low`` are negative, of at least ``nsmc_high`` positive, others unused.
     """
 
@@ -31,6 +33,19 @@ class SourcesConfig(Config):
     kote_tuning: int = Field(300, ge=1)
     nsmc_low: int = 4
     nsmc_high: int = 9
+
+    def raw(self) -> dict[str, RawSource]:
+        """Return the raw data sets by the names of their settings."""
+        files = {
+            "kote": ("kote", self.kote, "kote"),
+            "goemotions_train": ("goemotions", self.goemotions_train, self.goemotions_train.split(".", 1)[0]),
+            "goemotions_dev": ("goemotions", self.goemotions_dev, self.goemotions_dev.split(".", 1)[0]),
+            "nsmc": ("nsmc", self.nsmc, "nsmc"),
+        }
+        return {
+            name: RawSource(card, self.folder / file, self.prepared / folder)
+            for name, (card, file, folder) in files.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -47,34 +62,43 @@ class TextRows:
 
 @dataclass(frozen=True)
 class Corpora:
-    """Text rows by corpus (``kote``, ``goemotions_en``, ``goemotions_ko``, ``nsmc``): to train, to tune, to validate."""
+    """Text rows to train, to tune and to validate: ``kote``, ``goemotions_en``, ``goemotions_ko`` and ``nsmc``."""
 
     training: dict[str, TextRows]
     tuning: dict[str, TextRows]
     validation: dict[str, TextRows]
 
     def for_tokenizer(self) -> list[str]:
-        """Return every text that is trained on."""
-        return [text for rows in self.training.values() for text in rows.texts]
+        """Return the texts that the sub-words are learned from: all that trains, but one review in four."""
+        strides = {"nsmc": 4}
+        return [text for name, rows in self.training.items() for text in rows.texts[:: strides.get(name, 1)]]
 
 
 def load_corpora(config: SourcesConfig) -> Corpora:
-    """Read all text sources, preparing them below ``config.prepared`` the first time."""
-    kote = _labelled(_table(config, "kote", config.kote, "kote"), "text")
+    """Read all text sources, preparing them below ``config.prepared`` the first time.
+
+    Raises DataError when a source is missing, in no known layout, or holds too few comments to keep some out.
+    """
+    raw = config.raw()
+    kote = _labelled(_table(raw["kote"]), "text")
     cut = len(kote.texts) - config.kote_validation
+    if cut <= config.kote_tuning:
+        raise DataError(
+            f"{raw['kote'].path} holds {len(kote.texts)} comments, which leaves none to train on: "
+            "lower kote_validation and kote_tuning."
+        )
     training = {"kote": kote.part(slice(0, cut - config.kote_tuning))}
     tuning = {"kote": kote.part(slice(cut - config.kote_tuning, cut))}
     validation = {"kote": kote.part(slice(cut, None))}
-    for file, place in ((config.goemotions_train, training), (config.goemotions_dev, validation)):
-        rows = _table(config, "goemotions", file, file.split(".", 1)[0])
+    for name, place in (("goemotions_train", training), ("goemotions_dev", validation)):
+        rows = _table(raw[name])
         place["goemotions_en"], place["goemotions_ko"] = _labelled(rows, "text"), _labelled(rows, "text_ko")
-    training["nsmc"] = _reviews(_table(config, "nsmc", config.nsmc, "nsmc"), config)
+    training["nsmc"] = _reviews(_table(raw["nsmc"]), config)
     return Corpora(training, tuning, validation)
 
 
-def _table(config: SourcesConfig, card: str, file: str, folder: str) -> Dataset:
-    splits = prepared_once(card, config.folder / file, config.prepared / folder)
-    return next(iter(splits.values()))
+def _table(source: RawSource) -> Dataset:
+    return next(iter(source.load().values()))
 
 
 def _labelled(rows: Dataset, column: str) -> TextRows:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from clip_emotion.config import Config
 from clip_emotion.data.lexicon import Concept, load_lexicon
+from clip_emotion.errors import UsageError
+from clip_emotion.models.mini import load_tokenizer
 from clip_emotion.models.text_tower import PAD, TextTower, TextTowerConfig, pad_ids, tokenize
 from clip_emotion.training.corpora import Corpora, SourcesConfig, load_corpora
 from clip_emotion.training.fit import FitConfig
@@ -53,7 +55,11 @@ class LossWeights(Config):
 
 
 class MiniTextConfig(Config):
-    """Configuration of the text stage."""
+    """Configuration of the text stage.
+
+    ``fit`` trains the words alone (a tower without its blocks), which is quick; ``deepen`` then adds the blocks, which
+    start as the identity, and trains everything at a lower rate.
+    """
 
     kind: Literal["mini_text"]
     seed: int = 0
@@ -64,6 +70,7 @@ class MiniTextConfig(Config):
     weights: LossWeights = Field(default_factory=LossWeights)
     word_dropout: float = Field(0.1, ge=0, lt=1)
     fit: FitConfig
+    deepen: FitConfig | None = None
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
@@ -91,7 +98,8 @@ class TextModel(nn.Module):
 
     def logits(self, texts: Tensor, prototypes: Tensor, label_set: str) -> Tensor:
         """Return scaled cosines [N, C]; the scale stays at or below 100, as in CLIP."""
-        return self.log_scales[label_set].exp().clamp(max=100.0) * texts @ prototypes.T
+        scale: Tensor = self.log_scales[label_set].exp().clamp(max=100.0)
+        return scale * texts @ prototypes.T
 
     def embed(self, ids: list[list[int]]) -> Tensor:
         """Embed tokenised texts [N] as [N, D], in three groups of like length to spare padding."""
@@ -228,16 +236,20 @@ class MiniTextObjective:
 
     def _new_words(self, model: TextModel, language: str) -> float:
         vocabulary = self.vocabularies["basic8"]
-        checks = [(word, concept) for word, concept in self.checks if word in concept.words[language]]
+        checks = [
+            (word, concept)
+            for word, concept in self.checks
+            if any(spoken == language and word in words for spoken, words in concept.words.items())
+        ]
         prototypes = self._prototypes(model, vocabulary, language)
         best = (self._embed_all(model, [word for word, _ in checks]) @ prototypes.T).argmax(dim=1)
         right = [vocabulary.keys[at] == c.basic for at, (_, c) in zip(best.tolist(), checks, strict=True)]
-        return sum(right) / max(1, len(right))
+        return float(sum(right) / max(1, len(right)))
 
     def _prototypes(self, model: TextModel, vocabulary: Vocabulary, language: str) -> Tensor:
         prompts = vocabulary.prompts(language)
         embedded = self._embed_all(model, [prompt for group in prompts for prompt in group])
-        means = [part.mean(dim=0) for part in embedded.split([len(group) for group in prompts])]
+        means = [part.mean(dim=0) for part in torch.split(embedded, [len(group) for group in prompts])]
         return nn.functional.normalize(torch.stack(means), dim=-1)
 
     def _embed_all(self, model: TextModel, texts: list[str]) -> Tensor:
@@ -282,17 +294,32 @@ def family_matrix(vocabulary: Vocabulary, basic: Vocabulary) -> Tensor:
     return matrix
 
 
+def _check_batch(batch: BatchConfig, corpora: Corpora) -> None:
+    for name, rows in corpora.training.items():
+        setting = name.split("_", 1)[0]
+        wanted = getattr(batch, setting)
+        if wanted > len(rows.texts):
+            raise UsageError(
+                f"batch.{setting} is {wanted}, but only {len(rows.texts)} texts of {name} train: lower it."
+            )
+
+
 def prepare_text_stage(config: MiniTextConfig) -> MiniTextObjective:
-    """Load the corpora and the tokenizer (trained when it is not there yet) and build the objective."""
+    """Load the corpora and the tokenizer (trained when it is not there yet) and build the objective.
+
+    Raises UsageError when a batch wants more texts than there are, or the tokenizer was made with other settings.
+    """
     corpora = load_corpora(config.sources)
+    _check_batch(config.batch, corpora)
     path = config.out / "tokenizer.json"
     if path.is_file():
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = load_tokenizer(path)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         lexicon = [word for word, _ in lexicon_entries(load_lexicon(), kept_out=False)]
         tokenizer = train_tokenizer(corpora.for_tokenizer() + lexicon, config.tower.vocabulary_size)
         tokenizer.save(str(path), pretty=False)
-    assert tokenizer.token_to_id("<pad>") == PAD
+    if tokenizer.token_to_id("<pad>") != PAD or tokenizer.get_vocab_size() > config.tower.vocabulary_size:
+        raise UsageError(f"{path} was made with other settings: use another out=FOLDER or delete it.")
     torch.manual_seed(config.seed)
     return MiniTextObjective(config, corpora, tokenizer)

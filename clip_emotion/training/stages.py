@@ -42,20 +42,32 @@ def train(path: Path, overrides: list[str], report: Report, resume: bool = False
 
     Raises UsageError for an unknown ``kind`` or a faulty configuration, before any work is done.
     """
+    kind, values = read_stage(path, overrides)
+    return STAGES[kind](values, str(path), report, resume)
+
+
+def read_stage(path: Path, overrides: list[str]) -> tuple[str, dict[str, Any]]:
+    """Read a configuration with its overrides; returns its kind and its values, raises UsageError for another kind."""
     values = read_yaml(path)
     for override in overrides:
         apply_override(values, override)
     kind = str(values.get("kind"))
     if kind not in STAGES:
         raise UsageError(f"{path} has kind '{kind}': known kinds are {', '.join(STAGES)}.")
-    return STAGES[kind](values, str(path), report, resume)
+    return kind, values
 
 
 def train_text(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
     """Train the mini's text tower; ``out`` receives ``text.safetensors``, ``tokenizer.json`` and ``mini.yaml``."""
     config = validate(MiniTextConfig, values, source)
-    objective = prepare_text_stage(config)
+    shallow = config.model_copy(update={"tower": config.tower.model_copy(update={"layers": 0})})
+    objective = prepare_text_stage(shallow if config.deepen else config)
     result = fit(objective, config.fit, config.out, report, resume)
+    if config.deepen:
+        # Words first, depth second: a tower that is deep from the start learned more slowly and ended lower.
+        objective = prepare_text_stage(config)
+        objective.model.load_state_dict(result.model.state_dict(), strict=False)
+        result = fit(objective, config.deepen, config.out / "deepen", report, resume)
     assert isinstance(result.model, TextModel)
     save_tower(result.model.tower, config.out / PARTS[1])
     mini = MiniConfig(text=config.tower, trained_with={"text": config.model_dump(mode="json")})
@@ -67,9 +79,8 @@ def train_text(values: dict[str, Any], source: str, report: Report, resume: bool
 def train_image(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
     """Train the mini's image tower against a finished text tower; ``out`` receives the whole mini."""
     config = validate(MiniImageConfig, values, source)
-    mini, tower = _finished_text(config.text)
-    if config.tower.dim != mini.text.dim:
-        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, the text tower's is {mini.text.dim}.")
+    mini, tower = finished_text(config.text)
+    check_widths(config, mini.text.dim, source)
     encoder = _encoder(mini, tower, ImageTower(config.tower), config.text)
     basic = Vocabulary.load("basic8")
     splits = load_faces(config.faces, basic)
@@ -129,7 +140,7 @@ def image_temperature(tower: ImageTower, text: TextSide, tuning: FaceRows) -> fl
     """Fit the one temperature on kept-out training pictures, over both languages' names of their classes."""
     embeddings = embed_pictures(tower, tuning.pictures)
     classes = tuning.targets.argmax(dim=1)
-    there = classes.unique()
+    there = torch.unique(classes)
     position = {int(c): at for at, c in enumerate(there)}
     targets = torch.tensor([position[int(c)] for c in classes])
     similarities = torch.cat([embeddings @ text.prototypes[language][there].T for language in LANGUAGES])
@@ -156,7 +167,14 @@ def _macro_f1(predicted: Tensor, truth: Tensor) -> float:
     return float((2 * hits / both.clamp_min(1)).mean())
 
 
-def _finished_text(folder: Path) -> tuple[MiniConfig, TextTower]:
+def check_widths(config: MiniImageConfig, dim: int, source: str) -> None:
+    """Raise UsageError unless the image tower's embeddings will be as wide as the text tower's."""
+    if config.tower.dim != dim:
+        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, the text tower's is {dim}.")
+
+
+def finished_text(folder: Path) -> tuple[MiniConfig, TextTower]:
+    """Load the text tower that the first stage made; raises ModelError when it is missing or broken."""
     path = folder / PARTS[0]
     if not path.is_file():
         raise ModelError(f"There is no finished text tower in {folder}: run its configuration first.")
