@@ -134,6 +134,7 @@ def test_globs_lists_and_repeats(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     a, b, c, d = (str(tmp_path / name) for name in ("a.png", "b.png", "[c].png", "d.jpg"))
     assert [source.name for source in find_images([str(tmp_path / "?.png"), a])] == [a, b]
+    assert len(find_images([a, f"{tmp_path}/../{tmp_path.name}/a.png"])) == 1
     assert [source.name for source in find_images([c])] == [c]
     listed = io.BytesIO(f"\ufeff{a}\r\n\n{d}\n".encode())
     assert [source.name for source in find_images(["-", a], listed)] == [a, d]

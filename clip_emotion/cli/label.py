@@ -233,7 +233,7 @@ class Job:
         encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
         config = SheetConfig(
             title=f"{vocabulary.name} · {len(self.sources)} {'picture' if len(self.sources) == 1 else 'pictures'}",
-            subtitle=f"{encoder.name} {encoder.fingerprint[:12]}, {len(vocabulary)} words",
+            subtitle=f"{encoder.name} {encoder.fingerprint[:17]}, {len(vocabulary)} words",
             glosses=self._glosses(),
             workers=self.config.workers,
             max_pixels=self.config.max_pixels,

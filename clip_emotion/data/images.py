@@ -182,7 +182,8 @@ def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> list[Ima
     names: set[str] = set()
     sources: list[ImageSource] = []
     for source in _candidates(paths, stdin):
-        place = str(source.content.absolute()) if isinstance(source.content, Path) else source.name
+        # Not resolved: two links to one picture are two pictures to the user who named them.
+        place = os.path.abspath(source.content) if isinstance(source.content, Path) else source.name  # noqa: PTH100
         if place in seen:
             continue
         seen.add(place)
