@@ -27,9 +27,8 @@ def slow_direction(similarities: np.ndarray, positives: np.ndarray) -> float:
         if total == 0:
             continue
         denominator = sum(math.exp(score) for score in scores)
-        losses.append(
-            -sum(weight / total * math.log(math.exp(score) / denominator) for score, weight in zip(scores, weights))
-        )
+        pairs = zip(scores, weights, strict=True)
+        losses.append(-sum(weight / total * math.log(math.exp(score) / denominator) for score, weight in pairs))
     return sum(losses) / len(losses) if losses else 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def train(
     arguments: list[str] = typer.Argument(..., metavar="CONFIG… [key=value …]", help="YAML files, then overrides."),
     resume: bool = typer.Option(False, "--resume", help="Go on from the run's last checkpoint, if there is one."),
+    check: bool = typer.Option(False, "--check", help="See that configurations and data are right; train nothing."),
     threads: int = typer.Option(0, "--threads", min=0, help="CPU threads; 0 takes every core."),
 ) -> None:
     """Train an encoder as the configurations say; figures go to OUT/metrics.jsonl, checkpoints beside them.
@@ -31,11 +33,29 @@ def train(
     if missing or not configs:
         raise UsageError(f"No such configuration: {', '.join(missing) or 'none given'} (see the folder configs/train).")
 
+    if check:
+        _check(configs, overrides)
+        return
+    try:
+        _train(configs, overrides, resume, threads or available_cpus())
+    except KeyboardInterrupt:
+        say(f"To go on: clip-emotion train {shlex.join(arguments)} --resume")
+        raise
+
+
+def _check(configs: list[Path], overrides: list[str]) -> None:
+    from clip_emotion.training.checking import check
+
+    sources = check(configs, overrides)
+    say(f"Ready: {len(configs)} configuration(s) are right, and all {len(sources)} data sets that they read are there.")
+
+
+def _train(configs: list[Path], overrides: list[str], resume: bool, threads: int) -> None:
     import torch
 
     from clip_emotion.training.stages import train as run_stage
 
-    torch.set_num_threads(threads or available_cpus())
+    torch.set_num_threads(threads)
     for path in configs:
         say(f"Training {path} (Ctrl-C keeps the checkpoint; --resume goes on).")
         figures = run_stage(path, overrides, _report, resume)

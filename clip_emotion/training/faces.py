@@ -16,7 +16,8 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from clip_emotion.config import Config
-from clip_emotion.training.sources import prepared_once
+from clip_emotion.errors import DataError
+from clip_emotion.training.sources import RawSource
 from clip_emotion.vocabulary import Vocabulary
 
 
@@ -40,6 +41,14 @@ class FacesConfig(Config):
     held_out_share: int = Field(5, ge=2)
     muxspace_cap: int = Field(400, ge=0)
     repeat: dict[str, float] = Field(default_factory=lambda: {"disgust": 2.0})
+
+    def raw(self) -> dict[str, RawSource]:
+        """Return the raw data sets by the names of their settings."""
+        return {
+            "fer2013": RawSource("fer2013", self.folder / self.fer2013, self.prepared / "fer2013", True),
+            "votes": RawSource("ferplus", self.folder / self.votes, self.prepared / "ferplus"),
+            "muxspace": RawSource("muxspace", self.folder / self.muxspace, self.prepared / "muxspace", True),
+        }
 
 
 @dataclass(frozen=True)
@@ -101,14 +110,19 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
     """Read all picture sources, preparing them below ``config.prepared`` the first time.
 
     Training pictures that also stand in validation, blank ones and ones with conflicting labels are dropped.
+    Raises DataError when a source is missing, in no known layout, lacks a split, or leaves no picture to tune on.
     """
-    fer = prepared_once("fer2013", config.folder / config.fer2013, config.prepared / "fer2013", drop_duplicates=True)
+    raw = config.raw()
+    fer = raw["fer2013"].load()
+    if not {"train", "validation"} <= set(fer):
+        raise DataError(f"{raw['fer2013'].path} lacks the split train or validation: it has {', '.join(fer)}.")
     train, validation = (_rows(fer[name], basic) for name in ("train", "validation"))
-    votes = prepared_once("ferplus", config.folder / config.votes, config.prepared / "ferplus")
-    softened = _softened(train.targets, fer["train"]["path"], votes, basic, config)
+    softened = _softened(train.targets, fer["train"]["path"], raw["votes"].load(), basic, config)
     repeats = torch.tensor([config.repeat.get(key, 1.0) for key in basic.keys])
     train = FaceRows(train.pictures, softened, repeats[train.targets.argmax(dim=1)])
     tuning = _share(fer["train"]["sha"], config.tuning_share)
+    if not tuning.any() or tuning.all():
+        raise DataError(f"{int(tuning.sum())} of {len(train)} training pictures are for tuning: change tuning_share.")
     return FaceSplits(
         training=train.part(~tuning).joined(_muxspace(config, basic)),
         tuning=_rows(fer["train"], basic).part(tuning),
@@ -117,8 +131,7 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
 
 
 def _muxspace(config: FacesConfig, basic: Vocabulary) -> FaceRows:
-    source = config.folder / config.muxspace
-    prepared = prepared_once("muxspace", source, config.prepared / "muxspace", drop_duplicates=True)["train"]
+    prepared = config.raw()["muxspace"].load()["train"]
     rows = _rows(prepared, basic)
     rows = rows.part(~_share(prepared["sha"], config.held_out_share))
     counts = rows.targets.sum(dim=0)

@@ -69,6 +69,7 @@ class MiniTextConfig(Config):
     batch: BatchConfig = Field(default_factory=BatchConfig)  # type: ignore[arg-type]
     weights: LossWeights = Field(default_factory=LossWeights)
     word_dropout: float = Field(0.1, ge=0, lt=1)
+    own_names: float = Field(0.7, ge=0, le=1)
     fit: FitConfig
     deepen: FitConfig | None = None
 
@@ -161,7 +162,7 @@ class MiniTextObjective:
             "lexicon": batch.add(self._words([in_template(w, self.vocabularies["kote44"], rng) for w, _ in entries])),
         }
         for name, bank in self.banks.items():
-            places[f"labels_{name}"] = batch.add(self._words(bank.draw(rng.choice(LANGUAGES), rng, own_name=0.7)))
+            places[f"labels_{name}"] = batch.add(self._words(bank.draw(rng.choice(LANGUAGES), rng, self.config.own_names)))
         poles = SENTIMENT[rng.choice(LANGUAGES)]
         places["labels_sentiment"] = batch.add(self._words([rng.choice(pole) for pole in poles]))
         whole = self.model.embed(batch.ids)
@@ -173,7 +174,10 @@ class MiniTextObjective:
     ) -> Tensor:
         model, weights = self.model, self.config.weights
         total = torch.zeros(())
-        rows_of = {"goemotions": go, "kote": kote}
+        # A comment's translation carries the comment's labels.
+        both = torch.cat([parts["goemotions"], parts["pairs"]])
+        parts = {**parts, "goemotions": both}
+        rows_of = {"goemotions": go + go[: len(parts["pairs"])], "kote": kote}
         for name, rows in rows_of.items():
             targets = self.corpora.training[self._corpus(name)].targets[rows]
             logits = model.logits(parts[name], parts[f"labels_{name}"], name)
@@ -299,9 +303,7 @@ def _check_batch(batch: BatchConfig, corpora: Corpora) -> None:
         setting = name.split("_", 1)[0]
         wanted = getattr(batch, setting)
         if wanted > len(rows.texts):
-            raise UsageError(
-                f"batch.{setting} is {wanted}, but only {len(rows.texts)} texts of {name} train: lower it."
-            )
+            raise UsageError(f"batch.{setting} is {wanted}, but {name} has {len(rows.texts)} training texts: lower it.")
 
 
 def prepare_text_stage(config: MiniTextConfig) -> MiniTextObjective:

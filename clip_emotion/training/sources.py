@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import DatasetDict
 
+from clip_emotion.data.cards import load_card
 from clip_emotion.data.prepare import MARK, load_prepared, prepare
+from clip_emotion.data.recipes import read
+from clip_emotion.data.recipes.base import Request
+from clip_emotion.data.sources import open_source
 
 
-def prepared_once(name: str, source: Path, cache: Path, drop_duplicates: bool = False) -> DatasetDict:
-    """Prepare a data set below ``cache`` unless that has been done before, and return it.
+@dataclass(frozen=True)
+class RawSource:
+    """One raw data set: its card's name, where it lies, and the folder below which it is prepared."""
 
-    Raises DataError when the source is missing or in no known layout.
-    """
-    folder = cache / name
-    if (folder / MARK).is_file():
-        return load_prepared(folder)
-    return prepare(name, source, folder, drop_duplicates=drop_duplicates)
+    card: str
+    path: Path
+    cache: Path
+    drop_duplicates: bool = False
+
+    def load(self) -> DatasetDict:
+        """Prepare the data set below ``cache`` unless that has been done before, and return it.
+
+        Raises DataError when the source is missing or in no known layout.
+        """
+        folder = self.cache / self.card
+        if (folder / MARK).is_file():
+            return load_prepared(folder)
+        return prepare(self.card, self.path, folder, drop_duplicates=self.drop_duplicates)
+
+    def check(self) -> None:
+        """See that ``load`` will find a data set of a known layout, without reading its rows; raises as it does."""
+        if not (self.cache / self.card / MARK).is_file():
+            with open_source(self.path.expanduser()) as opened:
+                read(opened, Request(load_card(self.card)))

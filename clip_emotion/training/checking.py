@@ -1,0 +1,60 @@
+"""Checks before a run: are the configurations right, and is all the data there that they will read?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clip_emotion.config import validate
+from clip_emotion.errors import DataError
+from clip_emotion.training.mini_image import MiniImageConfig
+from clip_emotion.training.mini_text import MiniTextConfig
+from clip_emotion.training.sources import RawSource
+from clip_emotion.training.stages import check_widths, finished_text, read_stage
+
+Made = dict[Path, int]
+"""The text towers that earlier configurations of the same command will have made: folder and embedding width."""
+
+
+def check(paths: Sequence[Path], overrides: list[str]) -> list[Path]:
+    """See, without training, that configurations can run one after the other; returns where their data lies.
+
+    Raises UsageError for a faulty configuration, ModelError for a text tower that is not there and that no earlier
+    configuration makes, and DataError that names every source which is missing or in no known layout.
+    """
+    made: Made = {}
+    sources: dict[RawSource, None] = {}
+    for path in paths:
+        kind, values = read_stage(path, overrides)
+        sources.update(dict.fromkeys(CHECKS[kind](values, str(path), made)))
+    faults = [fault for fault in map(_fault, sources) if fault]
+    if faults:
+        raise DataError(" ".join(faults))
+    return [source.path for source in sources]
+
+
+def _fault(source: RawSource) -> str | None:
+    try:
+        source.check()
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _check_text(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
+    config = validate(MiniTextConfig, values, source)
+    made[config.out] = config.tower.dim
+    return config.sources.raw().values()
+
+
+def _check_image(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
+    config = validate(MiniImageConfig, values, source)
+    check_widths(config, made[config.text] if config.text in made else finished_text(config.text)[0].text.dim, source)
+    return [*config.faces.raw().values(), *config.comments.raw().values()]
+
+
+CHECKS: dict[str, Callable[[dict[str, Any], str, Made], Iterable[RawSource]]] = {
+    "mini_text": _check_text,
+    "mini_image": _check_image,
+}
