@@ -13,9 +13,9 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.text import has_hangul, nfc
 from clip_emotion.vocabulary import Vocabulary
 
-# Stems, wider than the words themselves, so that no inflection or derivation slips in.
+# Wider than the words themselves, so that no inflection slips in; other words of a stem (terror, gloom) may stand.
 STEMS = re.compile(
-    r"furi|fury|revolt|terrif|delight|gloom|astonish|expressionless"
+    r"furious|revolted|terrified|delighted|gloomy|gloomi|astonished|expressionless"
     r"|격분|구역질|겁\s?먹|신남|신나|신났|신난|우울|깜짝|무표정",
     re.IGNORECASE,
 )

@@ -41,6 +41,7 @@ class BatchConfig(Config):
     kote: int = Field(32, ge=1)
     nsmc: int = Field(48, ge=1)
     lexicon: int = Field(64, ge=1)
+    korean_share: float = Field(0.5, ge=0, le=1)
 
 
 class LossWeights(Config):
@@ -58,7 +59,9 @@ class MiniTextConfig(Config):
     """Configuration of the text stage.
 
     ``fit`` trains the words alone (a tower without its blocks), which is quick; ``deepen`` then adds the blocks, which
-    start as the identity, and trains everything at a lower rate.
+    start as the identity, and trains everything at a lower rate. A label is called by its own name with probability
+    ``own_names``, else by any of its words. A sub-word is dropped from a comment with probability ``word_dropout`` and
+    cut in two with ``split_tokens``, so that unseen words mean what their parts do (sub-word regularisation, 1804.10959).
     """
 
     kind: Literal["mini_text"]
@@ -70,6 +73,7 @@ class MiniTextConfig(Config):
     weights: LossWeights = Field(default_factory=LossWeights)
     word_dropout: float = Field(0.1, ge=0, lt=1)
     own_names: float = Field(0.7, ge=0, le=1)
+    split_tokens: float = Field(0.1, ge=0, lt=1)
     fit: FitConfig
     deepen: FitConfig | None = None
 
@@ -85,6 +89,19 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def token_halves(tokenizer: Tokenizer) -> list[list[tuple[int, int]]]:
+    """For each sub-word, list the pairs of sub-words that it can be cut into."""
+    pieces = tokenizer.get_vocab()
+    halves: list[list[tuple[int, int]]] = [[] for _ in range(max(pieces.values()) + 1)]
+    for piece, number in pieces.items():
+        for at in range(1, len(piece)):
+            left, right = pieces.get(piece[:at]), pieces.get(piece[at:])
+            # A lone word mark carries no meaning.
+            if left is not None and right is not None and piece[:at] != "▁":
+                halves[number].append((left, right))
+    return halves
 
 
 class TextModel(nn.Module):
@@ -139,6 +156,7 @@ class MiniTextObjective:
         }
         self.entries = lexicon_entries(self.lexicon, kept_out=False)
         self.checks = [entry for entry in lexicon_entries(self.lexicon, kept_out=True) if entry[1].basic]
+        self.halves = token_halves(tokenizer)
         self.ids = {name: tokenize(tokenizer, list(rows.texts)) for name, rows in corpora.training.items()}
         self.families = {
             "kote": family_matrix(self.vocabularies["kote44"], self.vocabularies["basic8"]),
@@ -149,7 +167,8 @@ class MiniTextObjective:
         """Draw the step's texts, embed them in one go and add up the parts of the loss."""
         rng = random.Random(f"{self.config.seed}:{step}")
         sizes, batch = self.config.batch, _Batch()
-        language, other = rng.sample(["goemotions_en", "goemotions_ko"], 2)
+        korean = rng.random() < sizes.korean_share
+        language, other = ("goemotions_ko", "goemotions_en") if korean else ("goemotions_en", "goemotions_ko")
         go_rows = rng.sample(range(len(self.ids[language])), sizes.goemotions)
         kote_rows = rng.sample(range(len(self.ids["kote"])), sizes.kote)
         nsmc_rows = rng.sample(range(len(self.ids["nsmc"])), sizes.nsmc)
@@ -159,12 +178,16 @@ class MiniTextObjective:
             "pairs": batch.add(self._rows(other, go_rows[: sizes.pairs], rng)),
             "kote": batch.add(self._rows("kote", kote_rows, rng)),
             "nsmc": batch.add(self._rows("nsmc", nsmc_rows, rng)),
-            "lexicon": batch.add(self._words([in_template(w, self.vocabularies["kote44"], rng) for w, _ in entries])),
+            "lexicon": batch.add(
+                self._words([in_template(w, self.vocabularies["kote44"], rng) for w, _ in entries], rng)
+            ),
         }
         for name, bank in self.banks.items():
-            places[f"labels_{name}"] = batch.add(self._words(bank.draw(rng.choice(LANGUAGES), rng, self.config.own_names)))
+            places[f"labels_{name}"] = batch.add(
+                self._words(bank.draw(rng.choice(LANGUAGES), rng, self.config.own_names), rng)
+            )
         poles = SENTIMENT[rng.choice(LANGUAGES)]
-        places["labels_sentiment"] = batch.add(self._words([rng.choice(pole) for pole in poles]))
+        places["labels_sentiment"] = batch.add(self._words([rng.choice(pole) for pole in poles], rng))
         whole = self.model.embed(batch.ids)
         parts = {name: whole[place] for name, place in places.items()}
         return self._total(parts, go_rows, kote_rows, nsmc_rows, [concept for _, concept in entries])
@@ -215,11 +238,18 @@ class MiniTextObjective:
         for row in rows:
             ids = self.ids[corpus][row]
             thinned = [token for token in ids if rng.random() < keep] if len(ids) > 3 else ids
-            drawn.append(thinned or ids)
+            drawn.append(self._cut(thinned or ids, rng))
         return drawn
 
-    def _words(self, texts: list[str]) -> list[list[int]]:
-        return tokenize(self.tokenizer, texts)
+    def _words(self, texts: list[str], rng: random.Random) -> list[list[int]]:
+        return [self._cut(ids, rng) for ids in tokenize(self.tokenizer, texts)]
+
+    def _cut(self, ids: list[int], rng: random.Random) -> list[int]:
+        cut: list[int] = []
+        for token in ids:
+            halves = self.halves[token]
+            cut.extend(rng.choice(halves) if halves and rng.random() < self.config.split_tokens else (token,))
+        return cut
 
     @torch.inference_mode()
     def validate(self, model: nn.Module) -> dict[str, float]:
