@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("pipeline", "clip", "cold"), action="append", help="only this part")
     parser.add_argument("--model", default="mini", help="the encoder of the first part")
     parser.add_argument("--pictures", type=int, default=512, help="48-pixel files of the first part")
-    parser.add_argument("--clip-pictures", type=int, default=32, help="224-pixel files of the second part")
+    parser.add_argument("--clip-pictures", type=int, default=64, help="224-pixel files of the second part")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     parts = options.part or ["pipeline", "clip", "cold"]

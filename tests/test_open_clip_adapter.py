@@ -20,6 +20,7 @@ from clip_emotion.models.registry import load_encoder
 
 CPU = torch.device("cpu")
 ARCHITECTURE = "tiny-test"
+TEXTS = ["joy", "a photo of a face that looks rather surprised", "word " * 100, ""]
 CONFIG = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
@@ -66,9 +67,10 @@ def test_embeddings_are_open_clips_own(weights: Path) -> None:
     assert torch.equal(mine, pixels)
     with torch.no_grad():
         expected = torch.nn.functional.normalize(model.eval().encode_image(pixels), dim=1)
-        words = torch.nn.functional.normalize(model.encode_text(open_clip.tokenize(["joy"])), dim=1)
+        words = torch.nn.functional.normalize(model.encode_text(open_clip.tokenize(TEXTS)), dim=1)
     assert torch.allclose(encoder.encode_images(mine), expected, atol=1e-6)
-    assert torch.allclose(encoder.encode_texts(["joy"]), words, atol=1e-6)
+    assert torch.allclose(encoder.encode_texts(TEXTS), words, atol=1e-6)
+    assert torch.allclose(encoder.encode_texts(TEXTS[:1]), words[:1], atol=1e-6)
 
 
 def test_every_way_to_the_same_weights_gives_one_fingerprint(weights: Path) -> None:

@@ -110,8 +110,26 @@ class OpenClipEncoder:
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
         parts = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
-        encoded = [self.model.encode_text(self.tokenizer(part).to(self.device), normalize=True) for part in parts]
-        return torch.cat(encoded).float().cpu()
+        return torch.cat([self._encode_tokens(self.tokenizer(part).to(self.device)) for part in parts]).float().cpu()
+
+    def _encode_tokens(self, tokens: Tensor) -> Tensor:
+        """Embed token ids [M, context]; where attention looks back only, what follows the last text's end is left out.
+
+        A label's prompt takes some ten of 77 places, so this is several times faster, and the result is the same.
+        """
+        model = self.model
+        looks_back = isinstance(model, open_clip.CLIP) and getattr(model, "attn_mask", None) is not None
+        if not looks_back or getattr(model, "text_pool_type", None) != "argmax":
+            embeddings: Tensor = model.encode_text(tokens, normalize=True)
+            return embeddings
+        length = int(tokens.argmax(dim=-1).max()) + 1
+        shorter = {
+            "positional_embedding": model.positional_embedding[:length],
+            "attn_mask": model.attn_mask[:length, :length],
+        }
+        outputs = torch.func.functional_call(model, shorter, kwargs={"text": tokens[:, :length]})
+        encoded: Tensor = outputs["text_features"] if isinstance(outputs, dict) else outputs[1]
+        return encoded
 
 
 def load_open_clip(spec: str, device: torch.device, cache_dir: Path | None = None) -> OpenClipEncoder:
