@@ -61,7 +61,7 @@ class MiniTextConfig(Config):
     ``fit`` trains the words alone (a tower without its blocks), which is quick; ``deepen`` then adds the blocks, which
     start as the identity, and trains everything at a lower rate. A label is called by its own name with probability
     ``own_names``, else by any of its words. A sub-word is dropped from a comment with probability ``word_dropout`` and
-    cut in two with ``split_tokens``, so that unseen words mean what their parts do (sub-word regularisation, 1804.10959).
+    cut in two with ``split_tokens``, so that unseen words mean what their parts do (in the way of 1804.10959).
     """
 
     kind: Literal["mini_text"]
