@@ -55,13 +55,33 @@ class LossWeights(Config):
     pairs: float = 0.3
 
 
+class NoiseConfig(Config):
+    """What is done to the texts and inside the tower to keep it from learning comments by heart.
+
+    A sub-word is dropped from a comment with probability ``word_dropout``. A sub-word is cut in two with probability
+    ``cut_comments`` or, in label words and the lexicon, ``cut_words``, so that unseen words mean what their parts do
+    (sub-word regularisation, 1804.10959).
+    """
+
+    dropout: float = Field(0.25, ge=0, lt=1)
+    word_dropout: float = Field(0.15, ge=0, lt=1)
+    cut_comments: float = Field(0.1, ge=0, lt=1)
+    cut_words: float = Field(0.25, ge=0, lt=1)
+
+
+class DeepenConfig(Config):
+    """The second run of the text stage, with the tower's blocks."""
+
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)  # type: ignore[arg-type]
+    fit: FitConfig
+
+
 class MiniTextConfig(Config):
     """Configuration of the text stage.
 
     ``fit`` trains the words alone (a tower without its blocks), which is quick; ``deepen`` then adds the blocks, which
     start as the identity, and trains everything at a lower rate. A label is called by its own name with probability
-    ``own_names``, else by any of its words. A sub-word is dropped from a comment with probability ``word_dropout`` and
-    cut in two with ``split_tokens``, so that unseen words mean what their parts do (in the way of 1804.10959).
+    ``own_names``, else by any of its words.
     """
 
     kind: Literal["mini_text"]
@@ -71,11 +91,16 @@ class MiniTextConfig(Config):
     tower: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
     batch: BatchConfig = Field(default_factory=BatchConfig)  # type: ignore[arg-type]
     weights: LossWeights = Field(default_factory=LossWeights)
-    word_dropout: float = Field(0.1, ge=0, lt=1)
-    own_names: float = Field(0.7, ge=0, le=1)
-    split_tokens: float = Field(0.1, ge=0, lt=1)
+    own_names: float = Field(0.8, ge=0, le=1)
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)  # type: ignore[arg-type]
     fit: FitConfig
-    deepen: FitConfig | None = None
+    deepen: DeepenConfig | None = None
+
+    def stage(self, deep: bool) -> MiniTextConfig:
+        """Return the settings of one of the two runs: without the blocks, or with them and ``deepen``'s noise."""
+        noise = self.deepen.noise if deep and self.deepen else self.noise
+        change = {"dropout": noise.dropout} | ({} if deep else {"layers": 0})
+        return self.model_copy(update={"noise": noise, "tower": self.tower.model_copy(update=change)})
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
@@ -233,22 +258,23 @@ class MiniTextObjective:
         return {"goemotions": "goemotions_en", "kote": "kote"}[name]
 
     def _rows(self, corpus: str, rows: Sequence[int], rng: random.Random) -> list[list[int]]:
-        keep = 1 - self.config.word_dropout
+        keep = 1 - self.config.noise.word_dropout
         drawn = []
         for row in rows:
             ids = self.ids[corpus][row]
             thinned = [token for token in ids if rng.random() < keep] if len(ids) > 3 else ids
-            drawn.append(self._cut(thinned or ids, rng))
+            drawn.append(self._cut(thinned or ids, self.config.noise.cut_comments, rng))
         return drawn
 
     def _words(self, texts: list[str], rng: random.Random) -> list[list[int]]:
-        return [self._cut(ids, rng) for ids in tokenize(self.tokenizer, texts)]
+        share = self.config.noise.cut_words
+        return [self._cut(ids, share, rng) for ids in tokenize(self.tokenizer, texts)]
 
-    def _cut(self, ids: list[int], rng: random.Random) -> list[int]:
+    def _cut(self, ids: list[int], share: float, rng: random.Random) -> list[int]:
         cut: list[int] = []
         for token in ids:
             halves = self.halves[token]
-            cut.extend(rng.choice(halves) if halves and rng.random() < self.config.split_tokens else (token,))
+            cut.extend(rng.choice(halves) if halves and rng.random() < share else (token,))
         return cut
 
     @torch.inference_mode()

@@ -60,14 +60,13 @@ def read_stage(path: Path, overrides: list[str]) -> tuple[str, dict[str, Any]]:
 def train_text(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
     """Train the mini's text tower; ``out`` receives ``text.safetensors``, ``tokenizer.json`` and ``mini.yaml``."""
     config = validate(MiniTextConfig, values, source)
-    shallow = config.model_copy(update={"tower": config.tower.model_copy(update={"layers": 0})})
-    objective = prepare_text_stage(shallow if config.deepen else config)
+    objective = prepare_text_stage(config.stage(deep=not config.deepen))
     result = fit(objective, config.fit, config.out, report, resume)
     if config.deepen:
         # Words first, depth second: a tower that is deep from the start learned more slowly and ended lower.
-        objective = prepare_text_stage(config)
+        objective = prepare_text_stage(config.stage(deep=True))
         objective.model.load_state_dict(result.model.state_dict(), strict=False)
-        result = fit(objective, config.deepen, config.out / "deepen", report, resume)
+        result = fit(objective, config.deepen.fit, config.out / "deepen", report, resume)
     assert isinstance(result.model, TextModel)
     save_tower(result.model.tower, config.out / PARTS[1])
     mini = MiniConfig(text=config.tower, trained_with={"text": config.model_dump(mode="json")})
