@@ -62,17 +62,36 @@ def train_text(values: dict[str, Any], source: str, report: Report, resume: bool
     config = validate(MiniTextConfig, values, source)
     objective = prepare_text_stage(config.stage(deep=not config.deepen))
     result = fit(objective, config.fit, config.out, report, resume)
+    figures = result.figures
     if config.deepen:
         # Words first, depth second: a tower that is deep from the start learned more slowly and ended lower.
         objective = prepare_text_stage(config.stage(deep=True))
         objective.model.load_state_dict(result.model.state_dict(), strict=False)
+        shallow = {name: tensor.clone() for name, tensor in result.model.state_dict().items()}
         result = fit(objective, config.deepen.fit, config.out / "deepen", report, resume)
+        blend(result.model, shallow, config.deepen.blend)
+        figures = objective.validate(result.model.eval())
     assert isinstance(result.model, TextModel)
     save_tower(result.model.tower, config.out / PARTS[1])
     mini = MiniConfig(text=config.tower, trained_with={"text": config.model_dump(mode="json")})
     tuned = tune_text(_encoder(mini, result.model.tower, ImageTower(mini.image), config.out), objective.corpora)
     tuned.write(config.out / PARTS[0])
-    return result.figures
+    return figures
+
+
+def blend(model: nn.Module, shallow: dict[str, Tensor], share: float) -> None:
+    """Average a deepened model with the shallow one it came from, in place.
+
+    Shared weights become ``shallow + share · (deep - shallow)``. The added blocks, whose last layer began at zero, are
+    faded in by the same share: their last layer is scaled, their inner weights stay.
+    """
+
+    def mixed(name: str, deep: Tensor) -> Tensor:
+        if name in shallow:
+            return torch.lerp(shallow[name], deep, share)
+        return deep * share if ".out." in name else deep
+
+    model.load_state_dict({name: mixed(name, tensor) for name, tensor in model.state_dict().items()})
 
 
 def train_image(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
