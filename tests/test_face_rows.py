@@ -115,10 +115,10 @@ def test_hold_outs_follow_from_the_content(tmp_path: Path) -> None:
     """Which pictures tune and which are kept out is a matter of their hash, in whatever order they come."""
     config = settings(write_pictures(tmp_path, a_class=6))
     splits = load_faces(config, BASIC)
-    fer = load_prepared(tmp_path / "prepared" / "fer2013" / "fer2013")["train"]
+    fer = load_prepared(config.raw()["fer2013"].folder)["train"]
     chosen = [int(sha[:8], 16) % 3 == 0 for sha in fer["sha"]]
     assert 0 < sum(chosen) == len(splits.tuning) < len(fer)
-    mux = load_prepared(tmp_path / "prepared" / "muxspace" / "muxspace")["train"]
+    mux = load_prepared(config.raw()["muxspace"].folder)["train"]
     kept = sum(int(sha[:8], 16) % 4 != 0 for sha in mux["sha"])
     assert kept < len(mux)
     assert len(splits.training) == len(fer) - sum(chosen) + kept
@@ -172,3 +172,11 @@ def test_a_set_without_validation_is_told(tmp_path: Path) -> None:
     zipped(tmp_path / "fer2013.zip", {"train/happy/Training_1.png": face(1)})
     with pytest.raises(DataError, match=r"fer2013\.zip lacks the split train or validation"):
         load_faces(settings(tmp_path), BASIC)
+
+
+def test_another_source_is_prepared_anew(tmp_path: Path) -> None:
+    first = settings(write_pictures(tmp_path / "a", a_class=4), prepared=tmp_path / "prepared")
+    second = settings(write_pictures(tmp_path / "b", a_class=6), prepared=tmp_path / "prepared")
+    assert len(load_faces(first, BASIC).validation) == 7 * 4
+    assert len(load_faces(second, BASIC).validation) == 7 * 6
+    assert len(load_faces(first, BASIC).validation) == 7 * 4

@@ -37,15 +37,12 @@ class SourcesConfig(Config):
     def raw(self) -> dict[str, RawSource]:
         """Return the raw data sets by the names of their settings."""
         files = {
-            "kote": ("kote", self.kote, "kote"),
-            "goemotions_train": ("goemotions", self.goemotions_train, self.goemotions_train.split(".", 1)[0]),
-            "goemotions_dev": ("goemotions", self.goemotions_dev, self.goemotions_dev.split(".", 1)[0]),
-            "nsmc": ("nsmc", self.nsmc, "nsmc"),
+            "kote": ("kote", self.kote),
+            "goemotions_train": ("goemotions", self.goemotions_train),
+            "goemotions_dev": ("goemotions", self.goemotions_dev),
+            "nsmc": ("nsmc", self.nsmc),
         }
-        return {
-            name: RawSource(card, self.folder / file, self.prepared / folder)
-            for name, (card, file, folder) in files.items()
-        }
+        return {name: RawSource(card, self.folder / file, self.prepared) for name, (card, file) in files.items()}
 
 
 @dataclass(frozen=True)

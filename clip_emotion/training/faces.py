@@ -45,9 +45,9 @@ class FacesConfig(Config):
     def raw(self) -> dict[str, RawSource]:
         """Return the raw data sets by the names of their settings."""
         return {
-            "fer2013": RawSource("fer2013", self.folder / self.fer2013, self.prepared / "fer2013", True),
-            "votes": RawSource("ferplus", self.folder / self.votes, self.prepared / "ferplus"),
-            "muxspace": RawSource("muxspace", self.folder / self.muxspace, self.prepared / "muxspace", True),
+            "fer2013": RawSource("fer2013", self.folder / self.fer2013, self.prepared, True),
+            "votes": RawSource("ferplus", self.folder / self.votes, self.prepared),
+            "muxspace": RawSource("muxspace", self.folder / self.muxspace, self.prepared, True),
         }
 
 

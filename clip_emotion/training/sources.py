@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +24,26 @@ class RawSource:
     cache: Path
     drop_duplicates: bool = False
 
+    @property
+    def folder(self) -> Path:
+        """Where the data set is prepared: another source, or a changed one, has another folder."""
+        place = self.path.expanduser().resolve()
+        state = place.stat() if place.exists() else None
+        changed = f"{state.st_size}:{state.st_mtime_ns}" if state else ""
+        key = hashlib.sha256(f"{place}:{changed}:{self.drop_duplicates}".encode()).hexdigest()[:12]
+        return self.cache / f"{self.card}-{key}"
+
     def load(self) -> DatasetDict:
         """Prepare the data set below ``cache`` unless that has been done before, and return it.
 
         Raises DataError when the source is missing or in no known layout.
         """
-        folder = self.cache / self.card
-        if (folder / MARK).is_file():
-            return load_prepared(folder)
-        return prepare(self.card, self.path, folder, drop_duplicates=self.drop_duplicates)
+        if (self.folder / MARK).is_file():
+            return load_prepared(self.folder)
+        return prepare(self.card, self.path, self.folder, drop_duplicates=self.drop_duplicates)
 
     def check(self) -> None:
         """See that ``load`` will find a data set of a known layout, without reading its rows; raises as it does."""
-        if not (self.cache / self.card / MARK).is_file():
+        if not (self.folder / MARK).is_file():
             with open_source(self.path.expanduser()) as opened:
                 read(opened, Request(load_card(self.card)))

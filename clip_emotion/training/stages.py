@@ -34,7 +34,7 @@ from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
-THRESHOLDS = [step / 1000 for step in range(20, 200, 5)]
+THRESHOLDS = [step / 1000 for step in range(5, 200)]
 
 
 def train(path: Path, overrides: list[str], report: Report, resume: bool = False) -> dict[str, float]:
