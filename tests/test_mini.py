@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from pathlib import Path
@@ -15,10 +16,9 @@ from PIL import Image
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.models.mini import MiniEncoder, load_mini
+from clip_emotion.models.mini import PARTS, MiniEncoder, load_mini
 from clip_emotion.models.registry import load_encoder
 
-PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
 CPU = torch.device("cpu")
 
 
@@ -72,6 +72,12 @@ def test_the_fingerprint_hangs_on_every_file(part: str, folder: Path) -> None:
         raw += b"\n"
     path.write_bytes(raw)
     assert load_mini(folder, CPU).fingerprint != before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_every_file_is_as_readable_as_others(folder: Path) -> None:
+    (folder / "other").write_text("")
+    assert {path.stat().st_mode for path in folder.iterdir()} == {(folder / "other").stat().st_mode}
 
 
 @pytest.mark.parametrize("part", PARTS)

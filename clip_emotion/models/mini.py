@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 from pydantic import Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ from clip_emotion.models.text_tower import TextTower, TextTowerConfig, pad_ids, 
 from clip_emotion.text import nfc
 
 TEXT_BATCH = 256
+PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
+"""The files of a mini's folder."""
 
 
 class MiniConfig(Config):
@@ -104,19 +107,17 @@ class MiniEncoder:
 
     def save(self, folder: Path) -> None:
         """Write the pair to a folder: two safetensors in half precision, the tokenizer and ``mini.yaml``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_tower(self.text_tower, folder / "text.safetensors")
-        save_tower(self.image_tower, folder / "image.safetensors")
-        self.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-        self.config.write(folder / "mini.yaml")
+        description, text, image, tokenizer = (folder / name for name in PARTS)
+        save_tower(self.text_tower, text)
+        save_tower(self.image_tower, image)
+        write_atomic(tokenizer, self.tokenizer.to_str())
+        self.config.write(description)
 
 
 def save_tower(tower: nn.Module, path: Path) -> None:
     """Write a tower's floating-point weights in half precision, atomically."""
     tensors = {name: _half(tensor).contiguous() for name, tensor in tower.state_dict().items()}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary)
-    temporary.replace(path)
+    write_atomic(path, to_safetensors(tensors))
 
 
 def _half(tensor: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ def load_tower(tower: nn.Module, path: Path) -> None:
 
 def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
     """Load a mini from its folder; raises ModelError with one sentence when a part is missing or broken."""
-    parts = [folder / name for name in ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")]
+    parts = [folder / name for name in PARTS]
     missing = [part.name for part in parts if not part.is_file()]
     if missing:
         raise ModelError(

@@ -14,7 +14,15 @@ from clip_emotion.config import apply_override, read_yaml, validate
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.image_tower import ImageTower
-from clip_emotion.models.mini import MiniConfig, MiniEncoder, fingerprint_files, load_tokenizer, load_tower, save_tower
+from clip_emotion.models.mini import (
+    PARTS,
+    MiniConfig,
+    MiniEncoder,
+    fingerprint_files,
+    load_tokenizer,
+    load_tower,
+    save_tower,
+)
 from clip_emotion.models.text_tower import TextTower
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.faces import FaceRows, load_faces
@@ -31,7 +39,6 @@ from clip_emotion.training.mini_text import MiniTextConfig, TextModel, prepare_t
 from clip_emotion.training.words import WordBank
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
-PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
 THRESHOLDS = [step / 1000 for step in range(5, 200)]
