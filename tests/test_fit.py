@@ -240,6 +240,21 @@ def test_a_checkpoint_of_other_settings_is_refused(changes: dict[str, object], t
     assert metrics(tmp_path) == lines
 
 
+def test_a_checkpoint_of_another_objective_is_refused(tmp_path: Path) -> None:
+    fit(Lines(), settings(), tmp_path, silent, settings={"batch": 4, "sides": [[0.0, 32]]})
+    fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 4, "sides": [[0.0, 32]]})
+    with pytest.raises(UsageError, match="other settings"):
+        fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 5, "sides": [[0.0, 32]]})
+
+
+def test_a_checkpoint_that_tells_no_settings_is_taken(tmp_path: Path) -> None:
+    fit(Lines(), settings(), tmp_path, silent)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["settings"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 4}).figures
+
+
 def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path) -> None:
     fit(Lines(), settings(), tmp_path, silent)
     with pytest.raises(UsageError, match="other settings"):

@@ -10,7 +10,7 @@ import pytest
 from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.text import fold, has_hangul
 from clip_emotion.training.mini_image import face_words
-from clip_emotion.training.mini_text import concept_targets, family_matrix, lexicon_entries
+from clip_emotion.training.mini_text import concept_targets, family_matrix, lexicon_entries, new_words
 from clip_emotion.training.words import WordBank, in_template, is_kept_out
 from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
 
@@ -79,6 +79,15 @@ def test_every_word_is_either_trained_on_or_kept_out() -> None:
     assert len(trained) + len(kept) == len(words) + len(definitions)
     assert 0.07 < len(kept) / len(words) < 0.13
     assert all(is_kept_out(word) for word, _ in kept)
+
+
+def test_new_words_stand_in_no_bank() -> None:
+    vocabularies = {name: Vocabulary.load(name) for name in BANKS}
+    checks = {word for word, _ in new_words(lexicon(), vocabularies.values())}
+    assert len(checks) > 100
+    assert checks < {word for word, _ in lexicon_entries(lexicon(), kept_out=True)}
+    for name, field in BANKS.items():
+        assert not all_words(WordBank.of(vocabularies[name], lexicon(), field)) & checks
 
 
 def test_a_bank_gathers_names_synonyms_and_concepts() -> None:

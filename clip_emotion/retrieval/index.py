@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
-from torch.nn.functional import normalize
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.prototypes import prototypes
 from clip_emotion.vocabulary import Vocabulary
 
 FORMAT = "clip-emotion vocabulary index 1"
@@ -68,13 +68,11 @@ class VocabularyIndex:
     def build(cls, encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> VocabularyIndex:
         """Encode every prompt of every label in one call and average each label's prompts.
 
-        A label's embedding is the mean of its prompts' unit embeddings, scaled to unit length again
-        (Radford et al., "Learning transferable visual models from natural language supervision", 2021, section 3.1.4).
+        Raises ModelError where an embedding is not finite.
         """
         prompts = vocabulary.prompts(language)
         encoded = encoder.encode_texts([prompt for of_label in prompts for prompt in of_label])
-        means = [part.mean(dim=0) for part in torch.split(encoded, [len(of_label) for of_label in prompts])]
-        embeddings = np.stack([normalize(mean, dim=0).numpy() for mean in means])
+        embeddings = prototypes(torch.split(encoded, [len(of_label) for of_label in prompts])).numpy()
         if not np.isfinite(embeddings).all():
             raise ModelError(f"Model {encoder.name} gives no finite embedding for some words: its weights are damaged.")
         return cls(embeddings, IndexCard.of(encoder, vocabulary, language))

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class RunResult:
 class Run:
     """The state of a run on disk and in memory; ``checkpoint.pt`` holds tensors and numbers only."""
 
-    def __init__(self, objective: Objective, config: FitConfig, folder: Path) -> None:
-        self.objective, self.config, self.folder = objective, config, folder
+    def __init__(self, objective: Objective, config: FitConfig, folder: Path, settings: Settings) -> None:
+        self.objective, self.config, self.folder, self.settings = objective, config, folder, settings
         self.optimizer = make_optimizer(objective.model, config)
         self.average = copy.deepcopy(objective.model).requires_grad_(False)
         self.step = 0
@@ -114,6 +115,7 @@ class Run:
             "loss": self.smooth,
             "figures": self.figures,
             "config": self.config.model_dump(mode="json"),
+            "settings": self.settings,
         }
         temporary = self.path.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -124,13 +126,13 @@ class Run:
         other = UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
         try:
             state: dict[str, Any] = torch.load(self.path, weights_only=True)
-            settings = state["config"]
+            written = state["config"], state.get("settings", self.settings)
             self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
             self.smooth = state.get("loss", math.nan)
             weights, average, optimizer = state["model"], state["average"], state["optimizer"]
         except Exception as error:
             raise ModelError(f"The checkpoint {self.path} cannot be read: delete it to start afresh.") from error
-        if settings != self.config.model_dump(mode="json"):
+        if written != (self.config.model_dump(mode="json"), self.settings):
             raise other
         try:
             self.objective.model.load_state_dict(weights)
@@ -140,17 +142,25 @@ class Run:
             raise other from error
 
 
-def fit(objective: Objective, config: FitConfig, folder: Path, report: Report, resume: bool = False) -> RunResult:
+def fit(
+    objective: Objective,
+    config: FitConfig,
+    folder: Path,
+    report: Report,
+    resume: bool = False,
+    settings: Settings | None = None,
+) -> RunResult:
     """Train an objective; writes ``checkpoint.pt`` and ``metrics.jsonl`` into the folder as it goes.
 
     The learning rate warms up linearly and falls as a cosine (1608.03983); the exponential average of the weights is
-    what is validated and returned. ``resume`` goes on from the folder's checkpoint; of a finished run it returns what
-    is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one stops at once,
+    what is validated and returned. ``resume`` goes on from the folder's checkpoint, which must be of the same
+    ``config`` and ``settings`` (all else that the objective was made with, as JSON has it); of a finished run it
+    returns what is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one stops at once,
     with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other settings,
     ModelError when that is broken or the loss is no longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(objective, config, folder)
+    run = Run(objective, config, folder, dict(settings or {}))
     if resume and run.path.is_file():
         run.load()
     _forget_after(run.step, folder / METRICS)

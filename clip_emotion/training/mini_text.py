@@ -17,7 +17,9 @@ from clip_emotion.config import Config
 from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.errors import UsageError
 from clip_emotion.models.mini import load_tokenizer
+from clip_emotion.models.prototypes import prototypes
 from clip_emotion.models.text_tower import PAD, TextTower, TextTowerConfig, pad_ids, tokenize
+from clip_emotion.text import fold
 from clip_emotion.training.corpora import Corpora, SourcesConfig, load_corpora
 from clip_emotion.training.fit import FitConfig
 from clip_emotion.training.losses import paired_contrast, soft_cross_entropy
@@ -152,7 +154,8 @@ class TextModel(nn.Module):
     def embed(self, ids: list[list[int]]) -> Tensor:
         """Embed tokenised texts [N] as [N, D], in three groups of like length to spare padding."""
         order = sorted(range(len(ids)), key=lambda position: len(ids[position]))
-        groups = [order[start::1][: -(-len(order) // 3)] for start in range(0, len(order), -(-len(order) // 3))]
+        size = -(-len(order) // 3)
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
         parts = [self.tower(pad_ids([ids[row] for row in group], self.tower.config.max_tokens)) for group in groups]
         inverse = torch.empty(len(ids), dtype=torch.long)
         inverse[torch.tensor(order)] = torch.arange(len(ids))
@@ -185,7 +188,7 @@ class MiniTextObjective:
             "basic": WordBank.of(self.vocabularies["basic8"], self.lexicon, "basic"),
         }
         self.entries = lexicon_entries(self.lexicon, kept_out=False)
-        self.checks = [entry for entry in lexicon_entries(self.lexicon, kept_out=True) if entry[1].basic]
+        self.checks = new_words(self.lexicon, self.vocabularies.values())
         self.halves = token_halves(tokenizer)
         self.ids = {name: tokenize(tokenizer, list(rows.texts)) for name, rows in corpora.training.items()}
         self.families = {
@@ -290,8 +293,8 @@ class MiniTextObjective:
         for name, rows in self.corpora.validation.items():
             vocabulary = self.vocabularies["kote44" if name == "kote" else "goemotions28"]
             language = "en" if name.endswith("_en") else "ko"
-            prototypes = self._prototypes(model, vocabulary, language)
-            ranked = (self._embed_all(model, list(rows.texts)) @ prototypes.T).topk(5).indices
+            labels = self._label_embeddings(model, vocabulary, language)
+            ranked = (self._embed_all(model, list(rows.texts)) @ labels.T).topk(5).indices
             hits = rows.targets.gather(1, ranked) > 0
             figures[f"{name}_hit1"] = float(hits[:, 0].float().mean())
             figures[f"{name}_hit5"] = float(hits.any(dim=1).float().mean())
@@ -306,16 +309,15 @@ class MiniTextObjective:
             for word, concept in self.checks
             if any(spoken == language and word in words for spoken, words in concept.words.items())
         ]
-        prototypes = self._prototypes(model, vocabulary, language)
-        best = (self._embed_all(model, [word for word, _ in checks]) @ prototypes.T).argmax(dim=1)
+        labels = self._label_embeddings(model, vocabulary, language)
+        best = (self._embed_all(model, [word for word, _ in checks]) @ labels.T).argmax(dim=1)
         right = [vocabulary.keys[at] == c.basic for at, (_, c) in zip(best.tolist(), checks, strict=True)]
         return float(sum(right) / max(1, len(right)))
 
-    def _prototypes(self, model: TextModel, vocabulary: Vocabulary, language: str) -> Tensor:
+    def _label_embeddings(self, model: TextModel, vocabulary: Vocabulary, language: str) -> Tensor:
         prompts = vocabulary.prompts(language)
         embedded = self._embed_all(model, [prompt for group in prompts for prompt in group])
-        means = [part.mean(dim=0) for part in torch.split(embedded, [len(group) for group in prompts])]
-        return nn.functional.normalize(torch.stack(means), dim=-1)
+        return prototypes(torch.split(embedded, [len(group) for group in prompts]))
 
     def _embed_all(self, model: TextModel, texts: list[str]) -> Tensor:
         ids = tokenize(self.tokenizer, texts)
@@ -338,6 +340,13 @@ def lexicon_entries(lexicon: Sequence[Concept], kept_out: bool) -> list[tuple[st
     if not kept_out:
         entries += [(text, concept) for concept in lexicon for text in concept.definition.values()]
     return entries
+
+
+def new_words(lexicon: Sequence[Concept], vocabularies: Iterable[Vocabulary]) -> list[tuple[str, Concept]]:
+    """List the (word, concept) that no step ever shows: kept out of the lexicon, and no name of any label either."""
+    taught = {fold(alias) for vocabulary in vocabularies for label in vocabulary.labels for alias in label.aliases()}
+    kept_out = lexicon_entries(lexicon, kept_out=True)
+    return [(word, concept) for word, concept in kept_out if concept.basic and fold(word) not in taught]
 
 
 def concept_targets(concepts: Sequence[Concept], vocabulary: Vocabulary, attribute: str) -> Tensor:

@@ -23,6 +23,7 @@ from clip_emotion.models.mini import (
     load_tower,
     save_tower,
 )
+from clip_emotion.models.prototypes import prototypes
 from clip_emotion.models.text_tower import TextTower
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.faces import FaceRows, load_faces
@@ -41,6 +42,11 @@ from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
+UNCOMPARED: dict[str, Any] = {
+    **dict.fromkeys(("fit", "deepen", "out", "text"), True),
+    **{sources: {"folder", "prepared"} for sources in ("sources", "faces", "comments")},
+}
+"""Settings that a resumed run compares otherwise, or that only say where things lie."""
 THRESHOLDS = [step / 1000 for step in range(5, 200)]
 
 
@@ -67,15 +73,17 @@ def read_stage(path: Path, overrides: list[str]) -> tuple[str, dict[str, Any]]:
 def train_text(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
     """Train the mini's text tower; ``out`` receives ``text.safetensors``, ``tokenizer.json`` and ``mini.yaml``."""
     config = validate(MiniTextConfig, values, source)
-    objective = prepare_text_stage(config.stage(deep=not config.deepen))
-    result = fit(objective, config.fit, config.out, report, resume)
+    stage = config.stage(deep=not config.deepen)
+    objective = prepare_text_stage(stage)
+    result = fit(objective, config.fit, config.out, report, resume, settings_of(stage))
     figures = result.figures
     if config.deepen:
         # Words first, depth second: a tower that is deep from the start learned more slowly and ended lower.
-        objective = prepare_text_stage(config.stage(deep=True))
+        stage = config.stage(deep=True)
+        objective = prepare_text_stage(stage)
         objective.model.load_state_dict(result.model.state_dict(), strict=False)
         shallow = {name: tensor.clone() for name, tensor in result.model.state_dict().items()}
-        result = fit(objective, config.deepen.fit, config.out / "deepen", report, resume)
+        result = fit(objective, config.deepen.fit, config.out / "deepen", report, resume, settings_of(stage))
         blend(result.model, shallow, config.deepen.blend)
         figures = objective.validate(result.model.eval())
     assert isinstance(result.model, TextModel)
@@ -84,6 +92,11 @@ def train_text(values: dict[str, Any], source: str, report: Report, resume: bool
     tuned = tune_text(_encoder(mini, result.model.tower, ImageTower(mini.image), config.out), objective.corpora)
     tuned.write(config.out / PARTS[0])
     return figures
+
+
+def settings_of(config: MiniTextConfig | MiniImageConfig) -> dict[str, Any]:
+    """Return what a checkpoint's run must have in common with the one that resumes it, besides ``fit``."""
+    return config.model_dump(mode="json", exclude=UNCOMPARED)
 
 
 def blend(model: nn.Module, shallow: dict[str, Tensor], share: float) -> None:
@@ -112,7 +125,8 @@ def train_image(values: dict[str, Any], source: str, report: Report, resume: boo
     text = text_side(encoder, basic, load_corpora(config.comments))
     torch.manual_seed(config.seed)
     objective = MiniImageObjective(config, splits.training, splits.validation, text)
-    result = fit(objective, config.fit, config.out, report, resume)
+    settings = {**settings_of(config), "text_tower": encoder.fingerprint}
+    result = fit(objective, config.fit, config.out, report, resume, settings)
     assert isinstance(result.model, ImageModel)
     _assemble(mini, result, config, text, splits.tuning)
     return result.figures
@@ -132,12 +146,11 @@ def _assemble(mini: MiniConfig, result: RunResult, config: MiniImageConfig, text
 def text_side(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> TextSide:
     """Embed all that faces are trained against: each class's prompts per language, and comments of one emotion."""
     bank = face_words(basic, Vocabulary.load("kote36"))
-    prototypes, prompts = {}, {}
+    names, prompts = {}, {}
     for language in LANGUAGES:
-        names = [encoder.encode_texts(group) for group in basic.prompts(language)]
-        prototypes[language] = torch.stack([nn.functional.normalize(group.mean(dim=0), dim=-1) for group in names])
+        names[language] = prototypes(map(encoder.encode_texts, basic.prompts(language)))
         prompts[language] = tuple(encoder.encode_texts(group) for group in _all_prompts(bank, language))
-    return TextSide(prototypes, prompts, _comments(encoder, basic, corpora))
+    return TextSide(names, prompts, _comments(encoder, basic, corpora))
 
 
 def _all_prompts(bank: WordBank, language: str) -> list[list[str]]:
@@ -175,8 +188,7 @@ def image_temperature(tower: ImageTower, text: TextSide, tuning: FaceRows) -> fl
 def tune_text(encoder: MiniEncoder, corpora: Corpora) -> MiniConfig:
     """Fit the text scale and the multi-label threshold on KOTE comments that neither train nor validate."""
     vocabulary, rows = Vocabulary.load("kote44"), corpora.tuning["kote"]
-    prompts = vocabulary.prompts("ko")
-    labels = torch.stack([nn.functional.normalize(encoder.encode_texts(g).mean(dim=0), dim=-1) for g in prompts])
+    labels = prototypes(map(encoder.encode_texts, vocabulary.prompts("ko")))
     similarities = encoder.encode_texts(list(rows.texts)) @ labels.T
     # A comment with several labels counts once with each of them.
     pairs = rows.targets.nonzero()

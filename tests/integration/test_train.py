@@ -125,8 +125,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_an_unbroken_one(
     assert (home / "again" / "text.safetensors").read_bytes() == (home / "text" / "text.safetensors").read_bytes()
 
 
-def test_a_checkpoint_of_other_settings_is_misuse(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, err = told(capsys, [*image_arguments(home), "fit.learning_rate=0.5", "--resume"])
+@pytest.mark.parametrize("change", ["fit.learning_rate=0.5", "label_smoothing=0.3", "augment.rotation=3"])
+def test_a_checkpoint_of_other_settings_is_misuse(change: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = told(capsys, [*image_arguments(home), change, "--resume"])
     assert code == 2
     assert "made with other settings" in err
 
