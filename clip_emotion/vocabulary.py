@@ -115,6 +115,11 @@ class Vocabulary:
         return cls(name=name, labels=labels)
 
     @classmethod
+    def from_list(cls, text: str) -> Vocabulary:
+        """Make a vocabulary of a comma list of words; full-width and ideographic commas part them as well."""
+        return cls.from_words(_COMMA.split(text))
+
+    @classmethod
     def load(cls, source: str | Path) -> Vocabulary:
         """Load a shipped name, a YAML file, a text file with a word a line, or a comma list of words.
 
@@ -133,7 +138,7 @@ class Vocabulary:
                 return cls.from_words(lines, name=nfc(path.stem))
             return cls._from_yaml(path)
         if _COMMA.search(text):
-            return cls.from_words(_COMMA.split(text))
+            return cls.from_list(text)
         raise UsageError(
             f"Unknown vocabulary '{text}': use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
             "or --labels with a comma list of words."
@@ -162,7 +167,7 @@ class Vocabulary:
 
 
 class LabelEntry(Config):
-    """A label as a vocabulary file writes it: ``names`` or simply ``ko`` and ``en``."""
+    """A label as a vocabulary file writes it: a name in Korean, in English or in both."""
 
     key: str | None = None
     ko: str | None = None
@@ -170,6 +175,12 @@ class LabelEntry(Config):
     synonyms: dict[str, list[str]] = Field(default_factory=dict)
     families: list[str] = Field(default_factory=list)
     spellings: list[str] = Field(default_factory=list)
+
+    @field_validator("synonyms")
+    @classmethod
+    def _known_languages(cls, synonyms: dict[str, list[str]]) -> dict[str, list[str]]:
+        _check_languages(synonyms)
+        return synonyms
 
     def label(self) -> Label:
         """Return the record that travels; the first name there is stands in for a missing key."""
@@ -186,6 +197,12 @@ class LabelEntry(Config):
             families=tuple(map(nfc, self.families)),
             spellings=tuple(map(nfc, self.spellings)),
         )
+
+
+def _check_languages(by_language: Iterable[str]) -> None:
+    for language in by_language:
+        if language not in LANGUAGES:
+            raise ValueError(f"unknown language '{language}', use {' or '.join(LANGUAGES)}")
 
 
 class VocabularyFile(Config):
@@ -206,9 +223,8 @@ class VocabularyFile(Config):
     @field_validator("templates")
     @classmethod
     def _one_place(cls, templates: dict[str, list[str]]) -> dict[str, list[str]]:
-        for language, lines in templates.items():
-            if language not in LANGUAGES:
-                raise ValueError(f"unknown language '{language}', use {' or '.join(LANGUAGES)}")
+        _check_languages(templates)
+        for lines in templates.values():
             for line in lines:
                 if line.count("{}") != 1 or set("{}") & set(line.replace("{}", "")):
                     raise ValueError(f"template '{line}' must hold {{}} once and no other brace")

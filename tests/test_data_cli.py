@@ -67,6 +67,16 @@ def test_own_labels(tmp_path):
     assert json.loads(done.stdout)["counts"] == {"train": {"설렘": 1, "당황": 0}}
 
 
+def test_brackets_in_names_are_text_and_not_markup(tmp_path):
+    picture = FER_FOLDER["train/angry/Training_1.jpg"]
+    source = write(tmp_path / "raw", {"[red]/[a].png": picture, "[bold]/[b].png": picture})
+    counted = runner.invoke(app, ["stats", str(source), "--labels", "[red],[bold]"])
+    assert "[red]" in counted.stdout
+    checked = runner.invoke(app, ["check", str(source), "--labels", "[red],[bold]"])
+    assert checked.exit_code == 1
+    assert "[red]/[a].png" in checked.stdout
+
+
 def test_list_knows_what_is_prepared(tmp_path):
     runner.invoke(app, ["prepare", "fer2013", "--from", str(write(tmp_path / "raw", FER_FOLDER))])
     cards = {card["name"]: card for card in json.loads(runner.invoke(app, ["list", "--format", "json"]).stdout)}

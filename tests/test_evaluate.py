@@ -178,7 +178,7 @@ def test_the_table_and_the_report(folder: Path, tmp_path: Path, command: Callabl
         (["--data", "nowhere.zip", "--vocab", "basic7"], "does not exist"),
         (["--data", ".", "--vocab", "nonsense"], "Unknown vocabulary"),
         (["--data", "."], "--vocab or --labels"),
-        (["--data", ".", "--vocab", "basic7", "--labels", "a,b"], "--vocab or --labels"),
+        (["--data", ".", "--vocab", "basic7", "--labels", "a,b"], "not both"),
         (["--data", ".", "--vocab", "basic7", "--lang", "fr"], "Unknown language"),
         (["--data", ".", "--vocab", "basic7", "--rows", "x"], "--rows"),
         (["--data", ".", "--vocab", "basic7", "--face", "each"], "--face"),

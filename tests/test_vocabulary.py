@@ -243,6 +243,7 @@ def test_own_yaml_mixes_bare_words_and_mappings(tmp_path: Path) -> None:
         ("labels: [a]\ntemplates: {en: ['{} and {}']}", "once and no other brace"),
         ("labels: [a]\ntemplates: {en: ['{} }']}", "once and no other brace"),
         ("labels: [a]\ntemplates: {fr: ['{}']}", "unknown language 'fr'"),
+        ("labels: [{en: a, synonyms: {kr: [b]}}]", "unknown language 'kr'"),
         ("labels: [a", "not valid YAML"),
         ("subset_of: kote44\nwithout: [기쁨, 없는말]", "'없는말' is not in vocabulary 'kote44'"),
         ("subset_of: own.yaml\nwithout: []", "subset_of must name one of"),
@@ -277,6 +278,10 @@ def test_empty_text_file_is_a_usage_error(tmp_path: Path) -> None:
     path.write_text("# nothing but a remark\n", encoding="utf-8")
     with pytest.raises(UsageError, match="holds no words"):
         Vocabulary.load(path)
+
+
+def test_a_list_is_cut_at_the_commas_of_either_width() -> None:
+    assert Vocabulary.from_list("설렘，당황、 grim resolve, ").keys == ("설렘", "당황", "grim resolve")
 
 
 def test_subset_and_index() -> None:

@@ -1,23 +1,43 @@
-"""What the verbs share: people's console on stderr, a progress bar, atomic files."""
+"""What the verbs share: consoles, a progress bar, atomic files, and the words that the user chose."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from clip_emotion import files
 from clip_emotion.errors import UsageError
 
+if TYPE_CHECKING:
+    from clip_emotion.vocabulary import Vocabulary
+
 stderr = Console(stderr=True, highlight=False)
 """The console for people; stdout is left to data."""
+
+
+def stdout() -> Console:
+    """Return a console on stdout that shows every text as it is: names of files and classes may hold brackets."""
+    return Console(markup=False, highlight=False, emoji=False)
 
 
 def say(sentence: str) -> None:
     """Tell people one plain sentence on stderr, neither wrapped nor read as markup."""
     stderr.print(sentence, soft_wrap=True, markup=False)
+
+
+def chosen_words(labels: str | None, vocab: str | None) -> Vocabulary | None:
+    """Return the vocabulary that --labels or --vocab names, or None without both; raises UsageError for both."""
+    from clip_emotion.vocabulary import Vocabulary
+
+    if labels is not None and vocab is not None:
+        raise UsageError("Give either --labels or --vocab, not both.")
+    if labels is not None:
+        return Vocabulary.from_list(labels)
+    return Vocabulary.load(vocab) if vocab is not None else None
 
 
 @contextmanager

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from clip_emotion.cli.common import progress_bar, say
-from clip_emotion.errors import UsageError
+from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -57,7 +56,7 @@ def list_data(output: Format = typer.Option(Format.table, "--format", help="How 
     table = Table("name", "kind", "prepared", "title", "licence")
     for card in cards:
         table.add_row(card.name, card.kind, "yes" if ready[card.name] else "no", card.title, card.licence)
-    Console().print(table)
+    stdout().print(table)
 
 
 @app.command()
@@ -98,7 +97,7 @@ def prepare(
             source,
             to,
             drop_duplicates=drop_duplicates,
-            vocabulary=_own_vocabulary(labels, vocab),
+            vocabulary=chosen_words(labels, vocab),
             default_split=split,
             progress=advance,
         )
@@ -122,7 +121,7 @@ def stats(
     """Show class counts per split, as a table and as bars."""
     from clip_emotion.data.stats import class_counts
 
-    with _opened(name, card, _own_vocabulary(labels, vocab)) as (prepared, _):
+    with _opened(name, card, chosen_words(labels, vocab)) as (prepared, _):
         counts = class_counts(prepared)
         rows = {split: data.num_rows for split, data in prepared.items()}
     if figure is not None:
@@ -130,7 +129,7 @@ def stats(
     if output is Format.json:
         print(json.dumps({"rows": rows, "counts": counts}, ensure_ascii=False, indent=2))
         return
-    console = Console()
+    console = stdout()
     console.print(_counts_table(counts, rows))
     console.print(_bars(counts))
 
@@ -147,7 +146,7 @@ def check(
     from clip_emotion.data.cards import list_cards, load_card
     from clip_emotion.data.checks import check as run_check
 
-    with _opened(name, card, _own_vocabulary(labels, vocab)) as (prepared, record):
+    with _opened(name, card, chosen_words(labels, vocab)) as (prepared, record):
         known = load_card(record.name) if record and record.name in list_cards() else None
         with progress_bar("Checking", sum(data.num_rows for data in prepared.values())) as advance:
             report = run_check(prepared, known, record, advance)
@@ -161,7 +160,10 @@ def check(
 
 @contextmanager
 def _opened(name: str, card: str | None, vocabulary: Vocabulary | None) -> Iterator[tuple[DatasetDict, Record | None]]:
-    """Load a prepared data set; raw files are first prepared into a folder that goes away with the block."""
+    """Load a prepared data set; raw files are first prepared into a folder that goes away with the block.
+
+    Windows keeps what is still mapped into memory: its own clean-up of temporary files then has it.
+    """
     from clip_emotion.data.cards import list_cards
     from clip_emotion.data.prepare import MARK, load_prepared, load_record
 
@@ -170,7 +172,7 @@ def _opened(name: str, card: str | None, vocabulary: Vocabulary | None) -> Itera
     if not raw:
         yield load_prepared(name), load_record(name)
         return
-    with tempfile.TemporaryDirectory(prefix="clip-emotion.") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clip-emotion.", ignore_cleanup_errors=True) as scratch:
         target = Path(scratch) / "prepared"
         with progress_bar(f"Reading {name}") as advance:
             _prepare_raw(path, card, target, vocabulary, advance)
@@ -184,16 +186,6 @@ def _prepare_raw(
     from clip_emotion.data.prepare import prepare as prepare_files
 
     prepare_files(card or guess_card(path, vocabulary), path, target, vocabulary=vocabulary, progress=advance)
-
-
-def _own_vocabulary(labels: str | None, vocab: str | None) -> Vocabulary | None:
-    from clip_emotion.vocabulary import Vocabulary
-
-    if labels and vocab:
-        raise UsageError("Give --labels or --vocab, not both.")
-    if labels:
-        return Vocabulary.from_words(labels.split(","))
-    return Vocabulary.load(vocab) if vocab else None
 
 
 def _prepared_dir(name: str) -> Path:
@@ -230,7 +222,7 @@ def _bars(counts: Mapping[str, Mapping[str, int]]) -> Table:
     table = Table.grid(padding=(0, 1))
     for split, labels in counts.items():
         most = max(labels.values(), default=0) or 1
-        table.add_row(f"[bold]{split}[/]")
+        table.add_row(Text(split, style="bold"))
         for label, count in labels.items():
             table.add_row(label, "█" * round(BAR * count / most) or ("▏" if count else ""), f"{count:,}")
     return table
@@ -242,9 +234,9 @@ def _labels_of(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 def _save_figure(counts: Mapping[str, Mapping[str, int]], path: Path) -> None:
     from clip_emotion.evaluation.class_counts import class_counts_figure
-    from clip_emotion.evaluation.plots import save_figure
+    from clip_emotion.evaluation.plots import figure_png
 
-    save_figure(class_counts_figure(counts), path)
+    write_atomic(path, figure_png(class_counts_figure(counts)))
     say(f"Drew {path}.")
 
 
@@ -267,7 +259,7 @@ def _print_report(report: CheckReport) -> None:
     table.add_row("groups of contradictory labels", str(len(groups)), _first(groups))
     for fault in report.counts:
         table.add_row("counts differ", "", fault)
-    Console().print(table)
+    stdout().print(table)
 
 
 def _first(lines: list[str], between: str = "; ") -> str:

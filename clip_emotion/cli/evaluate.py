@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +67,9 @@ def evaluate(
     seed: int = typer.Option(0, help="Seed of the confidence interval and of --limit."),
 ) -> None:
     """Evaluate an encoder on labelled pictures or texts: accuracy, top-5, macro F1, calibration and chance lines."""
-    vocabulary = _vocabulary(vocab, labels)
+    vocabulary = chosen_words(labels, vocab)
+    if vocabulary is None:
+        raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
 
     from clip_emotion.models.registry import load_encoder
     from clip_emotion.retrieval.evaluating import Options
@@ -91,14 +92,6 @@ def evaluate(
     if result.errors:
         _tell_errors(result)
         raise typer.Exit(1)
-
-
-def _vocabulary(vocab: str | None, labels: str | None) -> Vocabulary:
-    from clip_emotion.vocabulary import Vocabulary
-
-    if (vocab is None) == (labels is None):
-        raise UsageError("Give the words with either --vocab or --labels: for example --vocab basic7.")
-    return Vocabulary.load(vocab) if vocab is not None else Vocabulary.from_words((labels or "").split(","))
 
 
 def _run(job: Job) -> Evaluation:
@@ -125,7 +118,7 @@ def _print(result: Evaluation, output: Format) -> None:
     table.add_column("value")
     for what, value in result.summary():
         table.add_row(what, value)
-    console = Console()
+    console = stdout()
     console.print(table)
     for classes in result.tables():
         console.print(_class_table(classes))

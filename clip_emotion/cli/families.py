@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from clip_emotion.cli.common import stdout
+
 if TYPE_CHECKING:
     from clip_emotion.data.families import Association
     from clip_emotion.vocabulary import Vocabulary
@@ -54,8 +56,8 @@ def _print_yaml(vocabulary: Vocabulary, derived: list[tuple[str, ...]]) -> None:
 
 
 def _print_table(vocabulary: Vocabulary, basics: list[str], found: Association, derived: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("label", title="lift: how much oftener together than by chance", box=None)
     for column in ("texts", *basics):
@@ -63,9 +65,9 @@ def _print_table(vocabulary: Vocabulary, basics: list[str], found: Association, 
     table.add_column("families")
     for key, count, lifts, names in zip(vocabulary.keys, found.counts, found.lift, derived, strict=True):
         cells = [
-            f"[bold]{lift:.2f}[/]" if name in names else f"{lift:.2f}" for name, lift in zip(basics, lifts, strict=True)
+            Text(f"{lift:.2f}", style="bold" if name in names else "") for name, lift in zip(basics, lifts, strict=True)
         ]
         table.add_row(key, str(count), *cells, " ".join(names) or "–")
-    console = Console()
+    console = stdout()
     console.width = max(console.width, 130)
     console.print(table)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.cli.common import chosen_words, progress_bar, say
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def label(
     output = _settle_output(output_format.value if output_format else None, out, resume, report)
     from clip_emotion.data.images import allow_pixels, find_images
     from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.vocabulary import Vocabulary
 
-    words = _vocabulary(labels, vocab)
+    words = chosen_words(labels, vocab) or Vocabulary.load(DEFAULT_VOCABULARY)
     sources = find_images(paths or [], typer.get_binary_stream("stdin"))
     allow_pixels(max_pixels)
     # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
@@ -128,16 +129,6 @@ def _settle_output(chosen: str | None, out: Path | None, resume: bool, report: P
     if report is not None and report.exists() and not report.is_dir():
         raise UsageError(f"{report} is a file: give --report a folder.")
     return Output(form, out, resume, report)
-
-
-def _vocabulary(labels: str | None, vocab: str | None) -> Vocabulary:
-    from clip_emotion.vocabulary import Vocabulary
-
-    if labels is not None and vocab is not None:
-        raise UsageError("Give either --labels or --vocab, not both.")
-    if labels is not None:
-        return Vocabulary.from_words(labels.split(","))
-    return Vocabulary.load(vocab or DEFAULT_VOCABULARY)
 
 
 def _labeller(model: str, words: Vocabulary, lang: str, device: str) -> ZeroShotLabeller:

@@ -17,9 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clip_emotion.errors import ClipEmotionError, DataError
+from clip_emotion.errors import ClipEmotionError
 from clip_emotion.evaluation.calibration import Reliability
-from clip_emotion.files import write_atomic
 
 DPI = 150
 FONT_PACKAGE = "koreanize-matplotlib"
@@ -60,15 +59,6 @@ def figure_png(figure: Figure) -> bytes:
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all; missing parent folders are made. Raises DataError where it cannot."""
-    content = figure_png(figure)
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        raise DataError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def confusion_figure(matrix: NDArray[np.integer[Any]], names: Sequence[str], title: str = "") -> Figure:

@@ -155,9 +155,9 @@ def fit(
     The learning rate warms up linearly and falls as a cosine (1608.03983); the exponential average of the weights is
     what is validated and returned. ``resume`` goes on from the folder's checkpoint, which must be of the same
     ``config`` and ``settings`` (all else that the objective was made with, as JSON has it); of a finished run it
-    returns what is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one stops at once,
-    with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other settings,
-    ModelError when that is broken or the loss is no longer finite.
+    returns what is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one
+    stops at once, with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other
+    settings, ModelError when that is broken or the loss is no longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(objective, config, folder, dict(settings or {}))
