@@ -23,6 +23,13 @@ from clip_emotion.training.words import WordBank
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
 
+class EaseConfig(Config):
+    """Milder augmentation from a share of the run on: a small network at a falling rate has no time for the strong."""
+
+    after: float = Field(ge=0, le=1)
+    augment: AugmentConfig
+
+
 class MiniImageConfig(Config):
     """Configuration of the image stage; ``sides`` lists (share of the run, side of the pictures in pixels)."""
 
@@ -34,6 +41,7 @@ class MiniImageConfig(Config):
     out: Path = Path("runs/mini")
     tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
     augment: AugmentConfig = Field(default_factory=AugmentConfig)  # type: ignore[arg-type]
+    ease: EaseConfig | None = None
     sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
     batch: int = Field(128, ge=2)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -110,7 +118,8 @@ class MiniImageObjective:
         generator = Generator().manual_seed(config.seed * 1_000_003 + step)
         rows = self.train.batch(step, config.batch, config.seed)
         side = [side for share, side in config.sides if progress >= share][-1]
-        pictures = augment(standardise(self.train.pictures[rows].float()), side, config.augment, generator)
+        changes = config.ease.augment if config.ease and progress >= config.ease.after else config.augment
+        pictures = augment(standardise(self.train.pictures[rows].float()), side, changes, generator)
         targets = self.train.targets[rows]
         classes = targets.shape[1]
         smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
