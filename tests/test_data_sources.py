@@ -84,6 +84,13 @@ def test_damaged_zip_and_missing_path(tmp_path):
         pass
 
 
+def test_zip_with_a_name_in_no_encoding_is_refused(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"가가/a.png": b"x"})
+    path.write_bytes(path.read_bytes().replace("가가".encode(), b"\xff" * 6))
+    with pytest.raises(DataError, match="not a readable"), open_source(path):
+        pass
+
+
 def test_zip_member_with_a_wrong_checksum_is_an_image_error(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"happy/a.png": b"A" * 100})
     raw = bytearray(path.read_bytes())

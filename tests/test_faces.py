@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import GRACE_HOPPER, noise, plain, two_faces
-from PIL import Image
+from PIL import Image, ImageOps
 
-from clip_emotion.data.faces import FaceDetector, crop_face, is_face_crop
+from clip_emotion.data.faces import CASCADE, FaceDetector, crop_face, is_face_crop
 from clip_emotion.data.images import open_image
+from clip_emotion.errors import ModelError
 from clip_emotion.types import FaceBox
 
 
@@ -39,6 +40,29 @@ def test_faces_come_largest_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("image", [plain("red", (300, 200)), noise((300, 300)), noise((80, 400))])
 def test_pictures_without_a_face_have_none(image: Image.Image) -> None:
     assert FaceDetector().detect(image) == []
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "no cascade", "<?xml version='1.0'?><opencv_storage><a/></opencv_storage>"]
+)
+def test_a_missing_or_damaged_cascade_is_one_sentence(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv2.data.haarcascades", str(tmp_path))
+    if content is not None:
+        (tmp_path / CASCADE).write_text(content)
+    with pytest.raises(ModelError, match=r"missing or damaged: reinstall opencv-python-headless"):
+        FaceDetector().detect(plain("red", (100, 100)))
+
+
+def test_the_cascade_is_the_one_that_opencv_reads_itself() -> None:
+    import cv2
+
+    portrait = open_image(GRACE_HOPPER)
+    (box,) = FaceDetector().detect(portrait)
+    classifier = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / CASCADE))
+    found = classifier.detectMultiScale(np.asarray(ImageOps.grayscale(portrait)), 1.1, 5, minSize=(31, 31))
+    assert (box.x, box.y, box.width, box.height) in {tuple(map(int, one)) for one in found}
 
 
 def test_one_detector_serves_many_threads() -> None:

@@ -14,7 +14,7 @@ import pytest
 from pictures import COLOURS, noise, plain, save
 from PIL import Image
 
-from clip_emotion.data.images import find_images, open_image, resolve_path, to_rgb
+from clip_emotion.data.images import ImageSource, find_images, open_image, read_source, resolve_path, to_rgb
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ImageError, UsageError
 
@@ -54,6 +54,13 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     # Orientation 6 turns clockwise: what was left is now above.
     assert image.getpixel((10, 5)) == COLOURS["red"]
     assert image.getpixel((10, 35)) == COLOURS["blue"]
+    with Image.open(tmp_path / "a.png") as opened:
+        assert np.array_equal(read_source(ImageSource("a", opened)), image)
+
+
+def test_pictures_in_memory_have_the_same_limit() -> None:
+    with pytest.raises(ImageError, match="limit of 2,303"):
+        read_source(ImageSource("a", plain("red")), max_pixels=48 * 48 - 1)
 
 
 def test_transparency_lies_on_white(tmp_path: Path) -> None:
@@ -139,6 +146,15 @@ def test_globs_lists_and_repeats(tmp_path: Path) -> None:
     listed = io.BytesIO(f"\ufeff{a}\r\n\n{d}\n".encode())
     assert [source.name for source in find_images(["-", a], listed)] == [a, d]
     assert [source.name for source in find_images(["-"], io.BytesIO(f"{a}\0{d}\0".encode()))] == [a, d]
+
+
+def test_lists_as_korean_windows_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "기쁨 똠.png"
+    path.touch()
+    for encoding in ("cp949", "utf-16", "utf-8-sig"):
+        listed = io.BytesIO(f"{path}\r\n".encode(encoding))
+        (source,) = find_images(["-"], listed)
+        assert (source.name, source.error) == (str(path), None)
 
 
 def test_missing_paths_are_rows_and_empty_folders_misuse(tmp_path: Path) -> None:

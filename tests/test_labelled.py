@@ -75,6 +75,13 @@ def test_a_table_of_pictures(tmp_path: Path) -> None:
     assert rows.images[0].read() == png("blue")
 
 
+def test_a_table_of_pictures_from_korean_windows(tmp_path: Path) -> None:
+    put(tmp_path, "사진/가.png", png("blue"))
+    (tmp_path / "얼굴.csv").write_bytes("경로,감정\r\n사진\\가.png,슬픔\r\n".encode("cp949"))
+    (row,) = read(tmp_path / "얼굴.csv").images
+    assert (row.name, row.label, row.read()) == ("사진/가.png", "슬픔", png("blue"))
+
+
 TEXTS = 'id\ttext_en\ttext_ko\tlabels\n1\tgood\t좋다\t0,2\n2\t"a ""b""\tc"\t나쁘다\t1\n3\tcut\n'
 
 

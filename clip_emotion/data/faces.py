@@ -32,6 +32,7 @@ ALREADY_CROPPED = 0.7
 
 # OpenCV's package swaps itself for its binary while it is imported: two threads must not do so at once.
 _LOADING = threading.Lock()
+_NO_CASCADE = "OpenCV's face cascade at {} is missing or damaged: reinstall opencv-python-headless 4.x"
 
 
 class FaceDetector:
@@ -72,15 +73,26 @@ class FaceDetector:
         """Return this thread's cascade: OpenCV's object is not safe to share."""
         if not hasattr(self._local, "cascade"):
             with _LOADING:
-                import cv2
-                import cv2.data
-
-                path = Path(cv2.data.haarcascades) / CASCADE
-                cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None
-            if cascade is None or cascade.empty():
-                raise ModelError(f"OpenCV's face cascade is missing at {path}: reinstall opencv-python-headless 4.x.")
-            self._local.cascade = cascade
+                self._local.cascade = _load_cascade()
         return self._local.cascade
+
+
+def _load_cascade() -> Any:
+    """Read the cascade's file for OpenCV, which on Windows cannot open paths with Hangul in them itself."""
+    import cv2
+    import cv2.data
+
+    path = Path(cv2.data.haarcascades) / CASCADE
+    cascade = cv2.CascadeClassifier()
+    try:
+        text = path.read_text(encoding="utf-8")
+        storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        loaded = cascade.read(storage.getFirstTopLevelNode())
+    except (OSError, ValueError, SystemError, cv2.error) as error:
+        raise ModelError(f"{_NO_CASCADE.format(path)} ({type(error).__name__}).") from error
+    if not loaded:
+        raise ModelError(f"{_NO_CASCADE.format(path)}.")
+    return cascade
 
 
 def _to_original(rectangle: Any, scale: float, size: tuple[int, int]) -> FaceBox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import io
 import os
@@ -86,13 +87,14 @@ def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image.I
 
 
 def read_source(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open what a source holds as upright 8-bit RGB; raises ImageError with the reason where it cannot be."""
+    """Open what a source holds as upright 8-bit RGB, as ``open_image`` does; raises ImageError where it cannot be."""
     if source.content is None:
         raise ImageError(source.error or "There is no picture.")
     if not isinstance(source.content, Image.Image):
         return open_image(source.content, max_pixels=max_pixels)
+    _check_size(source.content, max_pixels)
     try:
-        return to_rgb(source.content)
+        return to_rgb(_upright(source.content))
     except _DAMAGE as error:
         raise ImageError(f"The picture cannot be converted to RGB ({_reason(error)}).") from error
 
@@ -211,12 +213,25 @@ def _candidates(paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[ImageS
 
 def _listed(stdin: BinaryIO | None) -> Iterable[str]:
     """Yield the paths on standard input, one a line, or NUL-separated as ``find -print0`` writes them."""
-    content = stdin.read().removeprefix(b"\xef\xbb\xbf") if stdin is not None else b""
+    content = stdin.read() if stdin is not None else b""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what PowerShell's > writes
+        content = content.decode("utf-16", "replace").encode()
+    content = content.removeprefix(codecs.BOM_UTF8)
     lines = content.split(b"\0") if b"\0" in content else content.splitlines()
-    paths = [os.fsdecode(line) for line in lines if line.strip()]
+    paths = [_listed_path(line) for line in lines if line.strip()]
     if not paths:
         raise UsageError("Standard input holds no paths: give one a line, as find . -name '*.jpg' does.")
     return paths
+
+
+def _listed_path(line: bytes) -> str:
+    """Decode a path: UTF-8, else the raw name of a file that is there, else CP949, which Korean Windows writes."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        if os.path.lexists(line):
+            return os.fsdecode(line)
+    return line.decode("cp949", "replace")
 
 
 def _expand(path: str) -> Iterator[ImageSource]:

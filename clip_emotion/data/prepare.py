@@ -86,15 +86,8 @@ def prepare(
     with _scratch_beside(target) as work, _quiet():
         with _open_reading(source, request) as reading:
             writer = _write_rows(reading, work / "rows", progress)
-        contents, skipped = writer.contents, writer.skipped
-        loaded = writer.load()
-        dropped = None
-        if drop_duplicates and TRAIN in contents:
-            kept, dropped = keep_for_training(contents, one_label=card.kind != "text")
-            loaded[TRAIN] = loaded[TRAIN].select(kept)
-            contents[TRAIN] = _selected(contents[TRAIN], kept)
-        loaded.save_to_disk(str(work / "out"))
-        record = _record(card, str(source), reading, contents, skipped)
+        contents, dropped = _save(writer, work / "out", card, drop_duplicates)
+        record = _record(card, str(source), reading, contents, writer.skipped)
         record = record.model_copy(update={"dropped": dropped})
         (work / "out" / RECORD).write_text(_json(record), encoding="utf-8")
         _put_in_place(work / "out", target, work / "old")
@@ -238,6 +231,21 @@ def _write_rows(reading: Reading, folder: Path, progress: Callable[[int], None] 
     return writer
 
 
+def _save(writer: RowWriter, folder: Path, card: Card, clean: bool) -> tuple[dict[str, Contents], Dropped | None]:
+    """Save what was written as a DatasetDict, the training split cleaned where asked, and say what it holds.
+
+    The mapped files are let go on return: Windows deletes no file that somebody still maps.
+    """
+    loaded = writer.load()
+    contents, dropped = dict(writer.contents), None
+    if clean and TRAIN in contents:
+        kept, dropped = keep_for_training(contents, one_label=card.kind != "text")
+        loaded[TRAIN] = loaded[TRAIN].select(kept)
+        contents[TRAIN] = _selected(contents[TRAIN], kept)
+    loaded.save_to_disk(str(folder))
+    return contents, dropped
+
+
 def _record(
     card: Card, source: str, reading: Reading, contents: dict[str, Contents], skipped: list[SkippedRow]
 ) -> Record:
@@ -273,7 +281,7 @@ def _scratch_beside(target: Path) -> Iterator[Path]:
     """Make a working folder on the target's own disk, so that the last step is a rename; it goes with the block."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True)
     except OSError as error:
         raise UsageError(
             f"Cannot write {target}: {error.strerror or error}; choose another folder with --to."

@@ -72,7 +72,7 @@ def open_source(path: Path) -> Iterator[Source]:
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable .zip ({error}): fetch it again.") from error
     with archive:
         yield archive

@@ -14,16 +14,17 @@ import numpy as np
 
 from clip_emotion.data.images import SUFFIXES
 from clip_emotion.data.recipes.base import split_named
+from clip_emotion.data.recipes.images import beside_table, cell_path
 from clip_emotion.data.sources import Source, open_source
-from clip_emotion.data.tables import find_table, is_table
+from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
 from clip_emotion.text import nfc
 
 WHOLE = "all"
 """The name of the only split where the data has none, and of all splits together."""
-TEXT_COLUMNS = ("text", "text_ko", "text_en", "sentence", "comment", "document")
-LABEL_COLUMNS = ("labels", "label", "emotion", "class")
-PATH_COLUMNS = ("path", "image", "file", "filename")
+TEXT_COLUMNS = ("text", "text_ko", "text_en", "sentence", "comment", "document", "문장", "댓글", "텍스트")
+LABEL_COLUMNS = ("labels", "label", "emotion", "class", "라벨", "레이블", "감정")
+PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "경로", "파일")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,7 @@ def _table(source: Source, name: str, choice: Choice) -> Splits:
     for kind in ("text", "path"):
         table = find_table(source, name, columns, required=(kind, "labels"))
         if table is not None:
-            rows = table.rows()
-            return _text_rows(rows) if kind == "text" else _image_rows(source, rows)
+            return _text_rows(table) if kind == "text" else _image_rows(source, table)
     raise UsageError(
         f"{source.location} needs a header with a text column ({', '.join(choice.text_columns())}) or a path column, "
         f"and a label column ({', '.join(labels)}): name yours with --text-column and --label-column."
@@ -196,9 +196,9 @@ def _split_of(cells: dict[str, str]) -> str:
     return split_named(cell) or cell or WHOLE
 
 
-def _text_rows(rows: Iterator[tuple[int, dict[str, str] | None]]) -> dict[str, list[TextRow]]:
+def _text_rows(table: Table) -> dict[str, list[TextRow]]:
     splits: dict[str, list[TextRow]] = {}
-    for line, cells in rows:
+    for line, cells in table.rows():
         name = f"line {line}"
         if cells is None:
             splits.setdefault(WHOLE, []).append(TextRow(name, "", (), error="too few cells"))
@@ -208,12 +208,13 @@ def _text_rows(rows: Iterator[tuple[int, dict[str, str] | None]]) -> dict[str, l
     return splits
 
 
-def _image_rows(source: Source, rows: Iterator[tuple[int, dict[str, str] | None]]) -> dict[str, list[ImageRow]]:
+def _image_rows(source: Source, table: Table) -> dict[str, list[ImageRow]]:
     splits: dict[str, list[ImageRow]] = {}
-    for line, cells in rows:
+    for line, cells in table.rows():
         if cells is None:
             raise DataError(f"{source.location}, line {line}: too few cells.")
-        row = ImageRow(cells["path"], cells["labels"].strip(), partial(source.read, cells["path"]))
+        path = cell_path(cells["path"])
+        row = ImageRow(path, cells["labels"].strip(), partial(source.read, beside_table(table.name, path)))
         splits.setdefault(_split_of(cells), []).append(row)
     return splits
 

@@ -68,15 +68,24 @@ def read_image_table(source: Source, request: Request) -> Reading | None:
     short = [
         Skipped(request.default_split, f"{table.name}:{line}", "too few cells") for line, cells in rows if not cells
     ]
-    folder = posixpath.dirname(table.name)
-    pictures = [_in_table(source, request, folder, cells) for _, cells in rows if cells]
+    pictures = [_in_table(source, request, table.name, cells) for _, cells in rows if cells]
     return _reading("image_csv", source, request, pictures, short)
 
 
-def _in_table(source: Source, request: Request, folder: str, cells: dict[str, str]) -> Picture:
-    path = cells["path"].strip().replace("\\", "/")
+def _in_table(source: Source, request: Request, table: str, cells: dict[str, str]) -> Picture:
+    path = cell_path(cells["path"])
     split = _table_split(cells.get("split"), request.default_split)
-    return Picture(split, cells["label"], path, partial(source.read, posixpath.join(folder, path)))
+    return Picture(split, cells["label"], path, partial(source.read, beside_table(table, path)))
+
+
+def cell_path(cell: str) -> str:
+    """Return the path in a table's cell with forward slashes, which tables from Windows lack."""
+    return cell.strip().replace("\\", "/")
+
+
+def beside_table(table: str, path: str) -> str:
+    """Return a source's name for a picture whose path is relative to the table that names it."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(table), path))
 
 
 def read_pixel_table(source: Source, request: Request) -> Reading | None:
