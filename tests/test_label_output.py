@@ -23,6 +23,7 @@ from clip_emotion.retrieval.output import (
     open_target,
     read_finished,
     to_row,
+    write_parquet,
 )
 from clip_emotion.types import FaceBox, Prediction, ScoredLabel
 
@@ -156,6 +157,15 @@ def test_files_of_something_else_are_refused_unharmed(tmp_path: Path, layout: st
     with pytest.raises(UsageError), open_target(Target(path, layout, resume=True), CARD):
         pass
     assert path.read_bytes() == content
+
+
+def test_parquet_that_cannot_be_put_in_place_keeps_its_rows(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.parquet.partial.jsonl"
+    rows.touch()
+    (tmp_path / "rows.parquet" / "in the way").mkdir(parents=True)
+    with pytest.raises(DataError, match="continue with --resume"):
+        write_parquet(rows, tmp_path / "rows.parquet")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["rows.parquet", "rows.parquet.partial.jsonl"]
 
 
 def test_parquet_gathers_beside_and_appears_whole(tmp_path: Path) -> None:

@@ -112,6 +112,14 @@ def test_unknown_names_list_the_known(spec: str, words: str) -> None:
         load_open_clip(spec, CPU)
 
 
+def test_places_without_an_architecture_say_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").touch()
+    with pytest.raises(UsageError, match=r"as in ViT-B-32:.*weights\.pt"):
+        load_open_clip(str(tmp_path / "weights.pt"), CPU)
+    with pytest.raises(UsageError, match=r"holds no mini\.yaml.*local-dir:"):
+        load_open_clip(str(tmp_path), CPU)
+
+
 @pytest.mark.parametrize("spec", ["ViT-B-32/laion2b_s34b_b79k", "hf-hub:laion/no-such-model"])
 def test_an_unreachable_hub_is_one_sentence_at_once(
     spec: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -23,7 +23,7 @@ class FamiliesFormat(str, Enum):
 
 
 def families(
-    source: Path = typer.Option(..., "--from", help="TSV (.gz too) with a column 'labels', several per text."),
+    source: Path = typer.Option(..., "--from", help="Table (.tsv, .csv, .gz too) with a column 'labels'."),
     vocab: str = typer.Option("kote44", help="Vocabulary whose positions or words the labels are."),
     basic: str = typer.Option("basic7", help="Vocabulary of the basic emotions, the families."),
     rows: int | None = typer.Option(None, min=1, help="Use only the first rows, and keep the rest for evaluation."),

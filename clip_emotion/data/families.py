@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,8 +12,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from clip_emotion.config import Config
+from clip_emotion.data.sources import open_source
+from clip_emotion.data.tables import find_table, is_table
 from clip_emotion.errors import DataError
-from clip_emotion.text import fold, nfc, read_text
+from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
 
 Counts = npt.NDArray[np.int64]
@@ -135,20 +134,19 @@ def basics_in(vocabulary: Vocabulary, basic: Vocabulary) -> dict[str, int]:
 
 
 def read_label_lists(source: Path, vocabulary: Vocabulary, rows: int | None = None) -> list[list[int]]:
-    """Read the ``labels`` column of a TSV (gzipped or not): comma lists of positions, or of words of the vocabulary.
+    """Read the ``labels`` column of a table (.tsv, .csv, .gz too): comma lists of positions or words of the vocabulary.
 
     Reads the first ``rows`` texts, or all. Raises DataError when the file or a label cannot be read.
     """
-    reader = csv.DictReader(io.StringIO(_read_maybe_gzipped(source)), delimiter="\t")
-    if "labels" not in (reader.fieldnames or []):
-        raise DataError(f"{source} has no column 'labels': give a tab-separated file with a header row.")
-    try:
+    with open_source(source) as opened:
+        name = source.name
+        table = find_table(opened, nfc(name), {"labels": ["labels"]}, ["labels"]) if is_table(name) else None
+        if table is None:
+            raise DataError(f"{source} has no column 'labels': give a table (.tsv, .csv) with a header row.")
         lists = [
-            [_position(word, vocabulary, source, reader.line_num) for word in _words(row["labels"])]
-            for row in islice(reader, rows)
+            [_position(word, vocabulary, source, line) for word in _words((cells or {}).get("labels"))]
+            for line, cells in islice(table.rows(), rows)
         ]
-    except csv.Error as error:
-        raise DataError(f"{source}, line {reader.line_num} is not tab-separated text: {error}.") from error
     if rows is not None and len(lists) < rows:
         raise DataError(f"{source} has {len(lists)} rows, fewer than the {rows} asked for: lower --rows.")
     return lists
@@ -165,14 +163,3 @@ def _position(word: str, vocabulary: Vocabulary, source: Path, line: int) -> int
     if label is None:
         raise DataError(f"{source}, line {line}: '{word}' is not a label of '{vocabulary.name}'.")
     return vocabulary.index(label.key)
-
-
-def _read_maybe_gzipped(source: Path) -> str:
-    if fold(source.suffix) != ".gz":
-        return read_text(source)
-    try:
-        with gzip.open(source, "rt", encoding="utf-8-sig") as file:
-            return nfc(file.read())
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a whole gzip file of UTF-8 text"
-        raise DataError(f"Cannot read {source}: {reason}.") from error

@@ -313,16 +313,22 @@ def _refuse_other_run(path: Path, row: Mapping[str, Any], card: RunCard) -> None
 
 
 def write_parquet(rows: Path, target: Path) -> None:
-    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all."""
+    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _parquet_schema(pa)
     draft = target.with_name(f".{target.name}.draft")
-    with rows.open("rb") as lines, pq.ParquetWriter(draft, schema) as writer:
-        for chunk in _chunks(lines):
-            writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
-    draft.replace(target)
+    try:
+        with rows.open("rb") as lines, pq.ParquetWriter(draft, schema) as writer:
+            for chunk in _chunks(lines):
+                writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataError(
+            f"Cannot write {target} ({error.strerror or error}): make room, then continue with --resume."
+        ) from error
 
 
 def read_parquet(source: Path, rows: Path) -> None:
