@@ -55,9 +55,12 @@ def test_what_is_saved_comes_back(mini: MiniEncoder, folder: Path) -> None:
 
 
 def test_saving_what_was_loaded_changes_nothing(folder: Path, tmp_path: Path) -> None:
-    loaded = load_mini(folder, CPU)
-    loaded.save(tmp_path / "again")
-    assert load_mini(tmp_path / "again", CPU).fingerprint == loaded.fingerprint
+    loaded, again = load_mini(folder, CPU), tmp_path / "again"
+    loaded.save(again)
+    # The tokenizer's own reader may miss a score by its last bit: its file is compared by what it does.
+    for part in set(PARTS) - {"tokenizer.json"}:
+        assert (again / part).read_bytes() == (folder / part).read_bytes()
+    assert torch.equal(load_mini(again, CPU).encode_texts(list(SENTENCES)), loaded.encode_texts(list(SENTENCES)))
 
 
 @pytest.mark.parametrize("part", PARTS)
