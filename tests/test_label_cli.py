@@ -253,3 +253,20 @@ def test_large_contact_sheets_are_paged(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "page-2.html", "page-3.html"]
     assert 'href="page-3.html"' in first.read_text("utf-8")
     assert "4.png" in (tmp_path / "page-3.html").read_text("utf-8")
+
+
+def test_a_shorter_sheet_removes_its_own_old_pages_only(tmp_path: Path) -> None:
+    from clip_emotion.retrieval.contact_sheet import SheetConfig, write_contact_sheet
+    from clip_emotion.types import Prediction
+
+    rows = [Prediction(f"{number}.png", (), "f", error="gone") for number in range(12)]
+    write_contact_sheet(tmp_path, rows, {}, SheetConfig(page_size=1))
+    assert (tmp_path / "page-12.html").exists()
+    others = ["page-1.html", "page-03.html", "page-3.html.bak", "my-page-3.html", "page-x.html", "notes.txt"]
+    for name in others:
+        (tmp_path / name).write_text("mine", "utf-8")
+    (tmp_path / "page-13.html").mkdir()
+    write_contact_sheet(tmp_path, rows[:2], {}, SheetConfig(page_size=1))
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted(["index.html", "page-2.html", "page-13.html", *others])
+    assert all((tmp_path / name).read_text("utf-8") == "mine" for name in others)

@@ -47,21 +47,34 @@ def fit_temperature(similarities: FloatArray, targets: NDArray[np.integer[Any]])
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram's numbers, one entry a bin of confidence; an empty bin has NaN means."""
+    """A reliability diagram's numbers, one entry a bin of confidence; an empty bin has NaN means.
+
+    ``ece`` is the expected calibration error over the same bins.
+    """
 
     edges: FloatArray
     confidence: FloatArray
     accuracy: FloatArray
     counts: NDArray[np.integer[Any]]
+    ece: float
 
-    @property
-    def ece(self) -> float:
-        """The expected calibration error: ``Σ_b n_b / N · |accuracy_b - confidence_b|``; 0 where there are no rows."""
-        filled = self.counts > 0
-        if not filled.any():
-            return 0.0
-        gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
-        return float((gaps * self.counts[filled]).sum() / self.counts.sum())
+
+def expected_calibration_error(confidence: FloatArray, correct: NDArray[np.bool_], bins: int = BINS) -> float:
+    """Return ``Σ_b n_b / N · |accuracy_b - confidence_b|`` over equally wide bins; 0 where there are no rows.
+
+    ``confidence`` [N] is the probability of the answer given, ``correct`` [N] tells whether it was right. See Guo et
+    al., "On Calibration of Modern Neural Networks" (2017).
+    """
+    import torch
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    if len(confidence) == 0:
+        return 0.0
+    # torchmetrics gives a confidence of exactly 1 a bin of its own, past the last; one float below it is in the last.
+    # Rounding may also leave a probability a little above 1, which torchmetrics would take for a logit.
+    inside = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, np.nextafter(1.0, 0.0))
+    target = torch.from_numpy(np.asarray(correct, dtype=np.int64))
+    return float(binary_calibration_error(torch.from_numpy(inside), target, n_bins=bins, norm="l1"))
 
 
 def reliability(confidence: FloatArray, correct: NDArray[np.bool_], bins: int = BINS) -> Reliability:
@@ -79,4 +92,5 @@ def reliability(confidence: FloatArray, correct: NDArray[np.bool_], bins: int = 
         confidence=np.bincount(places, weights=confidence, minlength=bins) / divisor,
         accuracy=np.bincount(places, weights=correct.astype(np.float64), minlength=bins) / divisor,
         counts=counts,
+        ece=expected_calibration_error(confidence, correct, bins),
     )

@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
 
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import Reliability, reliability
@@ -78,6 +83,14 @@ class Metrics:
         return values
 
 
+@dataclass(frozen=True)
+class _Overall:
+    accuracy: float
+    top5: float
+    confusion: IntArray | None = None
+    threshold: float | None = None
+
+
 def classification_metrics(
     probabilities: FloatArray, targets: IntArray, labels: Sequence[str], *, seed: int = 0
 ) -> Metrics:
@@ -92,12 +105,15 @@ def classification_metrics(
         raise UsageError(f"Targets must lie in 0–{len(labels) - 1}: got {targets.min()}–{targets.max()}.")
     truth = np.zeros(probabilities.shape, dtype=np.bool_)
     truth[np.arange(len(targets)), targets] = True
-    order = rank(probabilities)
+    best = rank(probabilities, 1)[:, 0]
     answers = np.zeros_like(truth)
-    answers[np.arange(len(targets)), order[:, 0]] = True
-    cells = np.bincount(targets * len(labels) + order[:, 0], minlength=len(labels) ** 2)
-    confusion = cells.reshape(len(labels), len(labels))
-    return _metrics(probabilities, truth, answers, labels=labels, confusion=confusion, threshold=None, seed=seed)
+    answers[np.arange(len(targets)), best] = True
+    overall = _Overall(
+        accuracy=float(accuracy_score(targets, best)),
+        top5=_top5(probabilities, targets),
+        confusion=_confusion(targets, best, len(labels)),
+    )
+    return _metrics(probabilities, truth, answers, overall, labels=labels, seed=seed)
 
 
 def multilabel_metrics(
@@ -113,8 +129,10 @@ def multilabel_metrics(
     truth = np.asarray(truth, dtype=np.bool_)
     if not truth.any(axis=1).all():
         raise UsageError(f"Row {int(np.argmin(truth.any(axis=1)))} has no true label: every row needs at least one.")
-    answers = probabilities >= threshold
-    return _metrics(probabilities, truth, answers, labels=labels, confusion=None, threshold=threshold, seed=seed)
+    # Whether one of a row's several true labels was ranked high is a question that no library's function answers.
+    hits = np.take_along_axis(truth, rank(probabilities), axis=1)
+    overall = _Overall(float(hits[:, 0].mean()), float(hits.any(axis=1).mean()), threshold=threshold)
+    return _metrics(probabilities, truth, probabilities >= threshold, overall, labels=labels, seed=seed)
 
 
 def rank(probabilities: FloatArray, k: int = TOP) -> IntArray:
@@ -151,28 +169,44 @@ def _check(probabilities: FloatArray, rows: int, labels: Sequence[str]) -> None:
         raise UsageError("There are no rows to evaluate: choose another split, --rows or --limit.")
 
 
+def _confusion(targets: IntArray, answers: IntArray, columns: int) -> IntArray:
+    # scikit-learn warns of a single label even where it is told all labels.
+    if columns == 1:
+        return np.array([[len(targets)]])
+    matrix: IntArray = confusion_matrix(targets, answers, labels=np.arange(columns))
+    return matrix
+
+
+def _top5(probabilities: FloatArray, targets: IntArray) -> float:
+    columns = probabilities.shape[1]
+    # Five of at most five labels always hold the true one; scikit-learn would warn that the figure says nothing.
+    if columns <= TOP:
+        return 1.0
+    # Of equals scikit-learn prefers the later column and ``rank`` the earlier: it is given the columns from the end.
+    return float(top_k_accuracy_score(columns - 1 - targets, probabilities[:, ::-1], k=TOP, labels=np.arange(columns)))
+
+
 def _metrics(
     probabilities: FloatArray,
     truth: BoolArray,
     answers: BoolArray,
+    overall: _Overall,
     *,
     labels: Sequence[str],
-    confusion: IntArray | None,
-    threshold: float | None,
     seed: int,
 ) -> Metrics:
-    order = rank(probabilities)
-    hits = np.take_along_axis(truth, order, axis=1)
+    best = rank(probabilities, 1)
+    hits = np.take_along_axis(truth, best, axis=1)[:, 0]
     support = truth.sum(axis=0)
     per_class = _per_class(truth, answers, labels)
     supported = [one for one in per_class.values() if one.support]
     frequent = np.argsort(-support, kind="stable")
-    bins = reliability(np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0], hits[:, 0])
+    bins = reliability(np.take_along_axis(probabilities, best, axis=1)[:, 0], hits)
     return Metrics(
         labels=tuple(labels),
         n=len(truth),
-        accuracy=float(hits[:, 0].mean()),
-        top5=float(hits.any(axis=1).mean()),
+        accuracy=overall.accuracy,
+        top5=overall.top5,
         macro_f1=float(np.mean([one.f1 for one in supported])),
         macro_recall=float(np.mean([one.recall for one in supported])),
         ece=bins.ece,
@@ -180,12 +214,12 @@ def _metrics(
         chance_top5=chance_hit(truth.sum(axis=1), len(labels), TOP),
         majority=float(truth[:, frequent[0]].mean()),
         majority_top5=float(truth[:, frequent[:TOP]].any(axis=1).mean()),
-        accuracy_ci95=bootstrap_interval(hits[:, 0], seed=seed),
+        accuracy_ci95=bootstrap_interval(hits, seed=seed),
         per_class=per_class,
         without_support=tuple(name for name, count in zip(labels, support, strict=True) if not count),
-        confusion=confusion,
+        confusion=overall.confusion,
         reliability=bins,
-        threshold=threshold,
+        threshold=overall.threshold,
     )
 
 

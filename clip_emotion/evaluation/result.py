@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from sklearn.metrics import accuracy_score
 
 from clip_emotion.evaluation.families import FamilyMetrics
-from clip_emotion.evaluation.metrics import BoolArray, Metrics
+from clip_emotion.evaluation.metrics import IntArray, Metrics
 
 METRIC_KEYS = (
     "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
@@ -25,9 +25,9 @@ class Part:
     accuracy: float | None
 
     @classmethod
-    def of(cls, hits: BoolArray) -> Part:
-        """Measure a part from its rows' hits."""
-        return cls(n=len(hits), accuracy=float(np.mean(hits)) if len(hits) else None)
+    def of(cls, targets: IntArray, answers: IntArray) -> Part:
+        """Measure a part from its rows' true classes and the answers given, both [N] as column numbers."""
+        return cls(n=len(targets), accuracy=float(accuracy_score(targets, answers)) if len(targets) else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from clip_emotion.types import FaceBox, Prediction
 PAGE_SIZE = 200
 THUMBNAIL = 360
 """The longer side of a thumbnail in pixels: sharp at phone width, some 20 kB each."""
+PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
+"""The names of a sheet's further pages, and of nothing else."""
 FACE_COLOUR = (217, 119, 63)
 
 
@@ -44,7 +47,8 @@ def write_contact_sheet(
 ) -> Path:
     """Write ``index.html`` and, past the page size, ``page-2.html`` … into a folder, and return the first page's path.
 
-    ``sources`` finds a prediction's picture by its path. Raises UsageError when the folder cannot be written.
+    Pages that an earlier, longer sheet left in the folder are removed. ``sources`` finds a prediction's picture by its
+    path. Raises UsageError when the folder cannot be written.
     """
     chunks = [predictions[start : start + config.page_size] for start in range(0, len(predictions), config.page_size)]
     names = ["index.html", *(f"page-{number}.html" for number in range(2, len(chunks) + 1))]
@@ -60,9 +64,16 @@ def write_contact_sheet(
                 names=names,
             )
             write_atomic(folder / names[number - 1], content)
+        _remove_stale(folder, names)
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror or error}.") from error
     return folder / names[0]
+
+
+def _remove_stale(folder: Path, names: Sequence[str]) -> None:
+    for path in list(folder.iterdir()):
+        if PAGE_NAME.fullmatch(path.name) and path.name not in names and path.is_file():
+            path.unlink()
 
 
 def _environment() -> Environment:

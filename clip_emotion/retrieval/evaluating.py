@@ -120,9 +120,10 @@ def _evaluate_images(
             result, metrics=classification_metrics(probabilities, targets, vocabulary.keys, seed=options.seed)
         )
         if training is not None:
-            hits = rank(probabilities, 1)[:, 0] == targets
+            answers = rank(probabilities, 1)[:, 0]
             seen = _seen([rows[place] for place in encoded.kept], training)
-            result = replace(result, seen=Part.of(hits[seen]), unseen=Part.of(hits[~seen]))
+            parts = [Part.of(targets[rows_of], answers[rows_of]) for rows_of in (seen, ~seen)]
+            result = replace(result, seen=parts[0], unseen=parts[1])
     return result
 
 

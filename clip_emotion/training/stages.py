@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from clip_emotion.config import apply_override, read_yaml, validate
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.files import write_atomic
 from clip_emotion.models.image_tower import ImageTower
 from clip_emotion.models.mini import (
     PARTS,
@@ -136,7 +136,7 @@ def _assemble(mini: MiniConfig, result: RunResult, config: MiniImageConfig, text
     assert isinstance(result.model, ImageModel)
     save_tower(result.model.tower, config.out / PARTS[2])
     for name in (PARTS[1], PARTS[3]):
-        shutil.copyfile(config.text / name, config.out / name)
+        write_atomic(config.out / name, (config.text / name).read_bytes())
     scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
     record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
     update = {"image": config.tower, "logit_scale": scale, "trained_with": record}
