@@ -1,4 +1,4 @@
-"""What the bundled mini must hold on real data; the bars are those of its model card, but where a comment says otherwise.
+"""What the bundled mini must hold on real data: its model card's bars, but where a comment says otherwise.
 
 The data lies in ``CLIP_EMOTION_REAL_DATA``, by default in ``shared/data`` beside the checkout.
 """
