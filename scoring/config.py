@@ -1,0 +1,65 @@
+"""Settings of a conversation's score, as they stand in ``configs/score/*.yaml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from clip_emotion.config import Config
+
+RECENCY_KINDS = ("linear", "uniform", "exponential", "peak-end")
+
+
+class RecencyConfig(Config):
+    """How much more a late turn counts than an early one.
+
+    ``half_life`` is for ``exponential`` alone: in turns, or in minutes where ``unit`` says so and turns carry times.
+    """
+
+    kind: Literal["linear", "uniform", "exponential", "peak-end"] = "linear"
+    half_life: float = Field(10.0, gt=0)
+    unit: Literal["turns", "minutes"] = "turns"
+
+
+class FusionConfig(Config):
+    """How a turn's text and picture are fused: p ∝ p_text^(1 - picture) · p_picture^picture."""
+
+    picture: float = Field(0.5, ge=0, le=1)
+
+
+class WeightsConfig(Config):
+    """How warm each label is: similarity to the anchors less similarity to the aversion anchors, then overrides.
+
+    ``aversion`` may be empty. ``overrides`` sets single labels' weights, by key or name, in [-1, 1].
+    """
+
+    embedder: str = "mini"
+    anchors: tuple[str, ...] = Field(("설렘", "관심", "호감", "사랑"), min_length=1)
+    aversion: tuple[str, ...] = ()
+    overrides: dict[str, float] = Field(default_factory=dict)
+
+
+class ShiftConfig(Config):
+    """How mood shifts are looked for: each costs ``penalty`` · noise variance · log T, ``minimum`` turns apart."""
+
+    penalty: float = Field(3.0, gt=0)
+    minimum: int = Field(4, ge=2)
+
+
+class BootstrapConfig(Config):
+    """The 95 % interval: ``resamples`` circular block resamples of the turns, from one seed."""
+
+    resamples: int = Field(1000, ge=100)
+    seed: int = 0
+
+
+class ScoreConfig(Config):
+    """Everything that decides a score, beside the emotions themselves."""
+
+    vocabulary: str = "kote44"
+    recency: RecencyConfig = Field(default_factory=RecencyConfig)  # type: ignore[arg-type]
+    fusion: FusionConfig = Field(default_factory=FusionConfig)  # type: ignore[arg-type]
+    weights: WeightsConfig = Field(default_factory=WeightsConfig)  # type: ignore[arg-type]
+    shifts: ShiftConfig = Field(default_factory=ShiftConfig)  # type: ignore[arg-type]
+    bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Readers of chat exports and tables, one layout a file."""

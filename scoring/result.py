@@ -1,0 +1,78 @@
+"""What a scored conversation holds; plain records, ready to be written in any format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scoring.turns import Fault, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnScore:
+    """One turn's score s_t in [-1, 1] and the normalised score of the conversation up to it.
+
+    ``emotions`` and ``contributions`` (p·w, which sum to ``score``) are keyed by label. A turn of which nothing can be
+    said (a photo that the export left out) has no ``score``, is part of no sum, and ``error`` says why.
+    """
+
+    turn: Turn
+    score: float | None
+    running: float | None
+    emotions: Mapping[str, float]
+    contributions: Mapping[str, float]
+    error: str | None = None
+
+    @property
+    def dominant(self) -> str | None:
+        """The label with the highest probability."""
+        return max(self.emotions, key=lambda label: self.emotions[label]) if self.emotions else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A conversation or one speaker's part in it.
+
+    ``turns`` counts the scored ones, ``score`` is Σ r_t s_t / Σ r_t, ``raw`` is Σ (t/T) s_t, ``ci95`` the bootstrap
+    interval of ``score`` (None below two turns). ``contributions`` are the labels' shares of ``score``.
+    """
+
+    turns: int
+    score: float | None
+    raw: float | None
+    ci95: tuple[float, float] | None
+    contributions: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A mood shift: from turn number ``index`` on, the mean turn score is ``after``, before it ``before``.
+
+    ``turns`` are the numbers of the turns that moved it most, strongest first.
+    """
+
+    index: int
+    before: float
+    after: float
+    turns: tuple[int, ...]
+    time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ConversationScore:
+    """A whole conversation, scored. ``emotions_from`` and ``weights_from`` say by what."""
+
+    name: str
+    conversation: Summary
+    speakers: Mapping[str, Summary]
+    shifts: tuple[Shift, ...]
+    turns: tuple[TurnScore, ...]
+    recency: str
+    emotions_from: str
+    weights_from: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    system_lines: int = 0
+    layout: str = "given"
+    notices: tuple[str, ...] = ()
