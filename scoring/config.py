@@ -36,7 +36,7 @@ class WeightsConfig(Config):
 
     embedder: str = "mini"
     anchors: tuple[str, ...] = Field(("설렘", "관심", "호감", "사랑"), min_length=1)
-    aversion: tuple[str, ...] = ()
+    aversion: tuple[str, ...] = ("이별", "미움", "외로움", "실망")
     overrides: dict[str, float] = Field(default_factory=dict)
 
 
