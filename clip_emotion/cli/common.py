@@ -64,3 +64,20 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         files.write_atomic(path, content)
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for each Hangul syllable."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def printable(text: str) -> str:
+    """Write out control characters, which a terminal would obey."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return the text with spaces up to a width in columns of a terminal; a wider text stays as it is."""
+    return text + " " * (width - cells(text))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import chosen_words, progress_bar, say
+from clip_emotion.cli.common import cells, chosen_words, padded, printable, progress_bar, say
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -254,14 +254,14 @@ class TableWriter:
 
         self.console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
         self.glosses = glosses
-        self.name_width = max(map(_cells, names))
-        self.gloss_width = max(map(_cells, glosses.values()), default=0)
+        self.name_width = max(map(cells, names))
+        self.gloss_width = max(map(cells, glosses.values()), default=0)
 
     def write(self, prediction: Prediction) -> None:
         """Print one row's block."""
         face = f"  face {prediction.face_index + 1}" if prediction.face_index is not None else ""
         note = f"  ({prediction.face_note})" if prediction.face_note else ""
-        self.console.print(f"{_printable(prediction.path)}{face}{note}", style="bold cyan")
+        self.console.print(f"{printable(prediction.path)}{face}{note}", style="bold cyan")
         if prediction.error:
             self.console.print(f"  ✗ {prediction.error}", style="red")
         for entry in prediction.labels:
@@ -274,25 +274,9 @@ class TableWriter:
         gloss = self.glosses.get(entry.key, "")
         bar = "█" * round(BAR * entry.probability)
         return Text.assemble(
-            (f"  {_padded(_printable(entry.name), self.name_width)}", "bold"),
-            (f"  {_padded(gloss, self.gloss_width)}" if self.gloss_width else "", "dim"),
-            (f"  {_padded(bar, BAR)}", "yellow"),
+            (f"  {padded(printable(entry.name), self.name_width)}", "bold"),
+            (f"  {padded(gloss, self.gloss_width)}" if self.gloss_width else "", "dim"),
+            (f"  {padded(bar, BAR)}", "yellow"),
             f"  {entry.probability:6.1%}",
             (f"  {entry.similarity:6.3f}", "dim"),
         )
-
-
-def _cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for each Hangul syllable."""
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _printable(text: str) -> str:
-    """Write out control characters, which a terminal would obey."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))

@@ -1,0 +1,281 @@
+"""Scored conversations as JSON, JSON Lines, CSV, and as the plain lines of a table; no files and no terminal here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scoring.result import ConversationScore, Shift, Summary, TurnScore
+from scoring.turns import Fault
+
+DIGITS = 8
+"""Decimals that are written: sums over 44 labels stay true to 1e-6, and files half as large as with all of them."""
+BOM = "\ufeff"
+CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant")
+CSV_TAIL = ("error",)
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input of a batch that could not be scored, and why."""
+
+    name: str
+    error: str
+
+
+Outcome = ConversationScore | Failure
+
+
+def as_dict(score: ConversationScore) -> dict[str, Any]:
+    """Return a scored conversation as the mapping that ``--format json`` writes."""
+    return {**_head(score), "turns": [turn_dict(turn) for turn in score.turns]}
+
+
+def _head(score: ConversationScore) -> dict[str, Any]:
+    return {
+        "name": score.name,
+        "conversation": _summary_dict(score.conversation, score.recency),
+        "speakers": {name: _summary_dict(part, score.recency) for name, part in score.speakers.items()},
+        "shifts": [_shift_dict(shift) for shift in score.shifts],
+        "emotions_from": score.emotions_from,
+        "weights_from": score.weights_from,
+        "labels": dict(score.labels),
+        "layout": score.layout,
+        "system_lines": score.system_lines,
+        "faults": [{"line": fault.line, "reason": fault.reason, "excerpt": fault.excerpt} for fault in score.faults],
+        "notices": list(score.notices),
+    }
+
+
+def _summary_dict(summary: Summary, recency: str) -> dict[str, Any]:
+    interval = summary.ci95
+    return {
+        "turns": summary.turns,
+        "score": _rounded(summary.score),
+        "raw": _rounded(summary.raw),
+        "recency": recency,
+        "ci95": None if interval is None else [_rounded(interval[0]), _rounded(interval[1])],
+        "contributions": _rounded_values(summary.contributions),
+    }
+
+
+def _shift_dict(shift: Shift) -> dict[str, Any]:
+    return {
+        "index": shift.index,
+        "time": shift.time.isoformat() if shift.time else None,
+        "before": _rounded(shift.before),
+        "after": _rounded(shift.after),
+        "turns": list(shift.turns),
+    }
+
+
+def turn_dict(scored: TurnScore) -> dict[str, Any]:
+    """Return one turn as the mapping that JSON holds; ``media`` and ``error`` stand in it only where there is one."""
+    turn = scored.turn
+    row: dict[str, Any] = {
+        "index": turn.index,
+        "speaker": turn.speaker,
+        "time": turn.time.isoformat() if turn.time else None,
+        "text": turn.text,
+        "score": _rounded(scored.score),
+        "running": _rounded(scored.running),
+        "emotions": _rounded_values(scored.emotions),
+        "contributions": _rounded_values(scored.contributions),
+    }
+    if turn.media is not None:
+        row["media"] = turn.media
+    if scored.error is not None:
+        row["error"] = scored.error
+    return row
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), DIGITS)
+
+
+def _rounded_values(values: Mapping[str, float]) -> dict[str, float]:
+    return {label: round(float(value), DIGITS) for label, value in values.items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def json_document(outcomes: Sequence[Outcome], *, many: bool) -> str:
+    """Return one JSON object, or with ``many`` a list of them, with a line per turn; a failure is a name and an error.
+
+    Raises ValueError when there is not exactly one outcome without ``many``.
+    """
+    documents = [_object(outcome) for outcome in outcomes]
+    if many:
+        return "[\n" + ",\n".join(documents) + "\n]\n"
+    (document,) = documents
+    return document + "\n"
+
+
+def _object(outcome: Outcome) -> str:
+    if isinstance(outcome, Failure):
+        return _json({"name": outcome.name, "error": outcome.error})
+    # Line by line by hand: json's own indenting is slow, and would spread a turn's labels over ninety lines.
+    members = [f" {_json(key)}: {_json(value)}" for key, value in _head(outcome).items()]
+    turns = ",\n".join(f"  {_json(turn_dict(turn))}" for turn in outcome.turns)
+    return "{\n" + ",\n".join([*members, ' "turns": [\n' + turns + "\n ]"]) + "\n}"
+
+
+def json_lines(outcomes: Sequence[Outcome], *, many: bool) -> str:
+    """Return one turn a line; with ``many`` each names its conversation, and a failure is a line with an error."""
+    lines: list[str] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            lines.append(_json({"conversation": outcome.name, "error": outcome.error}) + "\n")
+        else:
+            lines.extend(json_line(turn, outcome.name if many else None) for turn in outcome.turns)
+    return "".join(lines)
+
+
+def json_line(turn: TurnScore, conversation: str | None = None) -> str:
+    """Return one turn as a JSON line, with its line end; a conversation's name comes first where it is given."""
+    named = {} if conversation is None else {"conversation": conversation}
+    return _json({**named, **turn_dict(turn)}) + "\n"
+
+
+def csv_table(outcomes: Sequence[Outcome], *, many: bool) -> str:
+    """Return a header and one turn a row, with a column ``p_<label>`` for each label; a failure is a row with an error.
+
+    The columns are the same for one conversation and for ``many``. There is no BOM in it: see ``BOM``.
+    """
+    labels = _labels(outcomes)
+    rows = [csv_header(labels)]
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            blank = [""] * (len(CSV_HEAD) - 1 + len(labels))
+            rows.append(_csv_line([outcome.name, *blank, outcome.error]))
+        else:
+            rows.extend(csv_line(turn, outcome.name, labels) for turn in outcome.turns)
+    return "".join(rows)
+
+
+def _labels(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+    named = dict.fromkeys(label for score in scores for label in score.labels)
+    if named:
+        return tuple(named)
+    return tuple(dict.fromkeys(label for score in scores for turn in score.turns for label in turn.emotions))
+
+
+def csv_header(labels: Sequence[str]) -> str:
+    """Return the header line for a vocabulary's label keys."""
+    return _csv_line([*CSV_HEAD, *(f"p_{label}" for label in labels), *CSV_TAIL])
+
+
+def csv_line(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str:
+    """Return one turn as a CSV record, with its line end."""
+    turn = scored.turn
+    return _csv_line(
+        [
+            conversation,
+            turn.index,
+            turn.speaker,
+            turn.time.isoformat() if turn.time else None,
+            turn.text,
+            turn.media,
+            _rounded(scored.score),
+            _rounded(scored.running),
+            scored.dominant,
+            *(_rounded(scored.emotions.get(label)) for label in labels),
+            scored.error,
+        ]
+    )
+
+
+def _csv_line(cells: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue()
+
+
+FORMATS: dict[str, Callable[..., str]] = {"json": json_document, "jsonl": json_lines, "csv": csv_table}
+"""How outcomes become a file's text: each takes the outcomes and ``many``."""
+
+
+def signed(value: float | None) -> str:
+    """Return a score as a person reads it: its sign and three decimals, or a dash where there is none."""
+    return "–" if value is None else f"{value:+.3f}"
+
+
+def interval(summary: Summary) -> str:
+    """Return the 95 % interval in words, or an empty text where there is none."""
+    return "" if summary.ci95 is None else f"{signed(summary.ci95[0])} to {signed(summary.ci95[1])}"
+
+
+def headline(score: ConversationScore) -> str:
+    """Return the conversation's score as one sentence, with its interval, turns and recency."""
+    whole = score.conversation
+    between = f" (95 % interval {interval(whole)})" if whole.ci95 else ""
+    total = len(score.turns)
+    turns = f"{total} turn{'' if total == 1 else 's'}" if whole.turns == total else f"{whole.turns} of {total} turns"
+    return f"affection {signed(whole.score)}{between} on a scale of -1 to +1, from {turns}, recency {score.recency}."
+
+
+def strongest_labels(summary: Summary, names: Mapping[str, str], count: int = 3) -> str:
+    """Return the labels that move a score most, strongest first, with what each adds to it."""
+    ordered = sorted(summary.contributions.items(), key=lambda entry: -abs(entry[1]))[:count]
+    return ", ".join(f"{names.get(label, label)} {value:+.3f}" for label, value in ordered if value)
+
+
+def shift_sentence(shift: Shift) -> str:
+    """Return a mood shift as one sentence: from which turn on, and from which mean to which."""
+    when = f" ({shift.time:%Y-%m-%d %H:%M})" if shift.time else ""
+    way = "warmer" if shift.after > shift.before else "colder"
+    return f"{way} from turn {shift.index}{when} on: {signed(shift.before)} before, {signed(shift.after)} after"
+
+
+def fault_sentence(name: str, faults: Sequence[Fault], shown: int = 5) -> str:
+    """Return one sentence on the lines that could not be read as turns, the first few with their reasons."""
+    listed = "; ".join(f"line {fault.line}: {fault.reason.rstrip('.')}" for fault in faults[:shown])
+    more = f"; and {len(faults) - shown} more" if len(faults) > shown else ""
+    lines = "1 line" if len(faults) == 1 else f"{len(faults)} lines"
+    return f"{name}: {lines} could not be read as turns ({listed}{more})."
+
+
+def excerpt_turns(turns: Sequence[TurnScore], edge: int = 5, strongest: int = 20) -> list[TurnScore | int]:
+    """Return the first, the last and the strongest turns in their order; a number stands for so many left out."""
+    middle = range(edge, len(turns) - edge)
+    by_strength = sorted(middle, key=lambda at: -abs(turns[at].score or 0.0))[:strongest]
+    kept = set(by_strength) | (set(range(len(turns))) - set(middle))
+    rows: list[TurnScore | int] = []
+    for at, turn in enumerate(turns):
+        if at in kept:
+            rows.append(turn)
+        elif rows and isinstance(rows[-1], int):
+            rows[-1] += 1
+        else:
+            rows.append(1)
+    return rows
+
+
+def sparkline(values: Sequence[float], width: int = 60) -> str:
+    """Return a curve of block characters, at most ``width`` of them, each the mean of its stretch of values."""
+    if not values:
+        return ""
+    count = min(width, len(values))
+    edges = [at * len(values) // count for at in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    low, span = min(means), max(means) - min(means)
+    if span <= 0:
+        return _BLOCKS[len(_BLOCKS) // 2] * count
+    return "".join(_BLOCKS[round((mean - low) / span * (len(_BLOCKS) - 1))] for mean in means)
+
+
+def ranked(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return the outcomes with the warmest conversation first, and failures last in their given order."""
+    return sorted(outcomes, key=lambda outcome: -(_value(outcome) if _value(outcome) is not None else -2.0))
+
+
+def _value(outcome: Outcome) -> float | None:
+    return None if isinstance(outcome, Failure) else outcome.conversation.score
