@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import pickle
 import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from torch import Tensor
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.fingerprint import fingerprint
+from clip_emotion.models.quiet import quietly
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
@@ -139,7 +137,7 @@ def load_open_clip(spec: str, device: torch.device, cache_dir: Path | None = Non
     as well), ``hf-hub:ORG/NAME`` or ``local-dir:FOLDER``. Raises UsageError for an unknown architecture or tag,
     ModelError for weights that are out of reach, damaged or of another architecture.
     """
-    with _quietly():
+    with quietly():
         source = find_source(spec, cache_dir)
         place = str(cache_dir) if cache_dir else None
         quick_gelu = bool(source.settings.get("quick_gelu"))
@@ -278,16 +276,3 @@ def languages_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the languages that a model's text side reads, by its tokenizer's exact name; English for all others."""
     text = config.get("text_cfg", {})
     return MULTILINGUAL_TOKENIZERS.get(text.get("hf_tokenizer_name") or text.get("hf_model_name"), ("en",))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the loaders' chatter off stderr, where one sentence of ours says what matters."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
