@@ -299,3 +299,46 @@ def test_only_matrices_decay() -> None:
     assert {id(p) for p in decayed["params"]} == {id(model[0].weight), id(model[4].weight)}
     assert (decayed["weight_decay"], rest["weight_decay"]) == (0.5, 0.0)
     assert len(decayed["params"]) + len(rest["params"]) == len(list(model.parameters()))
+
+
+class RatedLines(Lines):
+    """Lines whose first layer learns at another rate than the rest."""
+
+    def __init__(self, first: float, rest: float = 1.0) -> None:
+        super().__init__()
+        self.first, self.rest = first, rest
+
+    def rate(self, name: str) -> float:
+        return self.first if name.startswith("0.") else self.rest
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_parameter_learns_at_its_own_rate(optimizer: str, tmp_path: Path) -> None:
+    """The first step of either optimizer is proportional to the learning rate."""
+    config = settings(steps=1, optimizer=optimizer, weight_decay=0.0)
+    start, plain, rated = Lines().model, Lines(), RatedLines(first=0.25)
+    fit(plain, config, tmp_path / "plain", silent)
+    fit(rated, config, tmp_path / "rated", silent)
+    for at, factor in ((0, 0.25), (4, 1.0)):
+        taken = [objective.model[at].weight - start[at].weight for objective in (plain, rated)]
+        torch.testing.assert_close(taken[1], factor * taken[0], rtol=1e-3, atol=1e-8)
+
+
+def test_a_rate_of_nought_freezes_and_decays_nothing(tmp_path: Path) -> None:
+    frozen = RatedLines(first=0.0)
+    fit(frozen, settings(weight_decay=0.5), tmp_path, silent)
+    assert torch.equal(frozen.model[0].weight, Lines().model[0].weight)
+    assert not torch.equal(frozen.model[4].weight, Lines().model[4].weight)
+
+
+def test_equal_rates_are_as_none_and_resume_keeps_them(tmp_path: Path) -> None:
+    plain, equal = Lines(), RatedLines(1.0)
+    fit(plain, settings(), tmp_path / "plain", silent)
+    fit(equal, settings(), tmp_path / "equal", silent)
+    assert_same(plain.model, equal.model)
+    whole, again = RatedLines(0.1), RatedLines(0.1)
+    fit(whole, settings(log_every=1), tmp_path / "whole", silent)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(RatedLines(0.1), settings(log_every=1), tmp_path / "killed", stop_after(8))
+    fit(again, settings(log_every=1), tmp_path / "killed", silent, resume=True)
+    assert_same(whole.model, again.model)

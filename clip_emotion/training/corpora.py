@@ -77,21 +77,33 @@ def load_corpora(config: SourcesConfig) -> Corpora:
     Raises DataError when a source is missing, in no known layout, or holds too few comments to keep some out.
     """
     raw = config.raw()
-    kote = _labelled(_table(raw["kote"]), "text")
-    cut = len(kote.texts) - config.kote_validation
-    if cut <= config.kote_tuning:
-        raise DataError(
-            f"{raw['kote'].path} holds {len(kote.texts)} comments, which leaves none to train on: "
-            "lower kote_validation and kote_tuning."
-        )
-    training = {"kote": kote.part(slice(0, cut - config.kote_tuning))}
-    tuning = {"kote": kote.part(slice(cut - config.kote_tuning, cut))}
-    validation = {"kote": kote.part(slice(cut, None))}
+    kote = load_kote(raw["kote"], config.kote_validation, config.kote_tuning)
+    training, tuning, validation = ({"kote": rows} for rows in kote)
     for name, place in (("goemotions_train", training), ("goemotions_dev", validation)):
         rows = _table(raw[name])
         place["goemotions_en"], place["goemotions_ko"] = _labelled(rows, "text"), _labelled(rows, "text_ko")
     training["nsmc"] = _reviews(_table(raw["nsmc"]), config)
     return Corpora(training, tuning, validation)
+
+
+def load_kote(source: RawSource, validation: int, tuning: int) -> tuple[TextRows, TextRows, TextRows]:
+    """Read KOTE comments as rows that train, tune and validate; the last ones validate, those before them tune.
+
+    Raises DataError when that leaves none to train on, and as ``RawSource.load`` does.
+    """
+    rows = load_labelled(source)
+    cut = len(rows.texts) - validation
+    if cut <= tuning:
+        raise DataError(
+            f"{source.path} holds {len(rows.texts)} comments, which leaves none to train on: "
+            "lower kote_validation and kote_tuning."
+        )
+    return rows.part(slice(0, cut - tuning)), rows.part(slice(cut - tuning, cut)), rows.part(slice(cut, None))
+
+
+def load_labelled(source: RawSource) -> TextRows:
+    """Read all rows of a source's first split, with a target for each of its labels; raises as ``load`` does."""
+    return _labelled(_table(source), "text")
 
 
 def _table(source: RawSource) -> Dataset:

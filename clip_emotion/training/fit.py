@@ -8,12 +8,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -24,6 +24,8 @@ from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import write_atomic
 
 METRICS = "metrics.jsonl"
+RATE = "rate"
+"""The key of a parameter group's own factor on the learning rate."""
 
 
 class FitConfig(Config):
@@ -63,6 +65,15 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class RatedObjective(Objective, Protocol):
+    """An objective whose parameters do not all learn at the same rate, as when a pre-trained model is fine-tuned."""
+
+    def rate(self, name: str) -> float:
+        """Return the factor on the learning rate of the parameter with this name."""
+        ...
+
+
 @dataclass(frozen=True)
 class Progress:
     """What ``fit`` reports after a step: the smoothed loss, steps a second, and figures where it validated."""
@@ -92,7 +103,8 @@ class Run:
 
     def __init__(self, objective: Objective, config: FitConfig, folder: Path, settings: Settings) -> None:
         self.objective, self.config, self.folder, self.settings = objective, config, folder, settings
-        self.optimizer = make_optimizer(objective.model, config)
+        rate = objective.rate if isinstance(objective, RatedObjective) else None
+        self.optimizer = make_optimizer(objective.model, config, rate)
         self.average = copy.deepcopy(objective.model).requires_grad_(False)
         self.step = 0
         self.seconds = 0.0
@@ -125,7 +137,7 @@ class Run:
         """Go on from the checkpoint; raises ModelError when it is broken, UsageError when it is of other settings."""
         other = UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
         try:
-            state: dict[str, Any] = torch.load(self.path, weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             written = state["config"], state.get("settings", self.settings)
             self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
             self.smooth = state.get("loss", math.nan)
@@ -221,7 +233,8 @@ def _train(run: Run, report: Report, interrupted: Callable[[], bool]) -> None:
 def _one_step(run: Run) -> float:
     config, model = run.config, run.objective.model
     for group in run.optimizer.param_groups:
-        group["lr"] = config.learning_rate * schedule(run.step / config.steps, config.warmup)
+        rate = config.learning_rate * schedule(run.step / config.steps, config.warmup)
+        group["lr"] = rate * group.get(RATE, 1.0)
     model.train()
     # Dropout draws from the global generator: seeded by the step, so that a resumed run repeats an unbroken one.
     torch.manual_seed(config.seed * 1_000_003 + run.step)
@@ -279,11 +292,28 @@ def schedule(progress: float, warmup: float) -> float:
     return 0.001 + 0.999 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def make_optimizer(model: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
-    """Return the optimizer, with weight decay on matrices only (not on biases, norms and scales)."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    rest = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+def make_optimizer(
+    model: nn.Module, config: FitConfig, rate: Callable[[str], float] | None = None
+) -> torch.optim.Optimizer:
+    """Return the optimizer, with weight decay on matrices only (not on biases, norms and scales).
+
+    ``rate`` gives each parameter, by its name, a factor on the learning rate.
+    """
+    groups = _groups(model, config.weight_decay, rate) if rate else _two_groups(model.parameters(), config.weight_decay)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.98))
+
+
+def _two_groups(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    trained = [p for p in parameters if p.requires_grad]
+    matrices, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _groups(model: nn.Module, decay: float, rate: Callable[[str], float]) -> list[dict[str, Any]]:
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        by_rate.setdefault(rate(name), []).append(parameter)
+    pairs = ((factor, group) for factor, some in by_rate.items() for group in _two_groups(some, decay))
+    return [{**group, RATE: factor} for factor, group in pairs]
