@@ -18,12 +18,12 @@ from torch import Tensor
 
 from clip_emotion.errors import MissingExtraError, ModelError
 from clip_emotion.models.fingerprint import fingerprint
+from clip_emotion.models.hub import knock
 from clip_emotion.models.quiet import quietly
 
 HUB_NAME = "monologg/kobert"
 TOKENIZER_FILES = ("tokenizer_78b3253a26.model", "vocab.txt")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-HUB_TIMEOUT = 5.0
 HOW_TO_GET = (
     f"on a connected machine run huggingface-cli download {HUB_NAME} --local-dir kobert, "
     "bring the folder here and name it as kobert:FOLDER"
@@ -151,7 +151,6 @@ def _missing(folder: Path) -> list[str]:
 def _from_hub() -> Path:
     """Return the Hub's folder of KoBERT in the local cache, after fetching it where it is not whole."""
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.utils._http import get_session
 
     parts = ["config.json", "tokenizer_config.json", "special_tokens_map.json", *TOKENIZER_FILES]
     cached = _cached()
@@ -159,8 +158,7 @@ def _from_hub() -> Path:
         return cached
     try:
         with quietly():
-            # One plain question first: the download itself would retry an absent network for half a minute.
-            get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
+            knock()
             for weights in WEIGHT_FILES:
                 folder = Path(snapshot_download(HUB_NAME, allow_patterns=[*parts, weights]))
                 if (folder / weights).is_file():

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.fingerprint import fingerprint
+from clip_emotion.models.hub import knock
 from clip_emotion.models.quiet import quietly
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
 TEXT_BATCH = 256
-HUB_TIMEOUT = 5.0
 MULTILINGUAL_TOKENIZERS = dict.fromkeys(
     (
         "xlm-roberta-base",
@@ -216,17 +216,15 @@ def _tagged_weights(spec: str, settings: Mapping[str, Any], cache_dir: Path | No
 
 def _fetch(spec: str, repository: str, names: list[str], cache_dir: Path | None) -> str:
     """Return the first of some files that a Hub repository has: from the cache, else over the network, trying once."""
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils._http import get_session
 
     try:
         for name in names:
             cached = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
             if isinstance(cached, str):
                 return cached
-        # One plain question first: the download itself would retry an absent network for half a minute.
-        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
+        knock()
         for name in names:
             try:
                 return str(hf_hub_download(repository, name, cache_dir=cache_dir))
