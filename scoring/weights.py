@@ -165,7 +165,7 @@ def _scaled(weights: FloatArray, vocabulary: Vocabulary, embedder: str) -> Float
             f"The embedder '{embedder}' tells none of the labels of '{vocabulary.name}' apart by the anchors: "
             "choose other anchors, other labels or another embedder."
         )
-    return weights / largest
+    return np.asarray(weights / largest)
 
 
 def _overrides(vocabulary: Vocabulary, given: Mapping[str, float]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from clip_emotion.cli.evaluate import evaluate
 from clip_emotion.cli.families import families
 from clip_emotion.cli.label import label
 from clip_emotion.cli.train import train
+from clip_emotion.cli.weights import weights
 from clip_emotion.errors import ClipEmotionError
 
 DEBUG_VARIABLE = "CLIP_EMOTION_DEBUG"
@@ -53,6 +54,7 @@ def _options(
 app.command("label")(label)
 app.command("evaluate")(evaluate)
 app.command("train")(train)
+app.command("weights")(weights)
 app.add_typer(data_app, name="data")
 data_app.command("families")(families)
 app.command("doctor")(doctor)

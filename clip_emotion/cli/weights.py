@@ -1,0 +1,180 @@
+"""``clip-emotion weights``: how warm each label counts in a score, and by which similarities."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import say, stdout, write_atomic
+from clip_emotion.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from clip_emotion.vocabulary import Vocabulary
+    from scoring.config import ScoreConfig
+    from scoring.weights import AffectionWeights, Spread
+
+BAR = 10
+"""Characters that a weight of 1 is long, on either side of zero."""
+
+WIDTH = 100
+"""Columns below which a terminal would break the labels' names."""
+
+
+class WeightsFormat(str, Enum):
+    """How the weights are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def weights(
+    vocab: str = typer.Option(None, "--vocab", help="A vocabulary's name or file [default: the configuration's]."),
+    embedder: str = typer.Option(
+        None, "--embedder", help="mini, kobert, kobert:FOLDER or sentence-transformers:NAME [default: likewise]."
+    ),
+    config: Path = typer.Option(None, "--config", help="A score configuration: anchors, aversion, overrides."),
+    lang: str = typer.Option("auto", "--lang", help="The language of the labels: auto (the anchors'), ko or en."),
+    show: bool = typer.Option(False, "--show", help="Also the spread of the similarities before and after centring."),
+    output: WeightsFormat = typer.Option(WeightsFormat.table, "--format", help="How to print the weights on stdout."),
+    figure: Path = typer.Option(None, "--figure", help="Also draw the weights into this PNG file."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
+) -> None:
+    """Show each label's weight in a turn's score: how near it lies to the anchors, from -1 (cold) to 1 (warm)."""
+    from clip_emotion.vocabulary import Vocabulary
+    from scoring.similarity import load_embedder
+    from scoring.weights import affection_weights
+
+    if figure is not None and figure.suffix.lower() != ".png":
+        raise UsageError(f"--figure draws a PNG: give it a name such as {figure.with_suffix('.png')}.")
+    settings = _settings(config, embedder)
+    vocabulary = Vocabulary.load(vocab or settings.vocabulary)
+    found = affection_weights(vocabulary, load_embedder(settings.weights.embedder, device), settings.weights, lang)
+    if figure is not None:
+        _draw(found, vocabulary, figure)
+    _PRINTERS[output](found, vocabulary, show)
+
+
+def _settings(config: Path | None, embedder: str | None) -> ScoreConfig:
+    from clip_emotion.config import load_config
+    from scoring.config import ScoreConfig
+
+    settings = load_config(ScoreConfig, config) if config is not None else ScoreConfig()
+    if embedder is None:
+        return settings
+    return settings.model_copy(update={"weights": settings.weights.model_copy(update={"embedder": embedder})})
+
+
+def _rows(found: AffectionWeights, vocabulary: Vocabulary) -> list[dict[str, object]]:
+    """Return a row per label, warmest first; what was not computed is None."""
+    columns = {"weight": found.values, "raw": found.raw, "centred": found.centred, "aversion": found.aversion}
+    return [
+        {
+            "key": label.key,
+            "ko": label.names.get("ko"),
+            "en": label.names.get("en"),
+            **{name: None if values is None else float(values[at]) for name, values in columns.items()},
+            "overridden": label.key in found.overridden,
+        }
+        for at, label in sorted(enumerate(vocabulary.labels), key=lambda pair: -found.values[pair[0]])
+    ]
+
+
+def _spreads(found: AffectionWeights) -> dict[str, Spread]:
+    from scoring.weights import spread
+
+    columns = {"raw": found.raw, "centred": found.centred, "weight": found.values}
+    return {name: spread(values) for name, values in columns.items() if values is not None}
+
+
+def _print_json(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
+    from dataclasses import asdict
+
+    content: dict[str, object] = {"vocabulary": vocabulary.name, "source": found.source}
+    if show:
+        content["spread"] = {name: asdict(values) for name, values in _spreads(found).items()}
+    print(json.dumps({**content, "labels": _rows(found, vocabulary)}, ensure_ascii=False, indent=2))
+
+
+def _print_csv(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
+    import csv
+    import sys
+
+    rows = _rows(found, vocabulary)
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    if show:
+        for name, values in _spreads(found).items():
+            say(f"Spread of {name}: {values.minimum:+.3f} to {values.maximum:+.3f}, std {values.std:.3f}.")
+
+
+def _print_table(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
+    console = stdout()
+    console.width = max(console.width, WIDTH)
+    console.print(_weights_table(found, vocabulary))
+    if show:
+        console.print(_spread_table(found))
+    say(f"Weights from {found.source}.")
+
+
+def _weights_table(found: AffectionWeights, vocabulary: Vocabulary) -> Table:
+    from rich.table import Table
+
+    shown = ["raw", "centred"] if found.raw is not None else []
+    shown += ["aversion"] if found.aversion is not None else []
+    table = Table("label", box=None, title=f"{vocabulary.name}: cosine similarity to the anchors, and the weight of it")
+    table.add_column("weight", justify="right")
+    table.add_column("cold · warm", justify="left", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="right")
+    for row in _rows(found, vocabulary):
+        # A key may be written unlike the name, and the names tell it in both languages.
+        names = dict.fromkeys(str(row[name]) for name in ("ko", "en") if row[name])
+        weight = float(str(row["weight"]))
+        mark = "*" if row["overridden"] else ""
+        cells = [f"{float(str(row[name])):+.3f}" for name in shown]
+        table.add_row(" · ".join(names) or str(row["key"]), f"{mark}{weight:+.2f}", _bar(weight), *cells)
+    if found.overridden:
+        table.caption = "* set by hand"
+    return table
+
+
+def _bar(weight: float) -> str:
+    length = round(abs(weight) * BAR)
+    cold, warm = ("█" * length, "") if weight < 0 else ("", "█" * length)
+    return f"{cold:>{BAR}}│{warm:<{BAR}}"
+
+
+def _spread_table(found: AffectionWeights) -> Table:
+    from rich.table import Table
+
+    table = Table("spread over the labels", box=None, title="Before and after centring")
+    for name in ("min", "max", "std", "range"):
+        table.add_column(name, justify="right")
+    told = {"raw": "raw cosine", "centred": "centred cosine", "weight": "weight"}
+    for name, values in _spreads(found).items():
+        numbers = (values.minimum, values.maximum, values.std, values.range)
+        table.add_row(told[name], *(f"{number:.3f}" for number in numbers))
+    return table
+
+
+def _draw(found: AffectionWeights, vocabulary: Vocabulary, path: Path) -> None:
+    from clip_emotion.evaluation.plots import figure_png
+    from scoring.weights_figure import weights_figure
+
+    write_atomic(path, figure_png(weights_figure(found, vocabulary.names("ko"))))
+    say(f"Figure: {path}")
+
+
+_PRINTERS = {
+    WeightsFormat.table: _print_table,
+    WeightsFormat.json: _print_json,
+    WeightsFormat.csv: _print_csv,
+}
