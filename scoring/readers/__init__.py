@@ -1,1 +1,8 @@
-"""Readers of chat exports and tables, one layout a file."""
+"""Transcripts of every layout, read as conversations."""
+
+from scoring.readers.layouts import LAYOUTS, detect_layout
+from scoring.readers.live import LiveReader
+from scoring.readers.reading import ReadOptions, read_conversations, read_stream
+from scoring.readers.records import Layout
+
+__all__ = ["LAYOUTS", "Layout", "LiveReader", "ReadOptions", "detect_layout", "read_conversations", "read_stream"]

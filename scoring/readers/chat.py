@@ -1,0 +1,112 @@
+"""What chat transcripts share: a message begins with its speaker and goes on until something else begins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from scoring.readers.cleaning import is_damaged
+from scoring.readers.records import Message, fault
+from scoring.turns import Fault
+
+BEFORE_FIRST = "it stands before the first message"
+AFTER_FAULT = "it follows a line that could not be read"
+AFTER_NOTE = "it belongs to no message"
+
+
+class ChatParser(ABC):
+    """Collects messages of one or more lines; a child says in ``begin`` what begins on a line.
+
+    ``speakers`` are those who have spoken so far.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.system_lines = 0
+        self.speakers: set[str] = set()
+        self._open: Message | None = None
+        self._lines: list[str] = []
+        self._blanks = 0
+        self._done: list[Message] = []
+        # Why a line that begins nothing is a fault while no message is open; None where it is the rest of a note.
+        self._orphans: str | None = BEFORE_FIRST
+
+    @abstractmethod
+    def begin(self, number: int, line: str) -> Message | bool:
+        """Return the message that begins on a line, True where the line is dealt with, False where nothing begins."""
+
+    def feed(self, number: int, line: str) -> Sequence[Message]:
+        """Take a line; returns the message that it ends, if any."""
+        if not line or line.isspace():
+            self._blanks += 1
+            return ()
+        if is_damaged(line):
+            self.refuse(number, "it holds bytes that are not text", line)
+        else:
+            begun = self.begin(number, line)
+            if begun is False:
+                self._continue(number, line)
+            elif begun is not True:
+                self._start(begun)
+        return self._take()
+
+    def flush(self) -> Sequence[Message]:
+        """Return the open message; lines that go on with it make a new one of the same speaker."""
+        self._complete()
+        return self._take()
+
+    def finish(self) -> Sequence[Message]:
+        """Return the open message."""
+        return self.flush()
+
+    def note(self, orphans: str | None = AFTER_NOTE) -> bool:
+        """Count a line as the system's, which ends the open message; ``orphans`` judges lines that go on from it."""
+        self._close(orphans)
+        self.system_lines += 1
+        return True
+
+    def refuse(self, number: int, reason: str, line: str) -> bool:
+        """Make a fault of a line, which ends the open message."""
+        self._close(AFTER_FAULT)
+        self.faults.append(fault(number, reason, line))
+        return True
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a message is open, so that a line may go on with it."""
+        return self._open is not None
+
+    def _close(self, orphans: str | None) -> None:
+        self._complete()
+        self._open, self._orphans = None, orphans
+
+    def _complete(self) -> None:
+        message = self._open
+        if message is not None and self._lines:
+            self._open = Message(message.line, message.speaker, "", message.time)
+            message.text = "\n".join(self._lines).strip()
+            self._lines, self._blanks = [], 0
+            self._done.append(message)
+
+    def _start(self, message: Message) -> None:
+        self._close(None)
+        self._open, self._lines, self._blanks = message, [message.text], 0
+        self.speakers.add(message.speaker)
+
+    def _continue(self, number: int, line: str) -> None:
+        if self._open is not None:
+            if not self._lines:
+                self._open.line = number
+            self._lines += [""] * self._blanks
+            self._lines.append(line.rstrip())
+        elif self._orphans is None:
+            self.system_lines += 1
+        else:
+            self.faults.append(fault(number, self._orphans, line))
+        self._blanks = 0
+
+    def _take(self) -> Sequence[Message]:
+        if not self._done:
+            return ()
+        done, self._done = self._done, []
+        return done

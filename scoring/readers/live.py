@@ -1,0 +1,114 @@
+"""Lines as they come become turns as soon as they are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scoring.readers.anonymise import Anonymiser
+from scoring.readers.assembly import Assembler
+from scoring.readers.cleaning import clean
+from scoring.readers.layouts import AUTO, LAYOUTS, check_layout, layout_of_line
+from scoring.readers.reading import ReadOptions
+from scoring.readers.records import Layout, Message, Parser, fault
+from scoring.turns import Fault, Turn
+
+_WAITING = 1000
+"""Lines that are kept while no layout is recognised; older ones become faults."""
+
+
+class LiveReader:
+    """Reads a conversation line by line; the turns are the same however the lines are cut into calls of ``feed``.
+
+    A chat's last message is held back, for the next line may go on with it: ``flush`` gives it out now. Turns count
+    from 1 over the whole stream. With ``anonymise``, a text can be masked only for the names that have spoken up to
+    then. ``folder`` is where pictures may lie (None: nowhere). Raises UsageError for an unknown layout.
+    """
+
+    def __init__(self, layout: str = AUTO, options: ReadOptions | None = None, folder: Path | None = None) -> None:
+        self._options = options or ReadOptions()
+        chosen = self._options.layout if layout == AUTO else layout
+        check_layout(chosen)
+        self._folder = folder
+        self._anonymiser = Anonymiser() if self._options.anonymise else None
+        self._number = 0
+        self._waiting: list[tuple[int, str]] = []
+        self._seen_any = False
+        self._lost: list[Fault] = []
+        self._parser: Parser | None = None
+        self._assembler = Assembler(folder)
+        self.layout: str | None = None
+        if chosen != AUTO:
+            self._settle(LAYOUTS[chosen])
+
+    def feed(self, lines: Iterable[str]) -> list[Turn]:
+        """Take lines (each with or without its line end) and return the turns that are complete with them."""
+        turns: list[Turn] = []
+        for entry in lines:
+            for line in _lines_of(entry):
+                self._number += 1
+                turns += self._take(self._number, line)
+        return turns
+
+    def flush(self) -> list[Turn]:
+        """Return the message that is held back; lines that go on with it later are a turn of the same speaker."""
+        return self._turns(self._parser.flush()) if self._parser else []
+
+    def finish(self) -> list[Turn]:
+        """Return what is left at the end; lines that no layout was recognised in become faults."""
+        if self._parser is None:
+            self._lose(len(self._waiting))
+            return []
+        return self._turns(self._parser.finish())
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The lines that could not be used so far, in their order."""
+        parsed = self._parser.faults if self._parser else []
+        found = sorted((*self._lost, *parsed, *self._assembler.faults), key=lambda entry: entry.line)
+        return tuple(map(self._anonymiser.fault, found)) if self._anonymiser else tuple(found)
+
+    @property
+    def system_lines(self) -> int:
+        """How many lines so far were the export's own."""
+        return self._parser.system_lines if self._parser else 0
+
+    def _take(self, number: int, line: str) -> list[Turn]:
+        if self._parser is not None:
+            return self._turns(self._parser.feed(number, line))
+        if not line.strip():
+            return []
+        found = layout_of_line(line, not self._seen_any)
+        self._seen_any = True
+        self._waiting.append((number, line))
+        if found is None:
+            self._lose(len(self._waiting) - _WAITING)
+            return []
+        parser = self._settle(found)
+        waiting, self._waiting = self._waiting, []
+        return [turn for entry in waiting for turn in self._turns(parser.feed(*entry))]
+
+    def _settle(self, layout: Layout) -> Parser:
+        self.layout = layout.name
+        self._parser = layout.parser()
+        self._assembler = Assembler(self._folder, kakaotalk=layout.kakaotalk, by_conversation=False)
+        return self._parser
+
+    def _lose(self, count: int) -> None:
+        for number, line in self._waiting[: max(count, 0)]:
+            self._lost.append(fault(number, "no speaker was recognised up to it", line))
+        del self._waiting[: max(count, 0)]
+
+    def _turns(self, messages: Sequence[Message]) -> list[Turn]:
+        if not messages:
+            return []
+        turns = list(self._assembler.turns(messages))
+        if self._anonymiser is None:
+            return turns
+        self._anonymiser.add(turn.speaker for turn in turns)
+        return [self._anonymiser.turn(turn) for turn in turns]
+
+
+def _lines_of(entry: str) -> list[str]:
+    lines = clean(entry).split("\n")
+    return lines[:-1] if len(lines) > 1 and not lines[-1] else lines
