@@ -162,7 +162,7 @@ class RunningScore:
         else:
             kept, weight = self._step(clock, place)
             self._sum, self._weight = self._sum * kept + weight * value, self._weight * kept + weight
-        self._ramp += place * score
+        self._ramp += place * float(score)
         self.clock, self.position, self.count = clock, place, self.count + 1
         return self.score
 

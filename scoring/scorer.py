@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import timezone
 from typing import TYPE_CHECKING
@@ -137,7 +138,7 @@ class AffectionScorer:
         keys, columns = self._keys, (p.tolist(), shares.tolist(), scores.tolist(), running.tolist())
         return tuple(
             TurnScore(turn, score, so_far, dict(zip(keys, row, strict=True)), dict(zip(keys, parts, strict=True)))
-            if np.isfinite(score)
+            if math.isfinite(score)
             else TurnScore(turn, None, None, {}, {}, error=self._reason(turn))
             for turn, row, parts, score, so_far in zip(turns, *columns, strict=True)
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from ruptures import KernelCPD
 
 from scoring.config import ShiftConfig
 from scoring.result import Shift
@@ -73,8 +74,6 @@ def noise_variance(scores: FloatArray) -> float:
 def _search(means: FloatArray, minimum: int, penalty: float) -> list[int]:
     if len(means) < 2 * minimum:
         return []
-    from ruptures import KernelCPD  # slow to import, and most that import this module search nothing
-
     found = KernelCPD(kernel="linear", min_size=minimum).fit(means.reshape(-1, 1)).predict(pen=penalty)
     return [int(point) for point in found[:-1]]
 
