@@ -209,9 +209,9 @@ def _load_tokenizer(tokenizer_class: Any, folder: Path, config: Any) -> Any:
             split_special_tokens=True,
         )
     except _FAULTS as error:
-        raise ModelError(
-            f"The tokenizer of the KoBERT in {folder} cannot be read ({_short(error)}): fetch it again."
-        ) from error
+        raise _unread(folder, _short(error)) from error
+    if not tokenizer:  # what transformers gives for a damaged SentencePiece model
+        raise _unread(folder, f"{TOKENIZER_FILES[0]} is no SentencePiece model")
     unknown = [marker for marker in tokenizer.all_special_tokens if marker not in tokenizer.token2idx]
     if unknown or len(tokenizer) > config.vocab_size:
         what = f"lacks {', '.join(unknown)}" if unknown else f"has {len(tokenizer)} words"
@@ -219,6 +219,10 @@ def _load_tokenizer(tokenizer_class: Any, folder: Path, config: Any) -> Any:
             f"The vocab.txt in {folder} {what}, and the model was built for {config.vocab_size}: fetch KoBERT again."
         )
     return tokenizer
+
+
+def _unread(folder: Path, reason: str) -> ModelError:
+    return ModelError(f"The tokenizer of the KoBERT in {folder} cannot be read ({reason}): fetch it again.")
 
 
 def _fingerprint(model: Any, folder: Path) -> str:
