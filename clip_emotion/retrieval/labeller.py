@@ -137,6 +137,18 @@ class ZeroShotLabeller:
         embeddings = self.encoder.encode_texts(list(texts)).numpy()
         return self.predict_features(embeddings, top, logit_scale=self.encoder.text_logit_scale)
 
+    def text_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return each text's probability of every label, [N, L] in the vocabulary's order; NaN where not finite.
+
+        p_l = softmax over the labels of text_logit_scale · cos(text, l), as in ``label_texts``, but as one matrix.
+        """
+        if not texts:
+            return np.empty((0, len(self.index)))
+        cosines = self.encoder.encode_texts(list(texts)).numpy() @ self.index.embeddings.T
+        logits = self.encoder.text_logit_scale * cosines.astype(np.float64)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
 
 def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:
     """Return the vocabulary that a name, a file, a comma list or a sequence of words stands for."""
