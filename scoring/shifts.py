@@ -22,6 +22,8 @@ MOST_POINTS = 4096
 _MAD = 0.6744897501960817
 # Differences of turn scores below this are rounding.
 _ROUNDING = 1e-9
+# In shorter conversations correlation cannot be told from chance, and allowing for it would hide true shifts.
+_TELLING = 100
 _MOVERS = 3
 
 
@@ -62,13 +64,30 @@ def noise_variance(scores: FloatArray) -> float:
     A difference of neighbours has twice the variance of one turn, and a shift touches only one difference: so σ is the
     median absolute difference over 0.6745 · √2. Where most neighbours are equal that is 0, and half the mean square of
     the differences stands in. It is 0 of equal scores alone.
+
+    Turns that follow their neighbours' mood wander, and wandering is no shift. From 100 turns on, σ² is therefore the
+    long-run variance of a first-order autoregression, σ² (1 + ρ) / (1 - ρ)². Its ρ is likewise one that shifts do not
+    inflate: Chakar, Lebarbier, Lévy-Leduc and Robin (2017), "A robust approach for estimating change-points in the
+    mean of an AR(1) process", less what chance alone gives.
     """
     steps = np.abs(np.diff(scores))
     if not (steps > _ROUNDING).any():
         return 0.0
-    deviation = float(np.median(steps)) / _MAD
-    squared = deviation**2 if deviation > _ROUNDING else float(np.mean(steps**2))
-    return squared / 2
+    middle = float(np.median(steps))
+    if middle <= _ROUNDING:
+        return float(np.mean(steps**2)) / 2
+    rho = _dependence(scores, middle) if len(scores) >= _TELLING else 0.0
+    return (middle / _MAD) ** 2 / 2 * (1 + rho) / (1 - rho) ** 2
+
+
+def _dependence(scores: FloatArray, middle: float) -> float:
+    """Return how far neighbouring turns are correlated beyond chance, in [0, 0.8].
+
+    Differences over two turns have 1 + ρ times the variance of differences over one.
+    """
+    over_two = float(np.median(np.abs(scores[2:] - scores[:-2])))
+    rho = (over_two / middle) ** 2 - 1 - 2 / math.sqrt(len(scores))
+    return min(max(rho, 0.0), 0.8)
 
 
 def _search(means: FloatArray, minimum: int, penalty: float) -> list[int]:

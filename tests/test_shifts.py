@@ -65,6 +65,24 @@ def test_constant_noise_rarely_has_a_shift() -> None:
     assert false <= 5
 
 
+def wandering(seed: int, count: int, rho: float) -> np.ndarray:
+    scores = noise(seed, count)
+    for t in range(1, count):
+        scores[t] += rho * scores[t - 1]
+    return scores
+
+
+def test_a_mood_that_wanders_rarely_has_a_shift() -> None:
+    false = sum(bool(change_points(wandering(seed, 400, 0.4), ShiftConfig())) for seed in range(60))
+    assert false <= 12  # without allowing for the correlation most would have one
+
+
+def test_the_noise_of_correlated_turns_is_their_long_run_variance() -> None:
+    # An autoregression of innovations of variance v has the long-run variance v / (1 - rho)².
+    estimate = np.mean([noise_variance(wandering(seed, 4000, 0.4)) for seed in range(10)])
+    assert estimate == pytest.approx(0.01 / 0.6**2, rel=0.12)
+
+
 def test_the_records_say_what_changed_and_which_turns_did_it() -> None:
     scores = np.array([0.1, 0.12, 0.1, 0.09, 0.11, 0.1, -0.5, -0.6, -0.4, -0.9, -0.5, -0.55])
     (shift,) = mood_shifts(scores, turns_of(12, first=101), ShiftConfig(penalty=3.0, minimum=4))
