@@ -6,9 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
+from clip_emotion.errors import UsageError
+from clip_emotion.text import fold
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 from scoring.turns import Fault
 
@@ -17,6 +21,7 @@ DIGITS = 8
 BOM = "\ufeff"
 CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant")
 CSV_TAIL = ("error",)
+SHOWN_SPEAKERS = 20
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -53,13 +58,13 @@ def _head(score: ConversationScore) -> dict[str, Any]:
 
 
 def _summary_dict(summary: Summary, recency: str) -> dict[str, Any]:
-    interval = summary.ci95
+    bounds = summary.ci95
     return {
         "turns": summary.turns,
         "score": _rounded(summary.score),
         "raw": _rounded(summary.raw),
         "recency": recency,
-        "ci95": None if interval is None else [_rounded(interval[0]), _rounded(interval[1])],
+        "ci95": None if bounds is None else [_rounded(bounds[0]), _rounded(bounds[1])],
         "contributions": _rounded_values(summary.contributions),
     }
 
@@ -213,13 +218,12 @@ def interval(summary: Summary) -> str:
     return "" if summary.ci95 is None else f"{signed(summary.ci95[0])} to {signed(summary.ci95[1])}"
 
 
-def headline(score: ConversationScore) -> str:
-    """Return the conversation's score as one sentence, with its interval, turns and recency."""
-    whole = score.conversation
-    between = f" (95 % interval {interval(whole)})" if whole.ci95 else ""
-    total = len(score.turns)
-    turns = f"{total} turn{'' if total == 1 else 's'}" if whole.turns == total else f"{whole.turns} of {total} turns"
-    return f"affection {signed(whole.score)}{between} on a scale of -1 to +1, from {turns}, recency {score.recency}."
+def headline(summary: Summary, recency: str, total: int | None = None) -> str:
+    """Return a summary as one sentence: score, interval, turns (of ``total``, where not all were scored), recency."""
+    between = f" (95 % interval {interval(summary)})" if summary.ci95 else ""
+    count = summary.turns
+    turns = f"{count} turn{'' if count == 1 else 's'}" if total in (None, count) else f"{count} of {total} turns"
+    return f"affection {signed(summary.score)}{between} on a scale of -1 to +1, from {turns}, recency {recency}."
 
 
 def strongest_labels(summary: Summary, names: Mapping[str, str], count: int = 3) -> str:
@@ -265,17 +269,56 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
         return ""
     count = min(width, len(values))
     edges = [at * len(values) // count for at in range(count + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, span = min(means), max(means) - min(means)
     if span <= 0:
         return _BLOCKS[len(_BLOCKS) // 2] * count
     return "".join(_BLOCKS[round((mean - low) / span * (len(_BLOCKS) - 1))] for mean in means)
 
 
-def ranked(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return the outcomes with the warmest conversation first, and failures last in their given order."""
-    return sorted(outcomes, key=lambda outcome: -(_value(outcome) if _value(outcome) is not None else -2.0))
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A row of a ranking: a conversation, or one speaker's part in it, with its summary or else the error."""
+
+    name: str
+    summary: Summary | None
+    labels: Mapping[str, str]
+    error: str | None = None
 
 
-def _value(outcome: Outcome) -> float | None:
-    return None if isinstance(outcome, Failure) else outcome.conversation.score
+def ranking(outcomes: Iterable[Outcome], *, by_speaker: bool = False) -> list[Rank]:
+    """Return conversations (or with ``by_speaker`` each speaker's part) warmest first, and failures last in order."""
+    rows: list[Rank] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            rows.append(Rank(outcome.name, None, {}, outcome.error))
+        elif by_speaker:
+            parts = outcome.speakers.items()
+            rows += [Rank(f"{outcome.name}, {speaker}", part, outcome.labels) for speaker, part in parts]
+        else:
+            rows.append(Rank(outcome.name, outcome.conversation, outcome.labels))
+    return sorted(rows, key=_coldness)
+
+
+def _coldness(row: Rank) -> float:
+    if row.summary is None:
+        return 3.0
+    return 2.0 if row.summary.score is None else -row.summary.score
+
+
+def only_speakers(score: ConversationScore, names: Sequence[str]) -> ConversationScore:
+    """Return the score with these speakers and their turns alone; the conversation's own numbers stay as they are.
+
+    A name is found whatever its case and spacing. Raises UsageError that lists the speakers where one is unknown.
+    """
+    known = {fold(speaker): speaker for speaker in score.speakers}
+    chosen: list[str] = []
+    for name in names:
+        if fold(name) not in known:
+            near = get_close_matches(fold(name), known, n=1, cutoff=0.5)
+            hint = f" Perhaps '{known[near[0]]}'?" if near else ""
+            listed = ", ".join(list(known.values())[:SHOWN_SPEAKERS]) + ("…" if len(known) > SHOWN_SPEAKERS else "")
+            raise UsageError(f"{score.name} has no speaker '{name}'.{hint} It has: {listed}.")
+        chosen.append(known[fold(name)])
+    parts = {speaker: part for speaker, part in score.speakers.items() if speaker in chosen}
+    return replace(score, speakers=parts, turns=tuple(turn for turn in score.turns if turn.turn.speaker in parts))

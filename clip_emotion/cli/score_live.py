@@ -1,0 +1,116 @@
+"""``clip-emotion score --follow``: a growing conversation, scored turn by turn as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import say
+from clip_emotion.text import fold
+
+if TYPE_CHECKING:
+    from clip_emotion.cli.score_table import ScoreTable
+    from scoring.follow import LineSource, Watch
+    from scoring.readers import LiveReader, ReadOptions
+    from scoring.result import TurnScore
+    from scoring.scorer import AffectionScorer
+    from scoring.turns import Turn
+
+STDIN = "-"
+
+
+@dataclass
+class Live:
+    """One conversation that is followed: where it grows, what scores it, the shown labels and speakers."""
+
+    place: str
+    scorer: AffectionScorer
+    options: ReadOptions
+    labels: Mapping[str, str]
+    speakers: tuple[str, ...] = ()
+    watch: Watch | None = None
+    reader: LiveReader | None = None
+
+    def run(self, form: str) -> None:
+        """Show each turn as it comes until the source ends or the user interrupts; then the summary."""
+        from clip_emotion.cli.score_table import ScoreTable
+        from scoring.follow import follow
+
+        table = ScoreTable()
+        show = self._writer(form, table)
+        turns = follow(self._source(), self._make_reader, self._start_anew, self.watch)
+        try:
+            self._show(turns, show)
+        except KeyboardInterrupt:
+            # The only way to end a file's following, so no failure: what came so far is summed up.
+            say("")
+        self._sum_up(form, table)
+
+    def _show(self, turns: Iterable[Turn], show: Callable[[TurnScore], None]) -> None:
+        for turn in turns:
+            scored = self.scorer.update(turn)
+            if self._is_shown(turn.speaker):
+                show(scored)
+
+    def _is_shown(self, speaker: str) -> bool:
+        return not self.speakers or fold(speaker) in map(fold, self.speakers)
+
+    def _source(self) -> LineSource:
+        from scoring.follow import FileTail, PipeLines
+
+        if self.place == STDIN:
+            return PipeLines(typer.get_binary_stream("stdin"))
+        return FileTail(Path(self.place))
+
+    def _make_reader(self) -> LiveReader:
+        from scoring.readers import LiveReader
+
+        folder = None if self.place == STDIN else Path(self.place).parent
+        self.reader = LiveReader(options=self.options, folder=folder)
+        return self.reader
+
+    def _start_anew(self) -> None:
+        self._tell_faults()
+        say(f"Note: {self.place} was replaced: it is read, and its score begins, anew.")
+        self.scorer.reset()
+
+    def _tell_faults(self) -> None:
+        from scoring.output import fault_sentence
+
+        if self.reader is not None and self.reader.faults:
+            say(fault_sentence(self.place, self.reader.faults))
+
+    def _writer(self, form: str, table: ScoreTable) -> Callable[[TurnScore], None]:
+        from scoring.output import csv_header, csv_line, json_line
+
+        keys = tuple(self.labels)
+        stream = typer.get_binary_stream("stdout")
+
+        def write(line: str) -> None:
+            stream.write(line.encode("utf-8", "backslashreplace"))
+            stream.flush()
+
+        if form == "jsonl":
+            return lambda turn: write(json_line(turn))
+        if form == "csv":
+            write(csv_header(keys))
+            return lambda turn: write(csv_line(turn, Path(self.place).name, keys))
+        return lambda turn: table.turn(turn, self.labels)
+
+    def _sum_up(self, form: str, table: ScoreTable) -> None:
+        from scoring.output import signed
+
+        self._tell_faults()
+        whole, speakers = self.scorer.summary()
+        parts = {name: part for name, part in speakers.items() if self._is_shown(name)}
+        if form == "table":
+            table.summary(whole, parts, self.labels)
+        else:
+            each = "".join(f"; {name} {signed(part.score)}" for name, part in parts.items())
+            say(f"{whole.turns} turns scored: affection {signed(whole.score)}{each}.")
+        if self.speakers and not parts:
+            say(f"No turn of {', '.join(self.speakers)} came; it has: {', '.join(speakers) or 'no speakers'}.")

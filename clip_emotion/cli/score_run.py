@@ -1,0 +1,192 @@
+"""A run of ``clip-emotion score`` over finished conversations: read, scored, written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.errors import ClipEmotionError, DataError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scoring.config import RecencyConfig
+    from scoring.emotion import TurnEmotion
+    from scoring.output import Outcome
+    from scoring.readers import ReadOptions
+    from scoring.result import ConversationScore
+    from scoring.scorer import AffectionScorer
+    from scoring.turns import Conversation, Turn
+
+STDIN = "-"
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the scores go, settled before any work begins."""
+
+    format: str
+    path: Path | None
+    report: Path | None
+
+
+class Watched:
+    """A turn's emotion, asked for in pieces of many turns, that tells ``advance`` how many are done."""
+
+    def __init__(self, inner: TurnEmotion) -> None:
+        self.inner = inner
+        self.advance: Callable[[int], None] = lambda steps: None
+        self.reasons: dict[int, str] = {}
+        self._mirror()
+
+    def emotions(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+        """Return the inner one's probabilities, [T, L], and keep its reasons."""
+        import numpy as np
+
+        self.reasons = {}
+        starts = range(0, max(len(turns), 1), CHUNK)
+        return np.concatenate([self._piece(turns[start : start + CHUNK]) for start in starts])
+
+    def _piece(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+        from scoring.emotion import reasons_of
+
+        probabilities = self.inner.emotions(turns)
+        self.reasons.update(reasons_of(self.inner))
+        self._mirror()
+        self.advance(len(turns))
+        return probabilities
+
+    def _mirror(self) -> None:
+        # A maker may learn while it works, such as that there are pictures after all.
+        self.name, self.vocabulary, self.notices = self.inner.name, self.inner.vocabulary, self.inner.notices
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call scores: these inputs, by this scorer, how they are read, and whose turns are reported."""
+
+    inputs: Sequence[str]
+    scorer: AffectionScorer
+    emotion: Watched
+    options: ReadOptions
+    recency: RecencyConfig
+    speakers: tuple[str, ...] = ()
+
+    def run(self, output: Output) -> int:
+        """Score all inputs, write what is wanted, and return how many could not be scored.
+
+        One conversation alone that cannot be scored, or a speaker whom no conversation knows, is an error.
+        """
+        from scoring.output import Failure
+        from scoring.result import ConversationScore
+
+        started = time.perf_counter()
+        pairs = list(self._outcomes())
+        outcomes = [outcome for outcome, _ in pairs]
+        errors = [error for _, error in pairs if error is not None]
+        if len(errors) == len(outcomes) and (len(errors) == 1 or all(isinstance(e, UsageError) for e in errors)):
+            raise errors[0]
+        self._write(outcomes, output)
+        scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+        if output.report is not None and scores:
+            from scoring.report import write_report
+
+            say(f"Report: {write_report(scores, output.report, self.recency)}")
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        if output.format != "table":
+            for failure in failures:
+                say(f"{failure.name}: {failure.error}")
+        say(_counts(scores, len(failures), time.perf_counter() - started))
+        return len(failures)
+
+    def _outcomes(self) -> Iterator[tuple[Outcome, ClipEmotionError | None]]:
+        """Yield a score, or a failure with its error, for each conversation of each input."""
+        from scoring.output import Failure
+
+        taken: set[str] = set()
+        for path in self.inputs:
+            try:
+                conversations = self._read(path)
+            except ClipEmotionError as error:
+                yield Failure(path, str(error)), error
+                continue
+            for conversation in conversations:
+                name = _free_name(conversation.name, path, taken)
+                try:
+                    yield self._score(replace(conversation, name=name)), None
+                except (DataError, UsageError) as error:
+                    yield Failure(name, str(error)), error
+
+    def _read(self, path: str) -> Sequence[Conversation]:
+        from scoring.readers import read_conversations, read_stream
+
+        if path == STDIN:
+            found = read_stream(sys.stdin, "stdin", self.options)
+        else:
+            found = read_conversations(Path(path), self.options)
+        if not found:
+            raise DataError(f"{path} holds no turns: is it a chat export?")
+        return found
+
+    def _score(self, conversation: Conversation) -> ConversationScore:
+        from scoring.output import fault_sentence, only_speakers
+
+        if conversation.faults:
+            say(fault_sentence(conversation.name, conversation.faults))
+        if not conversation.turns:
+            raise DataError(f"{conversation.name} holds no turns: is it a chat export?")
+        with progress_bar("Scoring", len(conversation.turns)) as self.emotion.advance:
+            score = self.scorer.score(conversation)
+        if not score.conversation.turns:
+            reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
+            raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
+        if not self.speakers:
+            return score
+        chosen = only_speakers(score, self.speakers)
+        if not any(part.turns for part in chosen.speakers.values()):
+            raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
+        return chosen
+
+    def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
+        from scoring.output import BOM, FORMATS, Failure
+
+        many = len(self.inputs) > 1 or len(outcomes) > 1
+        if output.format in FORMATS:
+            content = FORMATS[output.format](outcomes, many=many)
+            if output.path is None:
+                typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))
+            else:
+                mark = BOM if output.format == "csv" else ""
+                write_atomic(output.path, (mark + content).encode("utf-8", "backslashreplace"))
+            return
+        from clip_emotion.cli.score_table import ScoreTable
+
+        table, by_speaker = ScoreTable(), bool(self.speakers)
+        if many or isinstance(outcomes[0], Failure):
+            table.ranking(outcomes, by_speaker=by_speaker)
+        else:
+            table.conversation(outcomes[0], by_speaker=by_speaker)
+
+
+def _free_name(name: str, path: str, taken: set[str]) -> str:
+    """Return the conversation's name, or where another has it already one with its path or a number."""
+    candidates = [name, path if name in (path, Path(path).name, Path(path).stem) else f"{path}: {name}"]
+    numbered = (f"{candidates[1]} ({number})" for number in range(2, 2 + len(taken)))
+    free = next(candidate for candidate in (*candidates, *numbered) if candidate not in taken)
+    taken.add(free)
+    return free
+
+
+def _counts(scores: Sequence[ConversationScore], failed: int, seconds: float) -> str:
+    turns = sum(len(score.turns) for score in scores)
+    conversations = f"{len(scores) + failed} conversation{'' if len(scores) + failed == 1 else 's'}"
+    return f"{conversations}, {turns} turn{'' if turns == 1 else 's'} in {seconds:.1f} s; {failed} failed."
