@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,9 @@ from clip_emotion.errors import UsageError
 from clip_emotion.text import fold, has_hangul, nfc
 from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
 from scoring.config import WeightsConfig
-
-if TYPE_CHECKING:
-    from scoring.similarity import TextEmbedder
+from scoring.similarity import NOTHING, TextEmbedder, unit
 
 FloatArray = NDArray[np.float64]
-NOTHING = 1e-6
-"""Below this length a difference of unit embeddings in single precision is rounding, and below it a weight is none."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +94,9 @@ def affection_weights(
     labels = label_embeddings(vocabulary, embedder, _language(language, anchors))
     mean = labels.mean(axis=0)
     towards = _embed(embedder, anchors)
-    centred = _mean_cosine(_centre(labels, mean), _centre(towards, mean))
-    away = _mean_cosine(_centre(labels, mean), _centre(_embed(embedder, aversion), mean)) if aversion else None
+    around = unit(labels - mean)
+    centred = _mean_cosine(around, unit(towards - mean))
+    away = _mean_cosine(around, unit(_embed(embedder, aversion) - mean)) if aversion else None
     values = _scaled(centred if away is None else centred - away, vocabulary, embedder.name)
     for key, value in overrides.items():
         values[vocabulary.index(key)] = value
@@ -113,7 +109,7 @@ def label_embeddings(vocabulary: Vocabulary, embedder: TextEmbedder, language: s
     spoken = [_spoken(label, language) for label in vocabulary.labels]
     embedded = _embed(embedder, [word for words in spoken for word in words])
     ends = np.cumsum([len(words) for words in spoken])
-    return np.stack([_unit(part.mean(axis=0)) for part in np.split(embedded, ends[:-1])])
+    return unit(np.stack([part.mean(axis=0) for part in np.split(embedded, ends[:-1])]))
 
 
 def _spoken(label: Label, language: str) -> list[str]:
@@ -139,16 +135,6 @@ def _words(words: Sequence[str], setting: str) -> tuple[str, ...]:
 
 def _embed(embedder: TextEmbedder, words: Sequence[str]) -> FloatArray:
     return np.asarray(embedder.embed(words), dtype=np.float64)
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    """Return vectors [..., D] of unit length; what is no longer than rounding becomes zero, similar to nothing."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > NOTHING)
-
-
-def _centre(vectors: FloatArray, mean: FloatArray) -> FloatArray:
-    return _unit(vectors - mean)
 
 
 def _mean_cosine(labels: FloatArray, anchors: FloatArray) -> FloatArray:

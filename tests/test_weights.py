@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +15,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
+from clip_emotion.cli.main import main
 from clip_emotion.config import load_config
 from clip_emotion.errors import UsageError
 from clip_emotion.resources import configs_dir
@@ -213,3 +219,77 @@ def test_no_aversion_differs_from_the_default_in_that_alone() -> None:
     default = ScoreConfig()
     assert config.weights.aversion == ()
     assert config == default.model_copy(update={"weights": default.weights.model_copy(update={"aversion": ()})})
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main(["weights", *map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_the_command_shows_the_minis_weights_and_their_spread(run: Run) -> None:
+    code, out, err = run("--show", "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    by_key = {row["key"]: row for row in found["labels"]}
+    assert tuple(sorted(by_key)) == tuple(sorted(Vocabulary.load("kote44").keys))
+    listed = [row["weight"] for row in found["labels"]]
+    assert listed == sorted(listed, reverse=True)
+    assert by_key["행복"]["weight"] > 0.3
+    assert by_key["슬픔"]["weight"] < -0.3
+    raw = [row["raw"] for row in found["labels"]]
+    assert found["spread"]["raw"]["minimum"] == pytest.approx(min(raw))
+    assert found["spread"]["raw"]["std"] == pytest.approx(np.std(raw))
+    assert found["spread"]["centred"]["range"] > found["spread"]["raw"]["range"]
+
+
+def test_the_table_has_bars_on_both_sides_and_csv_has_all_columns(run: Run) -> None:
+    code, out, err = run("--vocab", "basic7", "--show")
+    assert code == 0, err
+    lines = {line.split("·")[0].strip(): line for line in out.splitlines() if "│" in line}
+    assert len(lines) == 7
+    assert "│█" in lines["행복"]
+    assert "█│" in lines["슬픔"]
+    assert "std" in out
+    code, out, err = run("--vocab", "basic7", "--show", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [len(rows), set(rows[0])] == [
+        7,
+        {"key", "ko", "en", "weight", "raw", "centred", "aversion", "overridden"},
+    ]
+    assert "Spread" in err
+
+
+def test_configuration_and_figure_of_the_command(run: Run, tmp_path: Path) -> None:
+    config, figure = tmp_path / "score.yaml", tmp_path / "new" / "weights.png"
+    config.write_text("vocabulary: basic7\nweights: {aversion: [], overrides: {슬픔: 0.25}}\n", "utf-8")
+    code, out, err = run("--config", config, "--figure", figure, "--format", "json")
+    assert code == 0, err
+    rows = {row["ko"]: row for row in json.loads(out)["labels"]}
+    assert (rows["슬픔"]["weight"], rows["슬픔"]["overridden"], rows["행복"]["overridden"]) == (0.25, True, False)
+    assert rows["행복"]["aversion"] is None
+    with Image.open(figure) as picture:
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--embedder", "nonsense"], "kobert"),
+        (["--vocab", "nonsense"], "kote44"),
+        (["--figure", "weights.jpg"], ".png"),
+        (["--lang", "fr"], "ko, en"),
+    ],
+)
+def test_misuse_of_the_command_is_one_sentence(run: Run, arguments: list[str], words: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err

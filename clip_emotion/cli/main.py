@@ -16,8 +16,11 @@ from clip_emotion.cli.common import say
 from clip_emotion.cli.data import app as data_app
 from clip_emotion.cli.doctor import doctor
 from clip_emotion.cli.evaluate import evaluate
+from clip_emotion.cli.evaluate_conversations import evaluate_conversations
+from clip_emotion.cli.evaluate_similarity import evaluate_similarity
 from clip_emotion.cli.families import families
 from clip_emotion.cli.label import label
+from clip_emotion.cli.score import score
 from clip_emotion.cli.train import train
 from clip_emotion.cli.weights import weights
 from clip_emotion.errors import ClipEmotionError
@@ -27,7 +30,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="clip-emotion",
-    help="Name the emotion in a face with any words you like, in Korean or English.",
+    help="Name the emotion in a face with any words you like, in Korean or English; score how a conversation feels.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",  # help texts hold square brackets, which rich markup would swallow
@@ -52,7 +55,10 @@ def _options(
 
 
 app.command("label")(label)
+app.command("score")(score)
 app.command("evaluate")(evaluate)
+app.command("evaluate-conversations")(evaluate_conversations)
+app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
 app.command("weights")(weights)
 app.add_typer(data_app, name="data")
