@@ -8,6 +8,7 @@ from typing import Any
 
 from clip_emotion.config import validate
 from clip_emotion.errors import DataError
+from clip_emotion.training.kobert_kote import KobertKoteConfig, open_backbone
 from clip_emotion.training.mini_image import MiniImageConfig
 from clip_emotion.training.mini_text import MiniTextConfig
 from clip_emotion.training.sources import RawSource
@@ -20,8 +21,10 @@ Made = dict[Path, int]
 def check(paths: Sequence[Path], overrides: list[str]) -> list[Path]:
     """See, without training, that configurations can run one after the other; returns where their data lies.
 
-    Raises UsageError for a faulty configuration, ModelError for a text tower that is not there and that no earlier
-    configuration makes, and DataError that names every source which is missing or in no known layout.
+    KoBERT is fetched where a configuration names it by its Hub name and it is not in the cache.
+    Raises UsageError for a faulty configuration, ModelError for a KoBERT that cannot be loaded or a text tower that is
+    not there and that no earlier configuration makes, and DataError that names every source which is missing or in no
+    known layout.
     """
     made: Made = {}
     sources: dict[RawSource, None] = {}
@@ -54,7 +57,14 @@ def _check_image(values: dict[str, Any], source: str, made: Made) -> Iterable[Ra
     return [*config.faces.raw().values(), *config.comments.raw().values()]
 
 
+def _check_kobert(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
+    config = validate(KobertKoteConfig, values, source)
+    open_backbone(config, source)
+    return config.sources.raw()
+
+
 CHECKS: dict[str, Callable[[dict[str, Any], str, Made], Iterable[RawSource]]] = {
     "mini_text": _check_text,
     "mini_image": _check_image,
+    "kobert_kote": _check_kobert,
 }

@@ -28,6 +28,8 @@ from clip_emotion.models.text_tower import TextTower
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.faces import FaceRows, load_faces
 from clip_emotion.training.fit import Report, RunResult, fit
+from clip_emotion.training.kobert_kote import KobertKoteConfig, prepare_kobert_stage
+from clip_emotion.training.mini_chats import train_chats
 from clip_emotion.training.mini_image import (
     ImageModel,
     MiniImageConfig,
@@ -43,7 +45,7 @@ from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
 UNCOMPARED: dict[str, Any] = {
-    **dict.fromkeys(("fit", "deepen", "out", "text"), True),
+    **dict.fromkeys(("fit", "deepen", "out", "text", "backbone", "device"), True),
     **{sources: {"folder", "prepared"} for sources in ("sources", "faces", "comments")},
 }
 """Settings that a resumed run compares otherwise, or that only say where things lie."""
@@ -94,7 +96,7 @@ def train_text(values: dict[str, Any], source: str, report: Report, resume: bool
     return figures
 
 
-def settings_of(config: MiniTextConfig | MiniImageConfig) -> dict[str, Any]:
+def settings_of(config: MiniTextConfig | MiniImageConfig | KobertKoteConfig) -> dict[str, Any]:
     """Return what a checkpoint's run must have in common with the one that resumes it, besides ``fit``."""
     return config.model_dump(mode="json", exclude=UNCOMPARED)
 
@@ -141,6 +143,16 @@ def _assemble(mini: MiniConfig, result: RunResult, config: MiniImageConfig, text
     record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
     update = {"image": config.tower, "logit_scale": scale, "trained_with": record}
     mini.model_copy(update=update).write(config.out / PARTS[0])
+
+
+def train_kobert(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
+    """Fine-tune KoBERT on KOTE's emotions; ``out`` receives what ``load_kobert_emotion`` reads."""
+    config = validate(KobertKoteConfig, values, source)
+    objective = prepare_kobert_stage(config, source)
+    settings = {**settings_of(config), "backbone": objective.backbone}
+    result = fit(objective, config.fit, config.out, report, resume, settings)
+    objective.finished(result).save(config.out)
+    return result.figures
 
 
 def text_side(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> TextSide:
@@ -230,4 +242,6 @@ def _encoder(mini: MiniConfig, text: TextTower, image: ImageTower, folder: Path)
 STAGES: dict[str, Callable[[dict[str, Any], str, Report, bool], dict[str, float]]] = {
     "mini_text": train_text,
     "mini_image": train_image,
+    "mini_chats": train_chats,
+    "kobert_kote": train_kobert,
 }
