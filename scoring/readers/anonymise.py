@@ -10,6 +10,8 @@ from clip_emotion.text import has_hangul
 from scoring.turns import Fault, Turn
 
 _WORD = "0-9A-Za-z가-힣"
+_NOT_LETTERS = re.compile("[^A-Za-z가-힣]+")
+_CAPITALISED = re.compile("[A-Z][a-z]{2,}")
 # What a Korean name takes on behind it; the ending itself stays.
 _ENDINGS = "님씨아야이가은는을를도의에한랑와과로으만까부보처께네요"
 _SURNAMES = frozenset(
@@ -49,7 +51,7 @@ _MAY_HOLD_CONTACT = re.compile(r"\d{3}|[@.]\w")
 class Anonymiser:
     """Replaces speakers by 화자 1, 화자 2 … in their order of speaking; Speaker 1 … if no name is in Hangul.
 
-    In texts it masks those names, and of Korean full names the given name too, with 님, 씨, 아, 야 and particles left
+    In texts it masks those names, and of full names the given name too, with 님, 씨, 아, 야 and particles left
     behind them; telephone numbers, e-mail addresses, links and long numbers. Names of one letter are left in texts:
     they tell nothing and would take words with them. The language is settled with the first names that are added.
     """
@@ -93,11 +95,14 @@ class Anonymiser:
 
 
 def _spoken_forms(name: str) -> list[str]:
-    """Return the forms in which a name is met in texts: whole, and the given name of a Korean full name."""
+    """Return the forms in which a name is met in texts: whole, and a Korean full name or English names in it."""
     forms = [name] if len(name) > 1 else []
-    if _is_korean_full_name(name):
-        forms.append(name[1:])
-    return forms
+    for part in _NOT_LETTERS.split(name):
+        if _is_korean_full_name(part):
+            forms += [part, part[1:]]
+        elif part != name and _CAPITALISED.fullmatch(part):
+            forms.append(part)
+    return list(dict.fromkeys(forms))
 
 
 def _is_korean_full_name(name: str) -> bool:
@@ -112,20 +117,23 @@ def _names_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     parts: dict[str, str] = {}
     for name in names:
         for form in _spoken_forms(name):
-            parts[form] = _bounded(form, called=form != name and form in _EVERYDAY)
+            parts[form] = _bounded(form, whole=form == name)
     if not parts:
         return None
     ordered = sorted(parts, key=len, reverse=True)
     return re.compile("|".join(parts[form] for form in ordered), re.IGNORECASE)
 
 
-def _bounded(form: str, *, called: bool) -> str:
+def _bounded(form: str, *, whole: bool) -> str:
     literal = re.escape(form)
+    if _CAPITALISED.fullmatch(form) and not whole:
+        # A part of a name may be a word (Will, May) where it has no capital.
+        literal = f"(?-i:{literal})"
     first, last = form[0], form[-1]
     before = f"(?<![{_WORD}]{literal})" if re.match(f"[{_WORD}]", first) and len(form) < 4 else ""
     if re.match("[0-9A-Za-z]", first):
         before = f"(?<![0-9A-Za-z]{literal})"
-    if called:
+    if form in _EVERYDAY and not whole:
         return f"{literal}{before}(?=[님씨아야](?![{_WORD}]))"
     if re.match("[0-9A-Za-z]", last):
         return f"{literal}{before}(?![0-9A-Za-z])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,30 +36,35 @@ class Assembler:
         self._by_conversation = by_conversation
         self._counts: dict[str, int] = {}
 
-    def turns(self, messages: Iterable[Message]) -> Iterator[Turn]:
-        """Yield each message's turn; of a message that is several pictures, a turn a picture."""
+    def turns(self, messages: Iterable[Message]) -> list[Turn]:
+        """Return each message's turn; of a message that is several pictures, a turn a picture."""
+        turns: list[Turn] = []
         for message in messages:
-            for part in self._parts(message):
-                series = part.conversation if self._by_conversation else ""
-                index = self._counts[series] = self._counts.get(series, 0) + 1
-                image = self._image(part)
-                yield Turn(index, part.speaker, part.text, part.time, image, part.emotions, part.media)
+            series = message.conversation if self._by_conversation else ""
+            count = self._counts.get(series, 0)
+            for part in self._parts(message) if self._kakaotalk else (message,):
+                count += 1
+                image = self._image(part) if part.image else None
+                turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, part.media))
+            self._counts[series] = count
+        return turns
 
-    def _parts(self, message: Message) -> Iterator[Message]:
-        if not self._kakaotalk or not message.text or message.image:
-            yield message
-            return
-        if kind := media_kind(message.text):
-            yield replace(message, text="", media=kind)
-            return
-        names = message.text.split("\n") if _ATTACHED.match(message.text) else []
+    def _parts(self, message: Message) -> Sequence[Message]:
+        """Return KakaoTalk's message without its placeholder, or as one message for each file that it names."""
+        text = message.text
+        if kind := media_kind(text):
+            message.text, message.media = "", kind
+            return (message,)
+        names = text.split("\n") if text and _ATTACHED.match(text) else []
         kinds = [self._attached(name) for name in names]
         if not names or None in kinds:
-            yield replace(message, text=without_placeholder(message.text))
-            return
+            message.text = without_placeholder(text)
+            return (message,)
+        parts = []
         for name, attached in zip(names, kinds, strict=True):
             beside = attached == "photo" and find_beside(self._folder, name) is not None
-            yield replace(message, text="", image=name if beside else None, media=None if beside else attached)
+            parts.append(replace(message, text="", image=name if beside else None, media=None if beside else attached))
+        return parts
 
     def _attached(self, name: str) -> str | None:
         """Return the kind of file that a message names: a hash is an export's own, any other must lie there."""
@@ -69,14 +74,13 @@ class Assembler:
         return None
 
     def _image(self, message: Message) -> Path | None:
-        if message.image is None:
-            return None
-        image = find_beside(self._folder, message.image)
+        name = message.image or ""
+        image = find_beside(self._folder, name)
         if image is None:
             reason = "its picture is not a file in the input's folder"
             if self._folder is None:
                 reason = "its picture cannot be found, for the input has no folder"
-            self.faults.append(fault(message.line, reason, message.image))
+            self.faults.append(fault(message.line, reason, name))
         return image
 
 

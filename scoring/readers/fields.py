@@ -95,9 +95,11 @@ def read_row(line: int, values: Mapping[str, object]) -> Row:
 def _string(value: object, field: str) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise FieldError(f"its {field} is not text")
-    return clean(str(value))
+    return str(value)
 
 
 def _time(value: object) -> datetime | None:
