@@ -59,7 +59,7 @@ class TextEmotion:
         self.notices = labeller.notices
         self.reasons: Mapping[int, str] = {}
         self._normalise = ExpressionNormaliser.of(labeller.encoder)
-        self._judge = labeller.text_probabilities
+        self._judge = labeller.message_probabilities
 
     def emotions(self, turns: Sequence[Turn]) -> FloatArray:
         """Return probabilities [T, L]; NaN for a turn without words. Each different text is encoded once."""

@@ -21,6 +21,10 @@ SIZES = {
     "goemotions28": 28,
     "affection4": 4,
     "synonyms7": 7,
+    "sentiment3": 3,
+    "chatbot3": 3,
+    "emocontext4": 4,
+    "emorynlp7": 7,
 }
 # In FER-2013's folder order; written out here, so that a slip in the YAML file shows.
 UNSEEN = {

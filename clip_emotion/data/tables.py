@@ -7,9 +7,9 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from clip_emotion.data.sources import Source, open_table
+from clip_emotion.data.sources import Source, open_source, open_table
 from clip_emotion.errors import DataError
 from clip_emotion.text import fold, nfc
 
@@ -86,6 +86,16 @@ def headerless_table(source: Source, name: str, columns: Sequence[str], quoted: 
     delimiter = "," if table_suffix(name) == ".csv" else "\t"
     places = {column: position for position, column in enumerate(columns)}
     return Table(source, name, places, delimiter, encoding_of(source, name), quoted, skip=0)
+
+
+def read_column(path: Path, column: str) -> list[str]:
+    """Return one column of a table with a header; raises DataError when the file or the column is not there."""
+    with open_source(path.expanduser()) as source:
+        for name in source.names():
+            table = find_table(source, name, {column: [column]}, [column])
+            if table is not None:
+                return [cells[column] for _, cells in table.rows() if cells is not None]
+    raise DataError(f"{path} has no column '{column}'.")
 
 
 def width_of(table: Table) -> int:

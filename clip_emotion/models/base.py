@@ -33,3 +33,17 @@ class ImageTextEncoder(Protocol):
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
         ...
+
+
+@runtime_checkable
+class MessageEncoder(Protocol):
+    """An encoder that embeds chat messages by other weights than words, in the same space.
+
+    ``message_logit_scale`` turns the cosines between messages and words into calibrated logits.
+    """
+
+    message_logit_scale: float
+
+    def encode_messages(self, texts: list[str]) -> Tensor:
+        """Embed messages: M strings → [M, D], L2-normalised, on the CPU."""
+        ...

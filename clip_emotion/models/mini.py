@@ -29,10 +29,15 @@ from clip_emotion.text import nfc
 TEXT_BATCH = 256
 PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
 """The files of a mini's folder."""
+CHATS = "chats.safetensors"
+"""The file of the tower for chat messages, which a mini may have besides."""
 
 
 class MiniConfig(Config):
-    """What ``mini.yaml`` says beside the weights: both towers' sizes, the scales, and where they were measured."""
+    """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
+
+    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is as large as the text tower.
+    """
 
     name: str = "mini"
     text: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
@@ -40,6 +45,7 @@ class MiniConfig(Config):
     logit_scale: float = Field(default=20.0, gt=0)
     text_logit_scale: float = Field(default=20.0, gt=0)
     text_threshold: float = Field(default=0.06, gt=0, lt=1)
+    chat_logit_scale: float | None = Field(default=None, gt=0)
     flip_average: bool = True
     languages: tuple[str, ...] = ("ko", "en")
     trained_with: dict[str, Any] = Field(default_factory=dict)
@@ -54,7 +60,8 @@ class MiniEncoder:
     """An ImageTextEncoder made of a small residual network and a small bilingual text tower.
 
     ``encode_images`` averages the embeddings of a picture and its mirror image. ``text_threshold`` is the probability
-    from which a text is said to carry a label where several may be true.
+    from which a text is said to carry a label where several may be true. ``chat_tower`` embeds chat messages in the
+    space of the text tower's words.
     """
 
     config: MiniConfig
@@ -63,6 +70,7 @@ class MiniEncoder:
     tokenizer: Tokenizer
     device: torch.device
     fingerprint: str
+    chat_tower: TextTower | None = None
     languages: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,8 +79,10 @@ class MiniEncoder:
         self.logit_scale = self.config.logit_scale
         self.text_logit_scale = self.config.text_logit_scale
         self.text_threshold = self.config.text_threshold
+        self.message_logit_scale = self.config.chat_logit_scale or self.config.text_logit_scale
         self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
         self.text_tower.to(self.device).eval()
+        self._messages = self.text_tower if self.chat_tower is None else self.chat_tower.to(self.device).eval()
         self.image_tower.to(self.device).to(memory_format=torch.channels_last).eval()
 
     def _preprocess(self, image: Image.Image) -> Tensor:
@@ -95,6 +105,14 @@ class MiniEncoder:
     @torch.inference_mode()
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings in Korean or English → [M, D], L2-normalised, on the CPU."""
+        return self._embed(self.text_tower, texts)
+
+    @torch.inference_mode()
+    def encode_messages(self, texts: list[str]) -> Tensor:
+        """Embed chat messages as ``encode_texts`` embeds words, by the tower trained for them where there is one."""
+        return self._embed(self._messages, texts)
+
+    def _embed(self, tower: TextTower, texts: list[str]) -> Tensor:
         ids = tokenize(self.tokenizer, [nfc(text) for text in texts])
         # Texts of like length share a batch, so that little is spent on padding.
         order = sorted(range(len(ids)), key=lambda position: len(ids[position]))
@@ -102,7 +120,7 @@ class MiniEncoder:
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
             padded = pad_ids([ids[row] for row in rows], self.config.text.max_tokens)
-            embeddings[rows] = self.text_tower(padded.to(self.device)).cpu()
+            embeddings[rows] = tower(padded.to(self.device)).cpu()
         return embeddings
 
     def save(self, folder: Path) -> None:
@@ -111,6 +129,8 @@ class MiniEncoder:
         save_tower(self.text_tower, text)
         save_tower(self.image_tower, image)
         write_atomic(tokenizer, self.tokenizer.to_str())
+        if self.chat_tower is not None:
+            save_tower(self.chat_tower, folder / CHATS)
         self.config.write(description)
 
 
@@ -150,7 +170,13 @@ def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
     text_tower, image_tower = TextTower(config.text), ImageTower(config.image)
     load_tower(text_tower, parts[1])
     load_tower(image_tower, parts[2])
-    return MiniEncoder(config, text_tower, image_tower, load_tokenizer(parts[3]), device, fingerprint_files(parts))
+    chat_tower = None
+    if config.chat_logit_scale is not None:
+        chat_tower = TextTower(config.text)
+        parts.append(folder / CHATS)
+        load_tower(chat_tower, parts[-1])
+    tokenizer = load_tokenizer(folder / PARTS[3])
+    return MiniEncoder(config, text_tower, image_tower, tokenizer, device, fingerprint_files(parts), chat_tower)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

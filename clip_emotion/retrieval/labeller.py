@@ -14,7 +14,7 @@ from torch import Tensor
 from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ImageTextEncoder, MessageEncoder
 from clip_emotion.retrieval.index import VocabularyIndex
 from clip_emotion.retrieval.stream import Region, StreamConfig, stream_batches
 from clip_emotion.types import Prediction, ScoredLabel
@@ -137,17 +137,23 @@ class ZeroShotLabeller:
         embeddings = self.encoder.encode_texts(list(texts)).numpy()
         return self.predict_features(embeddings, top, logit_scale=self.encoder.text_logit_scale)
 
-    def text_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return each text's probability of every label, [N, L] in the vocabulary's order; NaN where not finite.
+    def message_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return each chat message's probability of every label, [N, L] in the vocabulary's order; NaN if not finite.
 
-        p_l = softmax over the labels of text_logit_scale · cos(text, l), as in ``label_texts``, but as one matrix.
+        p_l = softmax over the labels of scale · cos(message, l), with the encoder's side and scale for messages where
+        it has them, else those for texts.
         """
         if not texts:
             return np.empty((0, len(self.index)))
-        cosines = self.encoder.encode_texts(list(texts)).numpy() @ self.index.embeddings.T
-        logits = self.encoder.text_logit_scale * cosines.astype(np.float64)
+        embeddings, scale = self._read(list(texts))
+        logits = scale * (embeddings.numpy() @ self.index.embeddings.T).astype(np.float64)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    def _read(self, messages: list[str]) -> tuple[Tensor, float]:
+        if isinstance(self.encoder, MessageEncoder):
+            return self.encoder.encode_messages(messages), self.encoder.message_logit_scale
+        return self.encoder.encode_texts(messages), self.encoder.text_logit_scale
 
 
 def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:

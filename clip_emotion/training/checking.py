@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from clip_emotion.config import validate
 from clip_emotion.errors import DataError
+from clip_emotion.models.mini import load_mini
 from clip_emotion.training.kobert_kote import KobertKoteConfig, open_backbone
+from clip_emotion.training.mini_chats import MiniChatsConfig
 from clip_emotion.training.mini_image import MiniImageConfig
 from clip_emotion.training.mini_text import MiniTextConfig
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stages import check_widths, finished_text, read_stage
 
 Made = dict[Path, int]
-"""The text towers that earlier configurations of the same command will have made: folder and embedding width."""
+"""What earlier configurations of the same command will have made: folders of towers, and their embeddings' width."""
 
 
 def check(paths: Sequence[Path], overrides: list[str]) -> list[Path]:
@@ -54,7 +58,15 @@ def _check_text(values: dict[str, Any], source: str, made: Made) -> Iterable[Raw
 def _check_image(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
     config = validate(MiniImageConfig, values, source)
     check_widths(config, made[config.text] if config.text in made else finished_text(config.text)[0].text.dim, source)
+    made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
+
+
+def _check_chats(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
+    config = validate(MiniChatsConfig, values, source)
+    if config.base not in made:
+        load_mini(config.base, torch.device("cpu"))
+    return [*config.sources.raw().values(), *config.sources.chats().values()]
 
 
 def _check_kobert(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
@@ -66,5 +78,6 @@ def _check_kobert(values: dict[str, Any], source: str, made: Made) -> Iterable[R
 CHECKS: dict[str, Callable[[dict[str, Any], str, Made], Iterable[RawSource]]] = {
     "mini_text": _check_text,
     "mini_image": _check_image,
+    "mini_chats": _check_chats,
     "kobert_kote": _check_kobert,
 }
