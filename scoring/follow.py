@@ -80,13 +80,15 @@ def follow(
 ) -> Iterator[Turn]:
     """Yield the turns of a growing source until it ends or ``watch.stop()``; then those that were still open.
 
-    Where the source was replaced, ``replaced()`` is called and a new reader begins with its new content.
+    Where the source was replaced, ``replaced()`` is called after the old content's last turn, and a new reader begins
+    with the new content.
     """
     watch = watch or Watch()
     reader, open_since = make_reader(), None
     while True:
         look = source.look()
         if look.replaced:
+            yield from reader.finish()
             replaced()
             reader, open_since = make_reader(), None
         if look.lines:

@@ -111,6 +111,6 @@ class Live:
             table.summary(whole, parts, self.labels)
         else:
             each = "".join(f"; {name} {signed(part.score)}" for name, part in parts.items())
-            say(f"{whole.turns} turns scored: affection {signed(whole.score)}{each}.")
+            say(f"{whole.turns} turn{'' if whole.turns == 1 else 's'} scored: affection {signed(whole.score)}{each}.")
         if self.speakers and not parts:
             say(f"No turn of {', '.join(self.speakers)} came; it has: {', '.join(speakers) or 'no speakers'}.")
