@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timezone
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from clip_emotion.errors import ModelError, UsageError
 from scoring import affection
 from scoring.affection import FloatArray, IntArray, RunningScore
 from scoring.config import ScoreConfig
-from scoring.emotion import TurnEmotion
+from scoring.emotion import TurnEmotion, reasons_of
 from scoring.result import ConversationScore, Summary, TurnScore
 from scoring.shifts import mood_shifts
 from scoring.turns import Conversation, Turn
@@ -135,17 +135,20 @@ class AffectionScorer:
     def _rows(
         self, turns: Sequence[Turn], p: FloatArray, shares: FloatArray, scores: FloatArray, running: FloatArray
     ) -> tuple[TurnScore, ...]:
+        reasons = reasons_of(self._emotion)
         keys, columns = self._keys, (p.tolist(), shares.tolist(), scores.tolist(), running.tolist())
         return tuple(
             TurnScore(turn, score, so_far, dict(zip(keys, row, strict=True)), dict(zip(keys, parts, strict=True)))
             if math.isfinite(score)
-            else TurnScore(turn, None, None, {}, {}, error=self._reason(turn))
+            else TurnScore(turn, None, None, {}, {}, error=self._reason(turn, reasons))
             for turn, row, parts, score, so_far in zip(turns, *columns, strict=True)
         )
 
-    def _reason(self, turn: Turn) -> str:
+    def _reason(self, turn: Turn, reasons: Mapping[int, str]) -> str:
         if turn.media is not None:
             return f"{turn.media}: {_MEDIA_REASONS.get(turn.media, 'the export left it out')}"
+        if turn.index in reasons:
+            return reasons[turn.index]
         if not turn.text.strip() and turn.image is None:
             return "no words"
         return f"nothing that {self._emotion.name} could judge by"

@@ -185,6 +185,21 @@ def test_an_unscored_turn_says_why(turn: Turn, reason: str) -> None:
     assert whole.dominant is None
 
 
+def test_the_reason_is_the_emotions_own_where_they_tell_one() -> None:
+    class Telling(FakeEmotion):
+        reasons: dict[int, str] = {}  # noqa: RUF012
+
+        def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
+            self.reasons = {turn.index: "no picture" for turn in turns}
+            return super().emotions(turns)
+
+    turns = (Turn(1, "a", "?"), Turn(2, "a", "안녕"), Turn(3, "a", "", media="photo"))
+    one = scorer(emotion=Telling())
+    whole = one.score(Conversation("x", turns)).turns
+    assert [turn.error for turn in whole] == ["no picture", None, "photo: the export holds no picture"]
+    assert [one.update(turn).error for turn in turns] == [turn.error for turn in whole]
+
+
 def test_a_chat_of_nothing_has_no_score() -> None:
     for turns in ((), (Turn(1, "a", "", media="photo"),)):
         one = scorer()
