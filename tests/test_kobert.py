@@ -177,6 +177,27 @@ def test_the_hub_name_reads_the_cache_as_kobert_transformers_does(
             torch.testing.assert_close(model(**rows).last_hidden_state, kobert.model(**rows).last_hidden_state)
 
 
+@pytest.mark.parametrize("safetensors", [True, False])
+def test_the_hub_is_asked_for_one_file_of_weights(
+    safetensors: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, local = build_tiny_kobert(tmp_path / "remote", safetensors=safetensors), tmp_path / "local"
+
+    def download(name: str, allow_patterns: tuple[str, ...] = (), local_files_only: bool = False) -> str:
+        assert name == "monologg/kobert"
+        if local_files_only:
+            raise FileNotFoundError("nothing in the cache")
+        local.mkdir(exist_ok=True)
+        for pattern in filter(lambda pattern: (remote / pattern).is_file(), allow_patterns):
+            shutil.copy(remote / pattern, local)
+        return str(local)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("clip_emotion.models.kobert.knock", lambda: None)
+    assert load_kobert().fingerprint == load_kobert(remote).fingerprint
+    assert sum((local / name).is_file() for name in ("model.safetensors", "pytorch_model.bin")) == 1
+
+
 def test_offline_without_a_cache_is_one_sentence_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     started = time.perf_counter()
