@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_emotion.data.held_out import held_out
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.training.mini_chats import HELD_OUT
 from scoring.affection import normalised_score, turn_scores
 from scoring.config import RECENCY_KINDS, BootstrapConfig, ScoreConfig
 from scoring.emotion import TurnEmotion
 from scoring.evaluating_metrics import METRICS, fit_thresholds, group_bootstrap, signs_of
-from scoring.evaluating_tables import Dialogue, DialogueSet, Tables, read_dialogues, read_rows
+from scoring.evaluating_tables import Dialogue, DialogueSet, Row, Tables, read_dialogues, read_rows
 from scoring.turns import Turn
 from scoring.weights import AffectionWeights
 
@@ -24,6 +26,7 @@ FloatArray = NDArray[np.float64]
 
 BATCH = 1024
 LENGTH, CONSTANT, LAST, TURN = "length", "constant", "last turn", "turn score"
+UNSEEN = ", never trained on"
 ANSWERS = {
     "turn": (TURN, LENGTH, CONSTANT),
     "conversation": (*RECENCY_KINDS, LAST, LENGTH, CONSTANT),
@@ -120,21 +123,30 @@ class Job:
 
 
 def _chatbot(job: Job) -> Iterator[Question]:
-    rows = read_rows(job.tables, "chatbot")
-    kept = [row for row in rows if row["label"] in ("1", "2")]
-    texts = [row["question"] for row in kept]
-    truth = np.array([row["label"] == "2" for row in kept], dtype=np.float64)
-    yield _turn_question("love against break-up, question", "AUC", job.scores(texts), texts, truth)
+    rows = [row for row in read_rows(job.tables, "chatbot") if row["label"] in ("1", "2")]
+    for part, kept in _parts(rows, "question"):
+        texts = [row["question"] for row in kept]
+        truth = np.array([row["label"] == "2" for row in kept], dtype=np.float64)
+        yield _turn_question(f"love against break-up, question{part}", "AUC", job.scores(texts), texts, truth)
 
 
 def _emocontext(job: Job) -> Iterator[Question]:
-    rows = read_rows(job.tables, "emocontext")
-    kept = [row for row in rows if row["label"] in ("happy", "sad", "angry")]
-    truth = np.array([row["label"] == "happy" for row in kept], dtype=np.float64)
-    last = [row["turn3"] for row in kept]
-    yield _turn_question("happy against angry and sad, last turn", "AUC", job.scores(last), last, truth)
-    chats = [[row["turn1"], row["turn2"], row["turn3"]] for row in kept]
-    yield _conversation_question("happy against angry and sad, three turns", "AUC", chats, truth, job)
+    rows = [row for row in read_rows(job.tables, "emocontext") if row["label"] in ("happy", "sad", "angry")]
+    for part, kept in _parts(rows, "turn3"):
+        truth = np.array([row["label"] == "happy" for row in kept], dtype=np.float64)
+        last = [row["turn3"] for row in kept]
+        about = "happy against angry and sad"
+        yield _turn_question(f"{about}, last turn{part}", "AUC", job.scores(last), last, truth)
+        chats = [[row["turn1"], row["turn2"], row["turn3"]] for row in kept]
+        yield _conversation_question(f"{about}, three turns{part}", "AUC", chats, truth, job)
+
+
+def _parts(rows: Sequence[Row], column: str) -> Iterator[tuple[str, Sequence[Row]]]:
+    """Yield all rows, then those whose text no training here has seen; what is said of the latter is to be believed."""
+    yield "", rows
+    unseen = [row for row in rows if held_out(row[column], HELD_OUT)]
+    if unseen:
+        yield UNSEEN, unseen
 
 
 @dataclass(frozen=True)

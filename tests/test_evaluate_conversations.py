@@ -18,7 +18,9 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from clip_emotion.cli.main import main
+from clip_emotion.data.held_out import held_out
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.training.mini_chats import HELD_OUT
 from clip_emotion.vocabulary import Vocabulary
 from scoring.config import RECENCY_KINDS, BootstrapConfig, RecencyConfig, ScoreConfig
 from scoring.evaluating import ANSWERS, TASKS, ConversationEvaluation, TextScores, evaluate_conversations, task_names
@@ -65,7 +67,7 @@ def fake_scores() -> tuple[TextScores, FakeEmotion]:
 
 
 def value(result: ConversationEvaluation, about: str, metric: str, name: str) -> float:
-    (finding,) = [found for found in result.findings if about in found.about and found.metric == metric]
+    finding = next(found for found in result.findings if about in found.about and found.metric == metric)
     return finding.answers[name].value
 
 
@@ -207,6 +209,16 @@ def test_emocontext_weighs_its_last_turn_more(tmp_path: Path) -> None:
     assert value(result, "three turns", "AUC", "last turn") == 1
 
 
+def test_texts_never_trained_on_are_measured_apart(tmp_path: Path) -> None:
+    texts = [f"{number} {word}" for number in range(40) for word in ("warm", "cold")]
+    rows = [(text, "", 2 if text.endswith("warm") else 1) for text in texts]
+    table(tmp_path / "chatbot.tsv", ("question", "answer", "label"), rows)
+    result = evaluate_conversations(tmp_path, fake_scores()[0], QUICK, ["chatbot"])
+    assert [found.rows for found in result.findings] == [80, sum(held_out(text, HELD_OUT) for text in texts)]
+    assert result.findings[1].about.endswith("never trained on")
+    assert 0 < result.findings[1].rows < 40
+
+
 def test_the_half_life_is_the_configurations(tmp_path: Path) -> None:
     write_emocontext(tmp_path)
     short = QUICK.model_copy(update={"recency": RecencyConfig(half_life=0.1)})
@@ -315,7 +327,7 @@ def test_the_mini_through_the_command_line(run: Run, korean: Path) -> None:
     code, out, err = run("--data", korean, "--format", "json")
     assert code == 0, err
     result = json.loads(out)
-    (finding,) = result["findings"]
+    finding = result["findings"][0]
     assert finding["answers"]["turn score"]["value"] == 1
     assert finding["chance"] == 0.5
     assert "emocontext is left out" in err
