@@ -179,7 +179,8 @@ def _draw_ground(axes: Axes, limit: float) -> None:
     axes.axhspan(-limit, 0, color=COLD, alpha=0.05, linewidth=0, zorder=0)
     axes.axhline(0, color=SOFT, linewidth=0.8, zorder=1)
     for height, top, word, colour in ((0.985, "top", "따뜻함 warm", WARM), (0.015, "bottom", "차가움 cold", COLD)):
-        axes.text(0.008, height, word, transform=axes.transAxes, va=top, color=colour, fontsize=9)
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.6, "linewidth": 0}
+        axes.text(0.008, height, word, transform=axes.transAxes, va=top, color=colour, fontsize=9, bbox=box, zorder=8)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.spines[["top", "right"]].set_visible(False)
@@ -189,7 +190,7 @@ def _draw_band(axes: Axes, places: Points, values: Points, bins: int = 80) -> No
     chunks = [chunk for chunk in np.array_split(np.arange(len(values)), bins) if len(chunk)]
     middles = [float(places[chunk].mean()) for chunk in chunks]
     low, high = np.array([np.percentile(values[chunk], [10, 90]) for chunk in chunks]).T
-    axes.fill_between(middles, low, high, color=SOFT, alpha=0.22, linewidth=0, zorder=3)
+    axes.fill_between(middles, low, high, color=SOFT, alpha=0.16, linewidth=0, zorder=3)
 
 
 def _draw_dots(
@@ -226,7 +227,7 @@ def _draw_lines(
     (line,) = axes.plot(
         [one.turn.index for one in whole], [one.running or 0.0 for one in whole], color=INK, linewidth=2.4, zorder=7
     )
-    handles[f"whole {_score_text(score.conversation)}"] = line
+    handles[f"whole {signed(score.conversation.score)}"] = line
     for number, name in enumerate(main_speakers(score)):
         own = running.get(name, ())
         (line,) = axes.plot(
@@ -237,25 +238,24 @@ def _draw_lines(
             linewidth=1.7,
             zorder=6,
         )
-        shown = f"{drawable(name, f'speaker {number + 1}')} {_score_text(score.speakers[name])}"
+        shown = f"{drawable(name, f'speaker {number + 1}')} {signed(score.speakers[name].score)}"
         while shown in handles:
             shown += " "
         handle = Line2D([], [])
         handle.update_from(line)
         handle.set_marker(SPEAKER_MARKERS[number])
+        if not own:
+            handle.set_linestyle("none")
         handles[shown] = handle
     return handles
 
 
-def _score_text(summary: Summary) -> str:
-    return signed(summary.score)
-
-
 def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: Points, named: int = 8) -> None:
     """Draw each shift as a vertical line and the levels between shifts as steps; the largest are written out."""
-    if not shifts:
+    if not shifts or not len(places):
         return
-    first, last = float(places[0]), float(places[-1])
+    # Where only some speakers' turns are shown, shifts may lie before or after all of them.
+    first, last = min(float(places[0]), shifts[0].index), max(float(places[-1]), shifts[-1].index)
     edges = [first, *(shift.index - 0.5 for shift in shifts), last]
     levels = [shifts[0].before, *(shift.after for shift in shifts)]
     axes.hlines(levels, edges[:-1], edges[1:], color=INK, linewidth=7, alpha=0.16, zorder=3)
@@ -264,7 +264,7 @@ def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: Points, named: int
         written = shift in largest
         axes.axvline(shift.index - 0.5, color=INK, linestyle=":", linewidth=1.3 if written else 0.6, zorder=3)
         if written:
-            _write_shift(axes, shift, height=0.05 + 0.06 * (sum(other.index < shift.index for other in largest) % 3))
+            _write_shift(axes, shift, height=0.09 + 0.06 * (sum(other.index < shift.index for other in largest) % 3))
 
 
 def _write_shift(axes: Axes, shift: Shift, height: float) -> None:
@@ -363,7 +363,7 @@ def contributions_figure(score: ConversationScore) -> Figure:
             axes.axvline(0, color=SOFT, linewidth=0.8)
             if cold and warm:
                 axes.axhline(len(warm) - 0.5, color=REST, linewidth=0.8, linestyle=":")
-            axes.set_title(f"{name}  {_score_text(summary)}", fontsize=10, color=INK)
+            axes.set_title(f"{name}  {signed(summary.score)}", fontsize=10, color=INK)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_formatter(FuncFormatter(_tick))
             axes.tick_params(axis="x", labelsize=8)
