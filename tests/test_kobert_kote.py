@@ -217,6 +217,16 @@ def test_resume_refuses_other_settings(
     assert "made with other settings" in err
 
 
+def test_every_choice_trains_and_in_half_precision_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choices = {"head.pooling": "mean", "loss.smoothing": 0.1, "loss.positive_power": 0.5, "fit.precision": "bf16"}
+    code, err = told(capsys, arguments(home, "choices", **choices, **{"fit.steps": 3}))
+    assert code == 0
+    assert "Done: macro_f1" in err
+    model = load_kobert_emotion(home / "choices")
+    assert model.config.head.pooling == "mean"
+    assert np.isfinite(model.predict(TEXTS)).all()
+
+
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 5))
 def test_every_comment_comes_once_before_any_comes_again(count: int, batch: int, seed: int) -> None:
     steps = -(-3 * count // batch)
