@@ -107,8 +107,7 @@ def _rounded_values(values: Mapping[str, float]) -> dict[str, float]:
     return {label: round(float(value), DIGITS) for label, value in values.items()}
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def json_document(outcomes: Sequence[Outcome], *, many: bool) -> str:
