@@ -32,9 +32,9 @@ WARM, COLD = "#d55e00", "#0072b2"
 DOT_COLOURS = {
     "warm": ("#e69f00", "#d55e00", "#cc79a7", "#dcc600", "#8b1a1a"),
     "cold": ("#0072b2", "#56b4e9", "#009e73", "#1f2f7a"),
-    "neither": ("#3d3d3d",),
+    "neither": ("#3d3d3d", "#8a7968"),
 }
-NEITHER = 0.15
+NEITHER = 0.2
 """A label whose weight is no larger is drawn as neither warm nor cold."""
 SPEAKER_COLOURS = ("#6a3d9a", "#8c510a", "#01665e", "#7f7f7f")
 SPEAKER_DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (

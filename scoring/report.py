@@ -34,6 +34,11 @@ MEDIA = {
     "file": "file 파일",
     "voice": "voice message 음성메시지",
     "deleted": "deleted message 삭제된 메시지",
+    "hidden": "hidden message 가려진 메시지",
+    "call": "call 통화",
+    "map": "map 지도",
+    "contact": "contact 연락처",
+    "vote": "vote 투표",
 }
 
 
@@ -122,6 +127,7 @@ def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool)
             whole=_summary(score.conversation, score.labels),
             speakers=[{"name": name} | _summary(part, score.labels) for name, part in score.speakers.items()],
             drawn=len(main_speakers(score)),
+            partial=score.conversation.turns > sum(one.score is not None for one in score.turns),
             many=score.conversation.turns > MANY,
             figures={name: _uri(png) for name, png in figures.items()},
             shifts=[_shift(shift, quotes) for shift in score.shifts if shift in quoted],

@@ -291,6 +291,22 @@ def test_no_line_is_drawn_that_would_end_elsewhere_than_at_the_speakers_score() 
     figure_png(curve_figure(one_speaker))
 
 
+@pytest.mark.usefixtures("unrendered")
+def test_a_page_of_one_speakers_turns_says_so(tmp_path: Path) -> None:
+    score = scored(chat(wave(40)))
+    whole = text_of(write_report([score], tmp_path))
+    own = tuple(one for one in score.turns if one.turn.speaker == "하린")
+    part = replace(score, turns=own, speakers={"하린": score.speakers["하린"]})
+    shown = text_of(write_report([part], tmp_path))
+    assert "only the turns of" not in whole
+    assert (
+        f"from {score.conversation.turns} turns; recency linear, so late turns count more. Below stand only the"
+        in shown
+    )
+    assert "only the turns of 하린 ." in shown
+    assert "도윤" not in shown
+
+
 def test_contributions_are_drawn_as_they_are_and_warm_above_cold() -> None:
     score = scored(chat(wave(30)))
     panels = contributions_figure(score).axes
@@ -314,16 +330,16 @@ def test_no_name_makes_matplotlib_stumble(tmp_path: Path) -> None:
     figure_png(ranking_figure([named, score]))
 
 
+GLYPHS = {
+    code for name in (korean_font(), "DejaVu Sans") for code in FT2Font(font_manager.findfont(name)).get_charmap()
+}
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_a_drawable_name_is_short_and_has_all_its_glyphs(name: str) -> None:
     shown = drawable(name, "someone")
-    glyphs = {
-        code
-        for family in (korean_font(), "DejaVu Sans")
-        for code in FT2Font(font_manager.findfont(family)).get_charmap()
-    }
-    assert {ord(letter) for letter in shown} <= glyphs
+    assert {ord(letter) for letter in shown} <= GLYPHS
     assert 0 < len(shown) <= 15
     assert not shown.startswith("_")
     assert "\n" not in shown
