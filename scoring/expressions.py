@@ -23,6 +23,9 @@ MAX_CHARACTERS = 1000
 PASSES = 12
 """Passes after which a text is taken as settled; ordinary messages need two, the second of which changes nothing."""
 
+COMMON = 0.5
+"""The share of a tokenizer's pieces, the commonest first, that count as known."""
+
 _LATIN_WORD = re.compile("[A-Za-z]{2,}")
 _SPACE = "▁"
 
@@ -125,12 +128,20 @@ class ExpressionNormaliser:
 
 
 def known_pieces(tokenizer: Tokenizer) -> Known:
-    """Return a test of whether a sign alone is one piece of a tokenizer, and not the unknown one."""
+    """Return a test of whether a sign alone is one piece of a Unigram tokenizer, and one of the commoner half.
+
+    Such a tokenizer's pieces stand in the order of their probability. A rare piece has a number, but the encoder has
+    hardly ever seen it and leaves it out of account beside any word.
+    """
+    rarest = tokenizer.get_vocab_size() * COMMON
 
     def known(sign: str) -> bool:
         pieces = [piece for piece in tokenizer.encode(sign, add_special_tokens=False).tokens if piece != _SPACE]
+        if len(pieces) != 1:
+            return False
         # An unknown character's piece is the character itself, which no vocabulary holds.
-        return len(pieces) == 1 and tokenizer.token_to_id(pieces[0]) is not None
+        number = tokenizer.token_to_id(pieces[0])
+        return number is not None and number < rarest
 
     return known
 

@@ -51,6 +51,8 @@ _LETTERS = _letters()
 _APART = "(?![0-9A-Za-z가-힣])"
 """What must not follow an emoticon that ends in a bracket, or else it opens a remark: 참고:(내용)."""
 _SLIP = "[ㄱㄲㄴㄹㅁㅂㅅㅇㅈㅊㅌㅍㅏㅓㅡㅣ쿠큐크킄큭큨켘]"
+_PICTURE = "[\u2600-\u2604\u2607-\u27bf\U0001f300-\U0001faff]"
+"""Emoji and the like, less the stars that people rate films with."""
 _NO_WORD = "(?<![0-9A-Za-z])"
 
 _RULES: tuple[tuple[str, str], ...] = (
@@ -58,7 +60,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"(?:https?://|www\.)[0-9A-Za-z\-._~:/?#\[\]@!$&'()*+,;=%]*[0-9A-Za-z/=&%_#\-]", " "),
     (r"(?<!\S)@[0-9A-Za-z가-힣][0-9A-Za-z_가-힣]*(?:\.[0-9A-Za-z_가-힣]+)*", " "),
     # Emoji carry the sign of a person's sex; a heart may be typed.
-    (r"(?<=[\u2600-\u27bf\U0001f300-\U0001faff])[♀♂]", ""),
+    (rf"(?<={_PICTURE})[♀♂]", ""),
     (r"</3", "💔"),
     (r"(?<!\d)<3+(?![\d.])", "♥"),
     # Western faces lie on their side: eyes, perhaps a tear, perhaps a nose, mouth.
@@ -86,6 +88,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (rf"(?<=ㅋㅋ){_SLIP}(?=ㅋ)|(?<=ㅋ){_SLIP}(?=ㅋㅋ)", ""),
     (r"(?<=ㅎ)[ㄱㄴㄹㅁㅂㅅㅗ](?=ㅎ)", ""),
     # Repeats beyond these lengths say no more, and the tokenizer would break them up.
+    (rf"({_PICTURE})(?:\s*\1)+", r"\1"),
     (r"([ㅋㅎㅠ])\1{3,}", r"\1\1\1"),
     (r"((?![ㅋㅎㅠ])[ㄱ-ㅣ]|[~;^])\1{2,}", r"\1\1"),
     (r"([^\d\s])\1{3,}", r"\1\1\1"),
