@@ -5,7 +5,7 @@
    output as JSON. The messages are the questions and answers of ``chatbot.tsv.gz`` in the folder of ``--data``, else
    made from a few phrases.
 3. The same messages through what one would write without it: a loop that labels one text at a time.
-4. One live update, median and 95th percentile, after 100 and after 100,000 turns.
+4. One live update, median and 95th percentile, after 100 and after 100,000 turns; in one thread, as ``--follow`` does.
 
 Competing runs alternate and the best of each counts, so that a busy moment of the machine favours nobody; beside the
 seconds on the clock stand those of the processors, which tell how busy the machine was.
@@ -178,6 +178,7 @@ def measure_whole(scorer: AffectionScorer, emotion: Timed, texts: Sequence[str],
 
 def measure_live(scorer: AffectionScorer, emotion: Timed, texts: Sequence[str]) -> None:
     """Print the milliseconds of one live update after few and after many turns."""
+    torch.set_num_threads(1)
     for before in (100, 100_000):
         scorer.reset()
         emotion.canned = True

@@ -441,6 +441,21 @@ def test_following_gives_what_scoring_gives(run: Run, chat: Path, monkeypatch: p
     assert "3 turns scored: affection " in err
 
 
+def test_interrupted_following_shows_the_message_that_was_held_back(
+    run: Run, cold: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = scoring.follow.Watch
+
+    def sleep(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scoring.follow, "Watch", lambda: watch(sleep=sleep))
+    code, out, err = run(cold, "--follow", "--format", "jsonl")
+    assert code == 0
+    assert [row["speaker"] for row in rows_of(out)] == ["현우", "서아", "현우"]
+    assert "3 turns scored" in err
+
+
 def test_following_a_replaced_file_begins_anew(run: Run, cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupting(monkeypatch, lambda: cold.write_text("가영: 사랑해\n", "utf-8"), lambda: None)
     code, out, err = run(cold, "--follow", "--format", "csv")

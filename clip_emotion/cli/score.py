@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scoring.scorer import AffectionScorer
 
 STDIN = "-"
+MINI = "mini"
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl")
 _HALF_LIFE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([mhd]?)", re.IGNORECASE)
 _MINUTES = {"m": 1.0, "h": 60.0, "d": 1440.0}
@@ -68,7 +69,7 @@ def score(
     report: Path = typer.Option(None, "--report", help="Write a page with curves and turns into this folder."),
     follow: bool = typer.Option(False, "--follow", help="Score a growing file (or stdin) live; Ctrl-C ends it."),
     config: Path = typer.Option(None, "--config", help="A YAML file such as configs/score/default.yaml."),
-    model: str = typer.Option("mini", "--model", help="Encoder for texts and pictures: mini, or as in label."),
+    model: str = typer.Option(MINI, "--model", help="Encoder for texts and pictures: mini, or as in label."),
     kobert: Path = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it."),
     embedder: str = typer.Option(None, "--embedder", help="What weighs the labels [default: mini]; kobert, …"),
     lang: Language = typer.Option(Language.auto, "--lang", help="The language of the label words."),
@@ -100,7 +101,7 @@ def score(
 
         names = watched.vocabulary.names(choice.shown_language)
         shown = dict(zip(watched.vocabulary.keys, names, strict=True))
-        Live(inputs[0], scorer, options, shown, only).run(output.format)
+        Live(inputs[0], scorer, options, shown, only, choice.is_small).run(output.format)
     elif Job(inputs, scorer, watched, options, settings.recency, only).run(output):
         raise typer.Exit(1)
 
@@ -181,6 +182,11 @@ class Choice:
     kobert: Path | None
     lang: str
     device: str
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a turn is judged by the bundled mini, in about a millisecond."""
+        return self.model == MINI and self.kobert is None
 
     @property
     def shown_language(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from clip_emotion.text import fold
 
 if TYPE_CHECKING:
     from clip_emotion.cli.score_table import ScoreTable
-    from scoring.follow import LineSource, Watch
+    from scoring.follow import LineSource
     from scoring.readers import LiveReader, ReadOptions
     from scoring.result import TurnScore
     from scoring.scorer import AffectionScorer
@@ -32,7 +33,7 @@ class Live:
     options: ReadOptions
     labels: Mapping[str, str]
     speakers: tuple[str, ...] = ()
-    watch: Watch | None = None
+    small_model: bool = False
     reader: LiveReader | None = None
 
     def run(self, form: str) -> None:
@@ -42,12 +43,14 @@ class Live:
 
         table = ScoreTable()
         show = self._writer(form, table)
-        turns = follow(self._source(), self._make_reader, self._start_anew, self.watch)
+        turns = follow(self._source(), self._make_reader, self._start_anew)
         try:
-            self._show(turns, show)
+            with _one_thread() if self.small_model else nullcontext():
+                self._show(turns, show)
         except KeyboardInterrupt:
-            # The only way to end a file's following, so no failure: what came so far is summed up.
+            # The only way to end a file's following, so no failure: what came so far is shown and summed up.
             say("")
+            self._show(self.reader.finish() if self.reader else (), show)
         self._sum_up(form, table)
 
     def _show(self, turns: Iterable[Turn], show: Callable[[TurnScore], None]) -> None:
@@ -114,3 +117,16 @@ class Live:
             say(f"{whole.turns} turn{'' if whole.turns == 1 else 's'} scored: affection {signed(whole.score)}{each}.")
         if self.speakers and not parts:
             say(f"No turn of {', '.join(self.speakers)} came; it has: {', '.join(speakers) or 'no speakers'}.")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: a small model's single message takes less time than sharing it out would."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
