@@ -48,8 +48,9 @@ class EmotionOptions:
 
 
 class TextEmotion:
-    """Judges a turn by its words: p = softmax(text_logit_scale · cos(text, label)) over the vocabulary.
+    """Judges a turn by its words: p = softmax(scale · cos(message, label)) over the vocabulary.
 
+    The encoder's side for messages reads them, where it has one, with that side's scale; else its side for texts.
     Expressions (ㅋㅋ, ㅠㅠ, emoji …) are first brought into the spelling that the encoder knows.
     """
 
