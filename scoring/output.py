@@ -209,7 +209,7 @@ FORMATS: dict[str, Callable[..., str]] = {"json": json_document, "jsonl": json_l
 
 def signed(value: float | None) -> str:
     """Return a score as a person reads it: its sign and three decimals, or a dash where there is none."""
-    return "–" if value is None else f"{value:+.3f}"
+    return "–" if value is None else f"{value:+.3f}".replace("-0.000", "+0.000")
 
 
 def interval(summary: Summary) -> str:
@@ -228,7 +228,7 @@ def headline(summary: Summary, recency: str, total: int | None = None) -> str:
 def strongest_labels(summary: Summary, names: Mapping[str, str], count: int = 3) -> str:
     """Return the labels that move a score most, strongest first, with what each adds to it."""
     ordered = sorted(summary.contributions.items(), key=lambda entry: -abs(entry[1]))[:count]
-    return ", ".join(f"{names.get(label, label)} {value:+.3f}" for label, value in ordered if value)
+    return ", ".join(f"{names.get(label, label)} {signed(value)}" for label, value in ordered if abs(value) >= 0.0005)
 
 
 def shift_sentence(shift: Shift) -> str:

@@ -141,7 +141,7 @@ def test_sentences() -> None:
     )
     assert "from 1 turn, recency uniform" in headline(score.speakers["도윤"], "uniform")
     assert interval(score.speakers["도윤"]) == ""
-    assert signed(None) == "–"
+    assert [signed(value) for value in (None, -0.0004, -0.0006)] == ["–", "+0.000", "-0.001"]
     assert strongest_labels(score.speakers["도윤"], LABELS) == "화남 -0.250"
     assert strongest_labels(score.conversation, LABELS, count=1) == "기쁨 +0.600"
     assert shift_sentence(score.shifts[0]) == "colder from turn 2 (2026-03-02 08:12) on: +0.500 before, -0.250 after"
