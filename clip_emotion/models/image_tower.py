@@ -70,9 +70,14 @@ class ImageTower(nn.Module):
 
     def forward(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], each row of length 1."""
+        return F.normalize(self.features(luminance), dim=-1)
+
+    def features(self, luminance: Tensor) -> Tensor:
+        """Embed standardised luminance [N, 1, H, W] as [N, dim], of any length."""
         features = self.trunk(luminance.contiguous(memory_format=torch.channels_last))
         pooled = self.dropout(features.mean(dim=(2, 3)))
-        return F.normalize(self.head(pooled).float(), dim=-1)
+        embedding: Tensor = self.head(pooled).float()
+        return embedding
 
 
 def luminance(pixels: Tensor) -> Tensor:

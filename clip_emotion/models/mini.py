@@ -86,12 +86,7 @@ class MiniEncoder:
         self.image_tower.to(self.device).to(memory_format=torch.channels_last).eval()
 
     def _preprocess(self, image: Image.Image) -> Tensor:
-        size = self.config.image.image_size
-        picture = image.convert("RGB")
-        if picture.size != (size, size):
-            picture = picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-        array = np.asarray(picture, dtype=np.float32) / 255
-        return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+        return to_pixels(image, self.config.image.image_size)
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -132,6 +127,15 @@ class MiniEncoder:
         if self.chat_tower is not None:
             save_tower(self.chat_tower, folder / CHATS)
         self.config.write(description)
+
+
+def to_pixels(image: Image.Image, size: int) -> Tensor:
+    """Make of a picture RGB in [0, 1], float [3, size, size]."""
+    picture = image.convert("RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    array = np.asarray(picture, dtype=np.float32) / 255
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
 def save_tower(tower: nn.Module, path: Path) -> None:

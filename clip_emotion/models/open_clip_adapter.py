@@ -12,10 +12,11 @@ from typing import Any
 
 import open_clip
 import torch
+import torch.nn.functional as F
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.fingerprint import fingerprint
@@ -58,7 +59,7 @@ MULTILINGUAL_TOKENIZERS = dict.fromkeys(
     ("en", "ko"),
 )
 """Text sides that were trained on Korean too, by the exact name of the tokenizer in the model's configuration."""
-_FAULTS = (
+FAULTS = (
     OSError,
     RuntimeError,
     ValueError,
@@ -90,6 +91,7 @@ class OpenClipEncoder:
         self.name = name
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self.config = dict(config)
         self.device = next(model.parameters()).device
         self.fingerprint = fingerprint({**config, "preprocess": model.visual.preprocess_cfg}, model.state_dict())
         self.languages = languages_of(config)
@@ -111,23 +113,39 @@ class OpenClipEncoder:
         return torch.cat([self._encode_tokens(self.tokenizer(part).to(self.device)) for part in parts]).float().cpu()
 
     def _encode_tokens(self, tokens: Tensor) -> Tensor:
-        """Embed token ids [M, context]; where attention looks back only, what follows the last text's end is left out.
+        return F.normalize(encode_tokens(self.model, tokens), dim=-1)
 
-        A label's prompt takes some ten of 77 places, so this is several times faster, and the result is the same.
-        """
-        model = self.model
-        looks_back = isinstance(model, open_clip.CLIP) and getattr(model, "attn_mask", None) is not None
-        if not looks_back or getattr(model, "text_pool_type", None) != "argmax":
-            embeddings: Tensor = model.encode_text(tokens, normalize=True)
-            return embeddings
-        length = int(tokens.argmax(dim=-1).max()) + 1
-        shorter = {
-            "positional_embedding": model.positional_embedding[:length],
-            "attn_mask": model.attn_mask[:length, :length],
-        }
-        outputs = torch.func.functional_call(model, shorter, kwargs={"text": tokens[:, :length]})
-        encoded: Tensor = outputs["text_features"] if isinstance(outputs, dict) else outputs[1]
-        return encoded
+
+class _TextSide(nn.Module):
+    """The text side of a model as a module of its own, whose weights can be replaced for one call."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        features: Tensor = self.model.encode_text(tokens, normalize=False)  # type: ignore[operator]
+        return features
+
+
+def encode_tokens(model: Any, tokens: Tensor) -> Tensor:
+    """Embed token ids [M, context] → [M, D], not normalised.
+
+    Where attention looks back only, what follows the last text's end is left out: a label's prompt takes some ten of
+    77 places, so this is several times faster, and the result is the same.
+    """
+    side = _TextSide(model)
+    looks_back = isinstance(model, open_clip.CLIP) and getattr(model, "attn_mask", None) is not None
+    if not looks_back or getattr(model, "text_pool_type", None) != "argmax":
+        features: Tensor = side(tokens)
+        return features
+    length = int(tokens.argmax(dim=-1).max()) + 1
+    shorter = {
+        "model.positional_embedding": model.positional_embedding[:length],
+        "model.attn_mask": model.attn_mask[:length, :length],
+    }
+    encoded: Tensor = torch.func.functional_call(side, shorter, (tokens[:, :length],))
+    return encoded
 
 
 def load_open_clip(spec: str, device: torch.device, cache_dir: Path | None = None) -> OpenClipEncoder:
@@ -153,7 +171,7 @@ def load_open_clip(spec: str, device: torch.device, cache_dir: Path | None = Non
             )
             tokenizer = open_clip.get_tokenizer(source.architecture, cache_dir=place)
             config = {**open_clip.factory.get_model_config(source.architecture), "force_quick_gelu": quick_gelu}
-        except _FAULTS as error:
+        except FAULTS as error:
             raise _explain(error, spec, source, cache_dir) from error
     return OpenClipEncoder(model, tokenizer, config, spec)
 
@@ -251,17 +269,18 @@ def _unreachable(spec: str, cache_dir: Path | None) -> ModelError:
 def _explain(error: Exception, spec: str, source: Source, cache_dir: Path | None) -> ModelError:
     """Tell apart weights that cannot be fetched, are damaged, or belong to another architecture."""
     if source.weights is None and source.architecture.startswith(FOLDER_PREFIX):
-        return ModelError(f"Model folder {spec.removeprefix(FOLDER_PREFIX)} cannot be loaded: {_short(error)}.")
+        return ModelError(f"Model folder {spec.removeprefix(FOLDER_PREFIX)} cannot be loaded: {short(error)}.")
     if isinstance(error, (pickle.UnpicklingError, SafetensorError, EOFError)) or "PytorchStreamReader" in str(error):
         return ModelError(f"Checkpoint {source.weights} is damaged or holds more than tensors: fetch it again.")
     if isinstance(error, RuntimeError) and "state_dict" in str(error):
         return ModelError(f"Checkpoint {source.weights} does not fit the architecture {source.architecture}.")
     if isinstance(error, OSError) or source.weights is None:
         return _unreachable(spec, cache_dir)
-    return ModelError(f"Model {spec} cannot be loaded: {_short(error)}.")
+    return ModelError(f"Model {spec} cannot be loaded: {short(error)}.")
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """Return an error's message as one short line."""
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 

@@ -78,6 +78,10 @@ class TextTower(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Embed padded sub-word ids [N, T] as [N, dim], each row of length 1."""
+        return F.normalize(self.features(ids), dim=-1)
+
+    def features(self, ids: Tensor) -> Tensor:
+        """Embed padded sub-word ids [N, T] as [N, dim], of any length."""
         there = ids != PAD
         there[:, 0] = True  # a text without a known sub-word still needs one place to look at
         words = self.dropout(self.widen(self.tokens(ids)))
@@ -86,7 +90,8 @@ class TextTower(nn.Module):
         words = self.norm(words)
         weights = self.attention(words).squeeze(-1).float().masked_fill(~there, -1e9).softmax(dim=1)
         pooled = torch.einsum("nt,ntw->nw", weights.to(words.dtype), words)
-        return F.normalize((self.head(self.dropout(pooled)) + self.skip(pooled)).float(), dim=-1)
+        embedding: Tensor = (self.head(self.dropout(pooled)) + self.skip(pooled)).float()
+        return embedding
 
 
 def pad_ids(rows: list[list[int]], max_tokens: int) -> Tensor:

@@ -1,0 +1,163 @@
+"""A pre-trained image–text pair opened up for training: differentiable features, named blocks, a description."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from clip_emotion.errors import UsageError
+from clip_emotion.resources import weights_dir
+
+RANDOM_PREFIX = "random:"
+
+Spec = dict[str, Any]
+"""What rebuilds a backbone with no network and no weights: JSON values only, its maker's name under ``kind``."""
+
+
+class Backbone(nn.Module, ABC):
+    """The two towers of an image–text model, before their embeddings are normalised.
+
+    ``dim`` is the features' size and ``image_size`` the side of a picture in pixels. ``initial_logit_scale`` is what
+    the model itself multiplies cosines by. ``flip_average`` tells that the model's own encoder averages a picture's
+    embedding with that of its mirror image. ``spec`` and ``tokenizer_files`` rebuild it, weights aside.
+    """
+
+    name: str
+    spec: Spec
+    dim: int
+    image_size: int
+    languages: tuple[str, ...]
+    initial_logit_scale: float
+    initial_text_logit_scale: float
+    flip_average: bool = False
+    has_message_tower: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def preprocess(self, image: Image) -> Tensor:
+        """Make of an RGB picture what ``image_features`` takes, float [3, image_size, image_size]."""
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Make of a batch what ``image_features`` takes, on the backbone's device.
+
+        ``pixels`` are RGB [N, 3, H, W], uint8 or float in [0, 1]; another size than the backbone's is resized.
+        """
+        moved = pixels.to(self.device)
+        scaled = moved.float() / 255 if moved.dtype == torch.uint8 else moved.float()
+        side = self.image_size
+        if tuple(scaled.shape[-2:]) != (side, side):
+            scaled = F.interpolate(scaled, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        return self._standardise(scaled)
+
+    def _standardise(self, pixels: Tensor) -> Tensor:
+        return pixels
+
+    @abstractmethod
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed pictures: [N, 3, H, W] as ``preprocess`` or ``normalise`` gives them → [N, D], not normalised."""
+
+    @abstractmethod
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Turn M texts into int64 token ids [M, T], on the CPU."""
+
+    @abstractmethod
+    def text_features(self, tokens: Tensor) -> Tensor:
+        """Embed token ids [M, T] → [M, D], not normalised."""
+
+    def message_features(self, tokens: Tensor) -> Tensor:
+        """Embed chat messages in the space of the texts, by a tower of their own where ``has_message_tower``."""
+        return self.text_features(tokens)
+
+    @abstractmethod
+    def image_blocks(self) -> list[list[str]]:
+        """Return the image tower's parameter names from input to output, at least two groups.
+
+        The first group is the embedding of the input, the last the final norms and projections, and those between are
+        the blocks. A group may be empty.
+        """
+
+    @abstractmethod
+    def text_blocks(self) -> list[list[str]]:
+        """Return the text tower's parameter names, grouped as ``image_blocks`` groups them."""
+
+    @abstractmethod
+    def tokenizer_files(self) -> dict[str, bytes]:
+        """Return the tokenizer's files by name; empty where the tokenizer comes with an installed package."""
+
+
+def in_groups(names: Iterable[str], embeddings: Sequence[str], blocks: Sequence[str]) -> list[list[str]]:
+    """Sort parameter names into embeddings, then each block, then all the rest, by the modules they belong to."""
+    modules = [tuple(embeddings), *((block,) for block in blocks)]
+    groups: list[list[str]] = [[] for _ in range(len(modules) + 1)]
+    for name in names:
+        place = next((at for at, owners in enumerate(modules) if _owned(name, owners)), len(modules))
+        groups[place].append(name)
+    return groups
+
+
+def _owned(name: str, owners: tuple[str, ...]) -> bool:
+    return any(name == owner or name.startswith(f"{owner}.") for owner in owners)
+
+
+def open_backbone(spec: str, device: torch.device | str = "cpu") -> Backbone:
+    """Open a model for training.
+
+    ``spec`` is ``mini``, a mini's folder, every name that ``load_open_clip`` takes, or ``random:ARCHITECTURE``: an
+    open_clip architecture, or a JSON file of one, with random weights (from torch's global generator). Raises
+    UsageError for an unknown name, ModelError where weights are missing, broken or out of reach.
+    """
+    chosen = torch.device(device)
+    if spec.startswith(RANDOM_PREFIX):
+        from clip_emotion.models.backbone_open_clip import random_open_clip
+
+        return random_open_clip(spec.removeprefix(RANDOM_PREFIX), chosen)
+    folder = weights_dir() / "mini" if spec == "mini" else Path(spec).expanduser()
+    if spec == "mini" or (folder / "mini.yaml").is_file():
+        from clip_emotion.models.backbone_mini import open_mini
+
+        return open_mini(folder, chosen)
+    from clip_emotion.models.backbone_open_clip import open_open_clip
+
+    return open_open_clip(spec, chosen)
+
+
+def backbone_from_spec(
+    spec: Mapping[str, Any], device: torch.device | str = "cpu", tokenizer_files: Mapping[str, bytes] | None = None
+) -> Backbone:
+    """Rebuild a backbone from its ``spec`` and its ``tokenizer_files``, with no network and with weights to be loaded.
+
+    Raises UsageError for an unknown ``kind``, ModelError where the description is broken.
+    """
+    kind = str(spec.get("kind"))
+    if kind not in MAKERS:
+        raise UsageError(f"Unknown kind of backbone '{kind}': choose one of {', '.join(MAKERS)}.")
+    return MAKERS[kind](dict(spec), torch.device(device), dict(tokenizer_files or {}))
+
+
+def _rebuild_mini(spec: Spec, device: torch.device, files: dict[str, bytes]) -> Backbone:
+    from clip_emotion.models.backbone_mini import rebuild_mini
+
+    return rebuild_mini(spec, device, files)
+
+
+def _rebuild_open_clip(spec: Spec, device: torch.device, files: dict[str, bytes]) -> Backbone:
+    from clip_emotion.models.backbone_open_clip import rebuild_open_clip
+
+    return rebuild_open_clip(spec, device, files)
+
+
+MAKERS: dict[str, Callable[[Spec, torch.device, dict[str, bytes]], Backbone]] = {
+    "mini": _rebuild_mini,
+    "open_clip": _rebuild_open_clip,
+}
