@@ -17,7 +17,7 @@ SHOW := awk '/^ *(Downloading|Using cached) .*[MG]B\)/ {print "  " $$0; fflush()
 INPUTS := pyproject.toml constraints.txt
 
 help:
-	@echo "make demo   label a real photograph with Korean and English words (sets everything up)"
+	@echo "make demo   label a real photograph, score a conversation (sets everything up)"
 	@echo "make test   run the tests (sets everything up)"
 	@echo "make check  ruff, mypy, import-linter"
 	@echo "make bench  measure speed against what else one would use"
@@ -54,7 +54,10 @@ demo: $(VENV)/.installed
 	$(BIN)/clip-emotion label "$$photo" --labels "자신감,비장함,설렘"; \
 	echo; echo "And in GoEmotions' 28 English emotions:"; \
 	$(BIN)/clip-emotion label "$$photo" --vocab goemotions28 --lang en; \
-	echo; echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
+	echo; echo "How warm is a conversation? An invented chat of two people, as KakaoTalk exports it:"; \
+	$(BIN)/clip-emotion score docs/examples/kakao_sample.txt --report demo-report/score; \
+	echo; echo "The conversation's page: demo-report/score/index.html"; \
+	echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
 
 test: $(VENV)/.installed-dev
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest
