@@ -54,8 +54,17 @@ _SLIP = "[ㄱㄲㄴㄹㅁㅂㅅㅇㅈㅊㅌㅍㅏㅓㅡㅣ쿠큐크킄큭큨켘]
 _PICTURE = "[\u2600-\u2604\u2607-\u27bf\U0001f300-\U0001faff]"
 """Emoji and the like, less the stars that people rate films with."""
 _NO_WORD = "(?<![0-9A-Za-z])"
+_FREE = "(?<![0-9A-Za-z가-힣])"
+"""What must not stand before a face that may be a number: 결과:3."""
 
 _RULES: tuple[tuple[str, str], ...] = (
+    # Repeats beyond these lengths say no more, and the tokenizer would break them up. They come first, so that no rule
+    # below meets a long run.
+    (r"([ㅋㅎㅠ])\1{3,}", r"\1\1\1"),
+    (r"((?![ㅋㅎㅠ])[ㄱ-ㅣ]|[~;^])\1{2,}", r"\1\1"),
+    (r"([^\d\s])\1{3,}", r"\1\1\1"),
+    (r"([^\d\s]{2})\1{2,}", r"\1\1"),
+    (rf"({_PICTURE})(?:\s*\1)+", r"\1"),
     # Addresses and names of people feel nothing.
     (r"(?:https?://|www\.)[0-9A-Za-z\-._~:/?#\[\]@!$&'()*+,;=%]*[0-9A-Za-z/=&%_#\-]", " "),
     (r"(?<!\S)@[0-9A-Za-z가-힣][0-9A-Za-z_가-힣]*(?:\.[0-9A-Za-z_가-힣]+)*", " "),
@@ -65,19 +74,19 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"(?<!\d)<3+(?![\d.])", "♥"),
     # Western faces lie on their side: eyes, perhaps a tear, perhaps a nose, mouth.
     (rf">[:=]['\"]?[-^o]?[(\[/]{_APART}", "😡"),
-    (rf"[:=]['\"]?[-^o]?\)+|:['\"]?[-^o]?[\]}}]+{_APART}|{_NO_WORD}:['\"]?[-^]?[3>]{_APART}", ":)"),
-    (rf"[:=]['\"]?[-^o]?\(+{_APART}|:['\"]?[-^o]?[\[{{<]+{_APART}|{_NO_WORD}[:=]['\"]?[-^]?c{_APART}", ":("),
+    (rf"[:=]['\"]?[-^o]?\)+|:['\"]?[-^o]?[\]}}]+{_APART}|{_FREE}:['\"]?[-^]?[3>]{_APART}", ":)"),
+    (rf"[:=]['\"]?[-^o]?\(+{_APART}|:['\"]?[-^o]?[\[{{<]+{_APART}|{_FREE}[:=]['\"]?[-^]?c{_APART}", ":("),
     (rf"{_NO_WORD};[-^o]\)+|{_NO_WORD};[-^]?\]+", ";)"),
     (rf"{_NO_WORD};[-^o]?\(+{_APART}", ":("),
-    (rf"(?:[:=;][-^]?D+|{_NO_WORD}[:;]d|{_NO_WORD}[xX]D+|{_NO_WORD}8D+){_APART}", ":D"),
+    (rf"(?:[:=;][-^]?D+|{_NO_WORD}[:;]d|{_NO_WORD}[xX]D+|{_FREE}8D+){_APART}", ":D"),
     (rf"{_NO_WORD}[:=;xX][-^]?[pP]{_APART}", ":p"),
     (rf"{_NO_WORD}[:=;][-^]?\*+", "😘"),
-    (rf"{_NO_WORD}[:=][-^]?[oO0]{_APART}", "😮"),
+    (rf"{_FREE}(?::[-^]?[oO0]|=[oO]){_APART}", "😮"),
     (rf"{_NO_WORD}[:=][-^]?[/\\|]+(?![/\w])", ":/"),
     (r"(?<!\S)\([-^]?[:=](?!\S)", ":)"),
     (r"(?<!\S)\)[-^]?[:=](?!\S)", ":("),
     # Eastern faces stand upright: an eye, a mouth, an eye.
-    (r"[(*]*\^[-_.~*&○oO0ㅁㅅㅡㅂㅇ∇▽ω,']?\^+[)*]*", "^^"),
+    (r"[(*]{0,3}\^[-_.~*&○oO0ㅁㅅㅡㅂㅇ∇▽ω,']?\^+[)*]{0,3}", "^^"),
     (r"\(?ㅠ[-_.,'^oO0ㅅㅁㅇㅗ]ㅠ\)?|ㅠ+ㅡ[ㅠㅡ]*|ㅡ+ㅠ[ㅠㅡ]*", "ㅠㅠ"),
     (rf"\(?(?:{_NO_WORD}(?:T[-._^oO]?T+|t[_.]t|Q[_.]Q|;_;|π[_.]?π){_APART})\)?", "ㅠㅠ"),
     (r"(?<![-\w])-[_.,ㅅㅁ]+-|(?<!\S)--(?=;|$)|ㅡ[_.,ㅅ]+ㅡ|(?<!\S)=_+=", "ㅡㅡ"),
@@ -87,12 +96,6 @@ _RULES: tuple[tuple[str, str], ...] = (
     # Laughter in which a finger slipped (ㅋㄱㅋㅋ, ㅋ큐ㅋㅋ), and faces made of ㅎ (ㅎㅅㅎ).
     (rf"(?<=ㅋㅋ){_SLIP}(?=ㅋ)|(?<=ㅋ){_SLIP}(?=ㅋㅋ)", ""),
     (r"(?<=ㅎ)[ㄱㄴㄹㅁㅂㅅㅗ](?=ㅎ)", ""),
-    # Repeats beyond these lengths say no more, and the tokenizer would break them up.
-    (rf"({_PICTURE})(?:\s*\1)+", r"\1"),
-    (r"([ㅋㅎㅠ])\1{3,}", r"\1\1\1"),
-    (r"((?![ㅋㅎㅠ])[ㄱ-ㅣ]|[~;^])\1{2,}", r"\1\1"),
-    (r"([^\d\s])\1{3,}", r"\1\1\1"),
-    (r"([^\d\s]{2})\1{2,}", r"\1\1"),
     # Written together, NFKC would make syllables of them: ㅋㅠㅠ becomes 큐ㅠ.
     (r"([ㄱ-ㅎ])(?=ㅠ|ㅡㅡ)", r"\1 "),
 )

@@ -49,6 +49,7 @@ SPELLINGS = {
     ":(": [":(", ":-(", "=(", ":'(", ":[", "):", ":(((("],
     ":D": [":D", ":-D", "xD", "XD", "XDDD", "=D"],
     ";)": [";)", ";-)", ";]"],
+    "😮": [":o", ":-O", "ㅇㅁㅇ", "O_O"],
     ":/": [":/", ":-/", ":\\"],
     "♥": ["♥", "<3", "<33", "❤", "❤️", "💙", "❤️❤️❤️❤️❤️", "♥ 🧡"],
     "💔": ["</3", "💔"],
@@ -67,6 +68,8 @@ UNTOUCHED = [
     "참고:(내용)",
     "10:30",
     "1:3",
+    "결과:3",
+    "점수=0",
     "note:Don't",
     "3.14",
     "1000000",
@@ -130,6 +133,13 @@ def test_texts_without_words_become_empty(text: str) -> None:
 @example(text="응 하하 " * 600)
 @example(text="a --b " * 300)
 @example(text="e\u200d\u0301")
+@example(text="ㅠ" * 100_000)
+@example(text="(*" * 50_000)
+@example(text="ㅠㅡ(" * 30_000)
+@example(text=":-_a" * 30_000)
+@example(text="http://(" * 20_000)
+@example(text="😂" + " " * 100_000 + "😂 ")
+@example(text="a " * 50_000 + "!!")
 def test_normal_texts_are_nfc_bounded_and_stay_as_they_are(name: str, text: str) -> None:
     normalise = NORMALISERS[name]
     normal = normalise(text)
