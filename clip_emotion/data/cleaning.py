@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from clip_emotion.config import Config
@@ -49,23 +49,32 @@ def keep_for_training(splits: Mapping[str, Contents], one_label: bool = True) ->
     """
     train = splits[TRAIN]
     elsewhere = {key for name, other in splits.items() if name != TRAIN for key in other.keys}
+    reasons = drop_reasons(train, elsewhere, contradictory(train) if one_label else set())
+    counts = Counter(filter(None, reasons))
+    return [row for row, reason in enumerate(reasons) if reason is None], Dropped(**counts)
+
+
+def contradictory(*parts: Contents) -> set[str]:
+    """Return the contents that carry several labels among all rows of these parts."""
     labels: defaultdict[str, set[str]] = defaultdict(set)
-    for key, label in zip(train.keys, train.labels, strict=True):
-        labels[key].add(label)
+    for part in parts:
+        for key, label in zip(part.keys, part.labels, strict=True):
+            labels[key].add(label)
+    return {key for key, told in labels.items() if len(told) > 1}
+
+
+def drop_reasons(rows: Contents, elsewhere: Set[str], conflicting: Set[str]) -> list[str | None]:
+    """Return, for each row, the first of ``Dropped``'s reasons that holds, or None where the row is to be kept."""
     seen: set[tuple[str, str]] = set()
-    kept: list[int] = []
-    counts = dict.fromkeys(Dropped.model_fields, 0)
-    for row, (key, label, blank) in enumerate(zip(train.keys, train.labels, train.blank, strict=True)):
-        reasons = {
+    reasons: list[str | None] = []
+    for key, label, blank in zip(rows.keys, rows.labels, rows.blank, strict=True):
+        holds = {
             "blank": blank,
             "in_evaluation": key in elsewhere,
-            "conflicting": one_label and len(labels[key]) > 1,
+            "conflicting": key in conflicting,
             "repeated": (key, label) in seen,
         }
-        reason = next((name for name, holds in reasons.items() if holds), None)
-        if reason:
-            counts[reason] += 1
-            continue
-        seen.add((key, label))
-        kept.append(row)
-    return kept, Dropped(**counts)
+        reasons.append(next((name for name, held in holds.items() if held), None))
+        if reasons[-1] is None:
+            seen.add((key, label))
+    return reasons

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clip_emotion.data.recipes.annotations import read_code_arrays, read_code_list, read_folders_with_table
 from clip_emotion.data.recipes.base import Reading, Request
 from clip_emotion.data.recipes.hub import read_parquet, read_saved
 from clip_emotion.data.recipes.images import read_image_folder, read_image_table, read_pixel_table
@@ -19,6 +20,9 @@ RECIPES: dict[str, Recipe] = {
     "image_folder": read_image_folder,
     "image_csv": read_image_table,
     "pixel_csv": read_pixel_table,
+    "exp_npy": read_code_arrays,
+    "code_list": read_code_list,
+    "image_folder_csv": read_folders_with_table,
     "text_table": read_text_table,
     "votes_csv": read_votes,
     "parquet": read_parquet,

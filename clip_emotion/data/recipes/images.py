@@ -44,7 +44,7 @@ class Picture:
 
 def read_image_folder(source: Source, request: Request) -> Reading | None:
     """Read ``[split/]class/picture`` at any depth; file-name beginnings on the card decide the split before folders."""
-    names = [name for name in source.names() if _is_picture(name) and "/" in name]
+    names = [name for name in source.names() if is_picture(name) and "/" in name]
     if not names:
         return None
     pictures = [_in_class_folder(source, request, name) for name in names]
@@ -53,10 +53,17 @@ def read_image_folder(source: Source, request: Request) -> Reading | None:
 
 def _in_class_folder(source: Source, request: Request, name: str) -> Picture:
     *folders, class_folder, file = name.split("/")
-    beginnings = request.card.file_prefixes
-    told = next((split for beginning, split in beginnings.items() if file.startswith(beginning)), None)
-    split = told or next(filter(None, map(split_named, reversed(folders))), None) or request.default_split
+    split = (
+        split_by_prefix(request.card, file)
+        or next(filter(None, map(split_named, reversed(folders))), None)
+        or request.default_split
+    )
     return Picture(split, class_folder, name, partial(source.read, name))
+
+
+def split_by_prefix(card: Card, file: str) -> str | None:
+    """Return the split that the beginning of a file's name tells, by the card's ``file_prefixes``, or None."""
+    return next((split for beginning, split in card.file_prefixes.items() if file.startswith(beginning)), None)
 
 
 def read_image_table(source: Source, request: Request) -> Reading | None:
@@ -188,5 +195,6 @@ def _table_split(cell: str | None, default: str) -> str:
     return split_named(cell) or cell.strip()
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Tell by its suffix whether a file is a picture."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES
