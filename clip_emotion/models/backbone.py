@@ -25,8 +25,9 @@ class Backbone(nn.Module, ABC):
     """The two towers of an image–text model, before their embeddings are normalised.
 
     ``dim`` is the features' size and ``image_size`` the side of a picture in pixels. ``initial_logit_scale`` is what
-    the model itself multiplies cosines by. ``flip_average`` tells that the model's own encoder averages a picture's
-    embedding with that of its mirror image. ``spec`` and ``tokenizer_files`` rebuild it, weights aside.
+    the model's own encoder multiplies cosines by, ``initial_text_logit_scale`` for texts against texts;
+    ``flip_average`` tells that it averages a picture's embedding with that of its mirror image. ``spec`` and
+    ``tokenizer_files`` rebuild the backbone, weights aside.
     """
 
     name: str
@@ -37,7 +38,6 @@ class Backbone(nn.Module, ABC):
     initial_logit_scale: float
     initial_text_logit_scale: float
     flip_average: bool = False
-    has_message_tower: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -74,10 +74,6 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def text_features(self, tokens: Tensor) -> Tensor:
         """Embed token ids [M, T] → [M, D], not normalised."""
-
-    def message_features(self, tokens: Tensor) -> Tensor:
-        """Embed chat messages in the space of the texts, by a tower of their own where ``has_message_tower``."""
-        return self.text_features(tokens)
 
     @abstractmethod
     def image_blocks(self) -> list[list[str]]:

@@ -22,7 +22,7 @@ TOKENIZER = "tokenizer.json"
 
 
 class MiniBackbone(Backbone):
-    """The mini's towers; its tower for chat messages, where it has one, comes along and is never trained."""
+    """The mini's two towers; its tower for chat messages fits the words as they are, and is left behind."""
 
     def __init__(self, sizes: MiniConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -30,16 +30,15 @@ class MiniBackbone(Backbone):
         self.tokenizer = tokenizer
         self.image_tower = ImageTower(sizes.image).to(memory_format=torch.channels_last)
         self.text_tower = TextTower(sizes.text)
-        self.chat_tower = TextTower(sizes.text) if sizes.chat_logit_scale is not None else None
         self.name = sizes.name
-        self.spec = {"kind": "mini", "sizes": sizes.model_dump(mode="json", exclude={"trained_with"})}
+        kept = sizes.model_dump(mode="json", exclude={"trained_with", "chat_logit_scale"})
+        self.spec = {"kind": "mini", "sizes": kept}
         self.dim = sizes.image.dim
         self.image_size = sizes.image.image_size
         self.languages = sizes.languages
         self.initial_logit_scale = sizes.logit_scale
         self.initial_text_logit_scale = sizes.text_logit_scale
         self.flip_average = sizes.flip_average
-        self.has_message_tower = self.chat_tower is not None
 
     def preprocess(self, image: Image) -> Tensor:
         """RGB picture → float in [0, 1], [3, image_size, image_size]."""
@@ -56,11 +55,6 @@ class MiniBackbone(Backbone):
     def text_features(self, tokens: Tensor) -> Tensor:
         """Embed sub-word ids [M, T] → [M, D], not normalised."""
         return self.text_tower.features(tokens.to(self.device))
-
-    def message_features(self, tokens: Tensor) -> Tensor:
-        """Embed chat messages' sub-word ids [M, T] → [M, D], not normalised."""
-        tower = self.text_tower if self.chat_tower is None else self.chat_tower
-        return tower.features(tokens.to(self.device))
 
     def image_blocks(self) -> list[list[str]]:
         """Return the stem, each residual block, and the head."""
@@ -87,8 +81,6 @@ def open_mini(folder: Path, device: torch.device) -> MiniBackbone:
     backbone = MiniBackbone(encoder.config, encoder.tokenizer)
     backbone.image_tower.load_state_dict(encoder.image_tower.state_dict())
     backbone.text_tower.load_state_dict(encoder.text_tower.state_dict())
-    if backbone.chat_tower is not None and encoder.chat_tower is not None:
-        backbone.chat_tower.load_state_dict(encoder.chat_tower.state_dict())
     return backbone.to(device)
 
 

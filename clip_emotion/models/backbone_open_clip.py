@@ -48,7 +48,7 @@ class OpenClipBackbone(Backbone):
         self.image_size = _side(self.name, settings.size)
         self.dim = int(spec["model"]["embed_dim"])
         self.languages = languages_of(spec["model"])
-        self.initial_logit_scale = self.initial_text_logit_scale = float(model.logit_scale.detach().exp())
+        self.initial_logit_scale = self.initial_text_logit_scale = float(spec["logit_scale"])
         self._files = dict(files)
         self._transform: Callable[[Image], Tensor] = image_transform_v2(settings, is_train=False)
         mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (settings.mean, settings.std))
@@ -110,7 +110,7 @@ def _groups(tower: nn.Module, prefix: str) -> Groups:
         groups = _transformer_groups(names, tower.transformer)
     elif isinstance(tower, ModifiedResNet):
         stages = ("layer1", "layer2", "layer3", "layer4")
-        blocks = [f"{stage}.{at}" for stage in stages for at in range(len(tower.get_submodule(stage)))]  # type: ignore[arg-type]
+        blocks = [f"{stage}.{at}" for stage in stages for at in range(len(tower.get_submodule(stage)))]
         groups = in_groups(names, ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3"), blocks)
     elif isinstance(tower, HFTextEncoder):
         groups = _hugging_face_groups(names, tower)
@@ -144,7 +144,8 @@ def _timm_groups(names: list[str], tower: Any) -> Groups:
     # timm puts what its patterns do not name into one last group; a name that none can match tells which that is.
     stranger = "~"
     trunk = [*tower.trunk.named_parameters(), (stranger, None)]
-    found = group_parameters(SimpleNamespace(named_parameters=lambda: trunk), tower.trunk.group_matcher())
+    view: Any = SimpleNamespace(named_parameters=lambda: trunk)
+    found = group_parameters(view, tower.trunk.group_matcher())
     groups = [[f"trunk.{name}" for name in found[at]] for at in sorted(found)]
     rest = [name for name in groups.pop() if name != f"trunk.{stranger}"]
     return [*groups, rest + [name for name in names if not name.startswith("trunk.")]]
@@ -163,6 +164,7 @@ def open_open_clip(spec: str, device: torch.device) -> OpenClipBackbone:
         "model": config,
         "preprocess": encoder.model.visual.preprocess_cfg,
         "hf_text": json.loads(text.config.to_json_string(use_diff=False)) if isinstance(text, HFTextEncoder) else None,
+        "logit_scale": encoder.logit_scale,
     }
     return OpenClipBackbone(encoder.model, encoder.tokenizer, _plain(description), _files_of(encoder.tokenizer))
 
@@ -199,7 +201,8 @@ def rebuild_open_clip(spec: Spec, device: torch.device, files: Mapping[str, byte
             place = _write(Path(folder), spec, files)
             model = open_clip.create_model(place, load_weights=False, pretrained_text=False, device=device)
             tokenizer = open_clip.get_tokenizer(place)
-        complete = _plain({**spec, "preprocess": model.visual.preprocess_cfg})
+        learned = {"logit_scale": float(model.logit_scale.detach().exp()), **spec}
+        complete = _plain({**learned, "preprocess": model.visual.preprocess_cfg})
         return OpenClipBackbone(model, tokenizer, complete, files)
     except FAULTS as error:
         name = spec.get("name", "of open_clip")

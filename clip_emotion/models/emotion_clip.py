@@ -120,8 +120,13 @@ class EmotionClip(nn.Module):
 
     @property
     def logit_scale(self) -> Tensor:
-        """What cosines are multiplied by, a scalar, at most 100."""
-        return self.log_scale.exp().clamp(max=self.largest_scale)
+        """What cosines are multiplied by, a scalar: at most 100, or what the backbone came with where that is more."""
+        limit = math.log(self.largest_scale)
+        if self.training:
+            # As CLIP does it: a gradient through clamp() would be zero above the limit, and never lead back.
+            with torch.no_grad():
+                self.log_scale.clamp_(max=limit)
+        return self.log_scale.clamp(max=limit).exp()
 
     def embed_images(self, pixels: Tensor, *, flip_average: bool = False) -> Tensor:
         """Embed pictures: [N, 3, H, W] as the backbone's ``preprocess`` or ``normalise`` gives them → [N, dim].
@@ -137,14 +142,8 @@ class EmotionClip(nn.Module):
 
     def embed_texts(self, texts: Sequence[str] | Tensor) -> Tensor:
         """Embed M texts, or their token ids [M, T] → [M, dim], float32 and L2-normalised."""
-        return _unit(self.text_head(self.backbone.text_features(self._tokens(texts))))
-
-    def embed_messages(self, texts: Sequence[str] | Tensor) -> Tensor:
-        """Embed chat messages as ``embed_texts`` embeds words, by the backbone's tower for them where it has one."""
-        return _unit(self.text_head(self.backbone.message_features(self._tokens(texts))))
-
-    def _tokens(self, texts: Sequence[str] | Tensor) -> Tensor:
-        return texts if isinstance(texts, Tensor) else self.backbone.tokenize(texts)
+        tokens = texts if isinstance(texts, Tensor) else self.backbone.tokenize(texts)
+        return _unit(self.text_head(self.backbone.text_features(tokens)))
 
     def classify(self, image_embedding: Tensor) -> Tensor:
         """Return the classifier's logits [N, classes] of image embeddings [N, dim].
