@@ -80,11 +80,12 @@ def code_in_array(content: bytes) -> str:
         raise ImageError(f"{len(content)} bytes are no single class code")
     try:
         array: Any = np.load(io.BytesIO(content), allow_pickle=False)
+        values = array.ravel().tolist() if isinstance(array, np.ndarray) else []
     except _NO_ARRAY as error:
         raise ImageError("not a .npy file of plain values") from error
-    if not isinstance(array, np.ndarray) or array.size != 1:
+    if len(values) != 1:
         raise ImageError("not an array of one class code")
-    value = array.item()
+    value = values[0]
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
