@@ -71,7 +71,7 @@ class BatchSampler:
     ``groups`` holds per class the rows of each of its parts. The slots of all batches form one endless row: they go
     round the classes in turn, and those of a class round its parts, so that neighbouring counts differ by one at most
     and the odd ones rotate. With ``replicas`` each process gets an equal run of neighbouring slots of the whole batch,
-    which is balanced in itself.
+    which is balanced in itself; ``mine`` are its places in the whole batch.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class BatchSampler:
             for at, parts in enumerate(groups)
         ]
         rank, replicas = share
-        self._mine = range(batch_size * rank // replicas, batch_size * (rank + 1) // replicas)
+        self.mine = range(batch_size * rank // replicas, batch_size * (rank + 1) // replicas)
         count = sum(len(rows) for parts in groups for rows in parts)
         self._length = steps_per_epoch or max(1, count // batch_size)
 
     def batch(self, step: int) -> list[int]:
         """Return the rows of a step, those of this process."""
         first = step * self.batch_size
-        return [self._row(first + slot) for slot in self._mine]
+        return [self._row(first + slot) for slot in self.mine]
 
     def _row(self, slot: int) -> int:
         turn, at = divmod(slot, len(self._groups))
