@@ -103,12 +103,8 @@ class Pictures:
 
     @staticmethod
     def _square(picture: Image.Image, side: int) -> Tensor:
-        width, height = picture.size
-        if (width, height) != (side, side):
-            short = min(width, height)
-            left, top = (width - short) / 2, (height - short) / 2
-            box = (left, top, left + short, top + short)
-            picture = picture.resize((side, side), Image.Resampling.BICUBIC, box=box)
+        if picture.size != (side, side):
+            picture = V.center_crop(V.resize(picture, [side], InterpolationMode.BICUBIC), [side, side])
         return torch.from_numpy(np.array(picture, dtype=np.uint8)).permute(2, 0, 1)
 
 
