@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -18,12 +21,16 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
-        # A temporary file is its owner's alone; a result should be as readable as any other file the user makes.
-        Path(draft).chmod(0o666 & ~_umask())
+        _open_up(Path(draft))
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _open_up(path: Path) -> None:
+    # A temporary file is its owner's alone; a result should be as readable as any other file the user makes.
+    path.chmod(0o666 & ~_umask())
 
 
 def _umask() -> int:
@@ -31,3 +38,40 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal, read piece by piece; raises OSError when it cannot be read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def draft_of(folder: Path) -> Iterator[Path]:
+    """Hand out an empty neighbour of a folder to write its files into; it is gone after the block.
+
+    Missing parent folders are made. Raises OSError when the place cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:40]}.") as place:
+        # A temporary folder is its owner's alone; one made inside it is as readable as any other of the user's.
+        draft = Path(place) / "draft"
+        draft.mkdir()
+        yield draft
+
+
+def publish(draft: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move a draft's files to their folder: a new folder in one step, else file by file in the order of ``names``.
+
+    Other files of an existing folder stay. Raises OSError when the place cannot be written.
+    """
+    for name in names:
+        _open_up(draft / name)
+    if not folder.exists():
+        draft.replace(folder)
+        return
+    for name in names:
+        (draft / name).replace(folder / name)

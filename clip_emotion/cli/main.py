@@ -19,6 +19,7 @@ from clip_emotion.cli.evaluate import evaluate
 from clip_emotion.cli.evaluate_conversations import evaluate_conversations
 from clip_emotion.cli.evaluate_similarity import evaluate_similarity
 from clip_emotion.cli.families import families
+from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score import score
 from clip_emotion.cli.train import train
@@ -60,6 +61,8 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-conversations")(evaluate_conversations)
 app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
+app.command("push")(push)
+app.command("pull")(pull)
 app.command("weights")(weights)
 app.add_typer(data_app, name="data")
 data_app.command("families")(families)

@@ -25,7 +25,8 @@ class Backbone(nn.Module, ABC):
     """The two towers of an image–text model, before their embeddings are normalised.
 
     ``dim`` is the features' size and ``image_size`` the side of a picture in pixels. ``initial_logit_scale`` is what
-    the model's own encoder multiplies cosines by, ``initial_text_logit_scale`` for texts against texts;
+    the model's own encoder multiplies cosines by, ``initial_text_logit_scale`` for texts against texts, where
+    ``initial_text_threshold`` is the probability from which a text carries a label, if it is known;
     ``flip_average`` tells that it averages a picture's embedding with that of its mirror image. ``spec`` and
     ``tokenizer_files`` rebuild the backbone, weights aside.
     """
@@ -37,6 +38,7 @@ class Backbone(nn.Module, ABC):
     languages: tuple[str, ...]
     initial_logit_scale: float
     initial_text_logit_scale: float
+    initial_text_threshold: float | None = None
     flip_average: bool = False
 
     @property

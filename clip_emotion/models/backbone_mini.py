@@ -38,6 +38,7 @@ class MiniBackbone(Backbone):
         self.languages = sizes.languages
         self.initial_logit_scale = sizes.logit_scale
         self.initial_text_logit_scale = sizes.text_logit_scale
+        self.initial_text_threshold = sizes.text_threshold
         self.flip_average = sizes.flip_average
 
     def preprocess(self, image: Image) -> Tensor:

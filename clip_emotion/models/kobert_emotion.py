@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.errors import DataError, ModelError, UsageError
-from clip_emotion.files import write_atomic
+from clip_emotion.files import sha256_of, write_atomic
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.kobert import TOKENIZER_FILES, Kobert, load_kobert
 from clip_emotion.models.quiet import quietly
@@ -147,7 +146,7 @@ class KobertEmotionModel:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SMALL_PARTS}
+    return {name: sha256_of(folder / name) for name in SMALL_PARTS}
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:

@@ -201,12 +201,13 @@ def find_source(spec: str, cache_dir: Path | None = None) -> Source:
 def _unknown_architecture(spec: str, architecture: str) -> str:
     place = Path(spec).expanduser()
     if spec and place.is_dir():
-        return f"Folder {spec} holds no mini.yaml: name a model that open_clip saved as local-dir:{spec}."
+        lacks = f"Folder {spec} holds no mini.yaml and no checkpoint.yaml"
+        return f"{lacks}: name a model that open_clip saved as local-dir:{spec}."
     if place.is_file():
         return f"Checkpoint {spec} does not tell its architecture: name it too, as in ViT-B-32:{spec}."
     close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=0.4)
     hint = f"did you mean {', '.join(close)}" if close else "see open_clip.list_models()"
-    return f"Unknown model '{spec}': it is neither mini, nor a folder, nor an open_clip name/tag ({hint})."
+    return f"Unknown model '{spec}': it is neither mini, nor a checkpoint's folder, nor an open_clip name/tag ({hint})."
 
 
 def _unknown_weights(architecture: str, weights: str) -> Exception:

@@ -13,7 +13,7 @@ from clip_emotion.runtime import resolve_device
 
 
 def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
-    """Load ``mini``, a folder that ``train`` wrote, or an open_clip model (``name/tag``, a local checkpoint, a Hub id).
+    """Load ``mini``, a folder that ``train`` or ``pull`` wrote, or an open_clip model (``name/tag``, a file, a Hub id).
 
     Raises UsageError for an unknown name and ModelError where weights are missing, broken or out of reach.
     """
@@ -21,6 +21,10 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
     if spec in BUNDLED:
         return BUNDLED[spec](chosen)
     folder = Path(spec).expanduser()
+    if (folder / "checkpoint.yaml").is_file():
+        from clip_emotion.models.checkpoint import load_checkpoint_encoder
+
+        return load_checkpoint_encoder(folder, chosen)
     if (folder / "mini.yaml").is_file():
         from clip_emotion.models.mini import load_mini
 
