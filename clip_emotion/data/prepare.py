@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 RECORD = "card.json"
 MARK = "dataset_dict.json"
+OUT = "out"
+"""What is to become a prepared folder, within the scratch folder of ``replacing``."""
 GENERIC_CARDS = ("image_csv", "image_folder")
 """Tried in this order: pictures that a table lists may well lie in a folder that is no class."""
 BATCH_ROWS = 500
@@ -81,16 +83,13 @@ def prepare(
     """
     card = load_card(name)
     target = to or prepared_dir(card.name)
-    _check_target(target)
     request = Request(card, vocabulary, default_split)
-    with _scratch_beside(target) as work, _quiet():
+    with replacing(target) as work:
         with _open_reading(source, request) as reading:
-            writer = _write_rows(reading, work / "rows", progress)
-        contents, dropped = _save(writer, work / "out", card, drop_duplicates)
+            writer = write_rows(reading, work / "rows", progress)
+        contents, dropped = _save(writer, work / OUT, card, drop_duplicates)
         record = _record(card, str(source), reading, contents, writer.skipped)
-        record = record.model_copy(update={"dropped": dropped})
-        (work / "out" / RECORD).write_text(_json(record), encoding="utf-8")
-        _put_in_place(work / "out", target, work / "old")
+        write_record(work / OUT, record.model_copy(update={"dropped": dropped}))
     return load_prepared(target)
 
 
@@ -213,7 +212,8 @@ class RowWriter:
         return self._folder / f"{hashlib.sha256(split.encode()).hexdigest()[:16]}.arrow"
 
 
-def _write_rows(reading: Reading, folder: Path, progress: Callable[[int], None] | None) -> RowWriter:
+def write_rows(reading: Reading, folder: Path, progress: Callable[[int], None] | None = None) -> RowWriter:
+    """Write a reading's rows below a folder; raises DataError when none of them can be used."""
     writer = RowWriter(folder, reading.features)
     try:
         for row in reading.rows:
@@ -249,10 +249,6 @@ def _save(writer: RowWriter, folder: Path, card: Card, clean: bool) -> tuple[dic
 def _record(
     card: Card, source: str, reading: Reading, contents: dict[str, Contents], skipped: list[SkippedRow]
 ) -> Record:
-    digest = hashlib.sha256()
-    for split, content in contents.items():
-        for key, label in zip(content.keys, content.labels, strict=True):
-            digest.update(f"{split}\t{key}\t{label}\n".encode())
     return Record(
         name=card.name,
         title=card.title,
@@ -264,8 +260,23 @@ def _record(
         rows={split: len(content.keys) for split, content in contents.items()},
         dropped=None,
         skipped=skipped,
-        fingerprint=digest.hexdigest(),
+        fingerprint=fingerprint(contents),
     )
+
+
+def fingerprint(contents: Mapping[str, Contents]) -> str:
+    """Return the SHA-256 over split, content hash and label of every row, in order."""
+    digest = hashlib.sha256()
+    for split, content in contents.items():
+        for key, label in zip(content.keys, content.labels, strict=True):
+            digest.update(f"{split}\t{key}\t{label}\n".encode())
+    return digest.hexdigest()
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write ``card.json`` into a folder that is about to become a prepared data set."""
+    text = json.dumps(record.model_dump(), ensure_ascii=False, indent=2) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
 
 
 def _selected(contents: Contents, rows: list[int]) -> Contents:
@@ -277,7 +288,19 @@ def _selected(contents: Contents, rows: list[int]) -> Contents:
 
 
 @contextmanager
-def _scratch_beside(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
+    """Hand out a scratch folder whose ``out`` becomes the prepared set ``target`` when the block ends, or nothing does.
+
+    Raises UsageError for a target that cannot be written, or that holds something else.
+    """
+    _check_target(target)
+    with scratch_beside(target) as work, _quiet():
+        yield work
+        _put_in_place(work / OUT, target, work / "old")
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
     """Make a working folder on the target's own disk, so that the last step is a rename; it goes with the block."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -320,7 +343,3 @@ def _quiet() -> Iterator[None]:
     finally:
         if not silent:
             datasets.enable_progress_bars()
-
-
-def _json(record: Record) -> str:
-    return json.dumps(record.model_dump(), ensure_ascii=False, indent=2) + "\n"

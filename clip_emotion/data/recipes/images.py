@@ -154,8 +154,16 @@ def picture_row(picture: Picture, place: int, origin: str) -> Row | Skipped:
 def pixel_key(content: bytes) -> tuple[str, bool]:
     """Return the hash of a picture's size and RGB pixels, and whether they all have one colour; raises ImageError."""
     image = open_image(content)
-    blank = all(low == high for low, high in image.getextrema())  # type: ignore[misc]
-    return content_key(f"{image.width}x{image.height}:".encode() + image.tobytes()), blank
+    return content_key(f"{image.width}x{image.height}:".encode() + image.tobytes()), _one_colour(image)
+
+
+def is_blank(content: bytes) -> bool:
+    """Tell whether all pixels of a picture have one colour; raises ImageError."""
+    return _one_colour(open_image(content))
+
+
+def _one_colour(image: PillowImage.Image) -> bool:
+    return all(low == high for low, high in image.getextrema())  # type: ignore[misc]
 
 
 def image_features(vocabulary: Vocabulary) -> Features:
