@@ -1,9 +1,57 @@
-"""Losses between embeddings, as pure functions of logits and targets."""
+"""Losses between embeddings, as pure functions of logits and targets, and their weighted sum."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn import functional as F
+
+from clip_emotion.config import Config
+
+NEVER = -1e9
+"""A logit that takes no part in a softmax, yet gives no NaN when it is multiplied by zero."""
+ClassWeighting = Literal["none", "inverse", "effective"]
+
+
+class LossConfig(Config):
+    """How much each part of the loss counts, and the settings of the parts.
+
+    ``contrast`` weighs pictures against texts (``multi_positive_contrast``), ``classify`` the classifier's
+    cross-entropy, ``supcon`` pictures against pictures. ``class_weights`` and ``label_smoothing`` are those of
+    ``classify`` (``label_smoothing`` also blurs the targets of ``contrast`` where the objective says so); ``beta`` is
+    that of the effective number of samples, ``temperature`` that of ``supcon``.
+    """
+
+    contrast: float = Field(1.0, ge=0)
+    classify: float = Field(0.0, ge=0)
+    supcon: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: ClassWeighting = "none"
+    beta: float = Field(0.999, ge=0, lt=1)
+    temperature: float = Field(0.1, gt=0)
+
+    @model_validator(mode="after")
+    def _some_part_counts(self) -> LossConfig:
+        if not self.weights():
+            raise ValueError("one of contrast, classify and supcon must be above 0")
+        return self
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each part that counts."""
+        every = {"contrast": self.contrast, "classify": self.classify, "supcon": self.supcon}
+        return {name: weight for name, weight in every.items() if weight}
+
+
+def combined(parts: Mapping[str, Tensor], config: LossConfig) -> Tensor:
+    """Return the sum of the parts of a loss, by name, each times its weight; parts of no weight are left out.
+
+    Raises KeyError where a part that counts is not there.
+    """
+    return torch.stack([weight * parts[name].float() for name, weight in config.weights().items()]).sum()
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -36,3 +84,41 @@ def paired_contrast(first: Tensor, second: Tensor, scale: Tensor | float) -> Ten
     """Contrast two views of the same N items ([N, D] each, L2-normalised): CLIP's symmetric loss with a given scale."""
     similarities = scale * first @ second.T
     return multi_positive_contrast(similarities, torch.eye(len(first), device=first.device))
+
+
+def supervised_contrast(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Contrast pictures with pictures, those of the same class being each other's positives (SupCon, 2004.11362).
+
+    L_out = mean_i -1/|P(i)| Σ_{p∈P(i)} log( exp(z_i·z_p/τ) / Σ_{a≠i} exp(z_i·z_a/τ) ), for L2-normalised embeddings z
+    [N, D] and classes [N]; pictures that are alone in their class are left out of the mean.
+    """
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    similarities = (embeddings @ embeddings.T).float() / temperature
+    positives = (labels[:, None] == labels) & ~itself
+    return _one_direction(similarities.masked_fill(itself, NEVER), positives.float())
+
+
+def class_weighted_cross_entropy(
+    logits: Tensor, labels: Tensor, weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
+    """Return the mean cross-entropy of logits [N, C] against classes [N], weighted by class and smoothed.
+
+    The target of a row is (1 - ε) on its class and ε / C on every class; class c counts w_c times, and the sum is
+    divided by the weights of the rows' classes (PyTorch's convention).
+    """
+    kept = None if weights is None else weights.to(device=logits.device, dtype=torch.float32)
+    return F.cross_entropy(logits.float(), labels, weight=kept, label_smoothing=smoothing)
+
+
+def class_weights(counts: Tensor, scheme: ClassWeighting, beta: float = 0.999) -> Tensor | None:
+    """Return how much each class counts [C], on average 1 over the classes that have pictures; 0 for those without.
+
+    ``inverse`` is 1 / n_c, ``effective`` (1 - β) / (1 - β^n_c), the inverse of the effective number of samples
+    (1901.05555): β = 0 weighs all alike, β → 1 is ``inverse``. ``none`` gives None.
+    """
+    if scheme == "none":
+        return None
+    there, numbers = counts > 0, counts.clamp_min(1).double()
+    raw = 1 / numbers if scheme == "inverse" else (1 - beta) / (1 - beta**numbers)
+    raw = torch.where(there, raw, 0.0)
+    return (raw * there.sum() / raw.sum()).float()
