@@ -21,6 +21,14 @@ class RecencyConfig(Config):
     half_life: float = Field(10.0, gt=0)
     unit: Literal["turns", "minutes"] = "turns"
 
+    @property
+    def words(self) -> str:
+        """The recency as a person reads it: its kind, and for ``exponential`` the half-life."""
+        if self.kind != "exponential":
+            return self.kind
+        unit = self.unit.removesuffix("s") if self.half_life == 1 else self.unit
+        return f"{self.kind} (half-life {self.half_life:g} {unit})"
+
 
 class FusionConfig(Config):
     """How a turn's text and picture are fused: p ∝ p_text^(1 - picture) · p_picture^picture."""

@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timezone
 from functools import cache
 
 import numpy as np
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 
 from clip_emotion.evaluation.plots import figure_style, korean_font
 from scoring.affection import RunningScore
-from scoring.config import RecencyConfig
 from scoring.output import signed
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 
@@ -102,18 +100,16 @@ def main_speakers(score: ConversationScore) -> tuple[str, ...]:
     return tuple(name for name in spoken if name in most)
 
 
-def speakers_running(score: ConversationScore, recency: RecencyConfig | None = None) -> dict[str, list[TurnValue]]:
+def speakers_running(score: ConversationScore) -> dict[str, list[TurnValue]]:
     """Return each main speaker's running score as pairs of a turn's number and the score of their turns up to it.
 
-    ``recency`` is the one the conversation was scored with, its kind's defaults where it is not given. A speaker whose
-    line would not end at the speaker's own score is left out: another half-life was used, or turns are missing.
+    A speaker whose line would not end at the speaker's own score is left out: turns of others are missing.
     """
-    recency = recency or RecencyConfig.model_validate({"kind": score.recency})
-    sums = {name: RunningScore(recency) for name in main_speakers(score)}
+    sums = {name: RunningScore(score.settings.recency) for name in main_speakers(score)}
     lines: dict[str, list[TurnValue]] = {name: [] for name in sums}
     clock = None
     for position, one in enumerate((one for one in score.turns if one.score is not None), start=1):
-        minute = _minute(one)
+        minute = one.turn.minute
         clock = minute if clock is None or minute is None else max(clock, minute)
         name = one.turn.speaker
         if name in lines:
@@ -121,11 +117,6 @@ def speakers_running(score: ConversationScore, recency: RecencyConfig | None = N
             lines[name].append((one.turn.index, sums[name].update(one.score or 0.0, clock, position)))
     ends = {name: score.speakers[name].score or 0.0 for name in lines}
     return {name: line for name, line in lines.items() if line and abs(line[-1][1] - ends[name]) < 1e-6}
-
-
-def _minute(one: TurnScore) -> float | None:
-    time = one.turn.time
-    return None if time is None else (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp() / 60
 
 
 def dominant_colours(score: ConversationScore, most: int = 8) -> dict[str, tuple[str, int]]:
@@ -142,11 +133,11 @@ def dominant_colours(score: ConversationScore, most: int = 8) -> dict[str, tuple
     return chosen
 
 
-def curve_figure(score: ConversationScore, recency: RecencyConfig | None = None) -> Figure:
+def curve_figure(score: ConversationScore) -> Figure:
     """Draw every turn's score as a dot, the running scores as lines and the mood shifts with their levels.
 
     A dot's colour is the turn's dominant emotion, its form the speaker. The vertical scale is widened in steps so that
-    it holds every dot, and never beyond [-1, 1]. For ``recency`` see ``speakers_running``.
+    it holds every dot, and never beyond [-1, 1].
     """
     scored = [one for one in score.turns if one.score is not None]
     with _style():
@@ -163,7 +154,7 @@ def curve_figure(score: ConversationScore, recency: RecencyConfig | None = None)
         colours = dominant_colours(score)
         _draw_dots(axes, score, scored, colours)
         _draw_shifts(axes, score.shifts, places)
-        lines = _draw_lines(axes, score, scored, speakers_running(score, recency))
+        lines = _draw_lines(axes, score, scored, speakers_running(score))
         _mark_days(axes, score.turns)
         _add_legend(figure, score, lines, colours, len(scored))
     return figure

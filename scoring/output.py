@@ -13,6 +13,7 @@ from typing import Any
 
 from clip_emotion.errors import UsageError
 from clip_emotion.text import fold
+from scoring.config import RecencyConfig
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 from scoring.turns import Fault
 
@@ -42,13 +43,15 @@ def as_dict(score: ConversationScore) -> dict[str, Any]:
 
 
 def _head(score: ConversationScore) -> dict[str, Any]:
+    recency = score.settings.recency.kind
     return {
         "name": score.name,
-        "conversation": _summary_dict(score.conversation, score.recency),
-        "speakers": {name: _summary_dict(part, score.recency) for name, part in score.speakers.items()},
+        "conversation": _summary_dict(score.conversation, recency),
+        "speakers": {name: _summary_dict(part, recency) for name, part in score.speakers.items()},
         "shifts": [_shift_dict(shift) for shift in score.shifts],
         "emotions_from": score.emotions_from,
         "weights_from": score.weights_from,
+        "settings": score.settings.model_dump(mode="json"),
         "labels": dict(score.labels),
         "layout": score.layout,
         "system_lines": score.system_lines,
@@ -217,12 +220,12 @@ def interval(summary: Summary) -> str:
     return "" if summary.ci95 is None else f"{signed(summary.ci95[0])} to {signed(summary.ci95[1])}"
 
 
-def headline(summary: Summary, recency: str, total: int | None = None) -> str:
+def headline(summary: Summary, recency: RecencyConfig, total: int | None = None) -> str:
     """Return a summary as one sentence: score, interval, turns (of ``total``, where not all were scored), recency."""
     between = f" (95 % interval {interval(summary)})" if summary.ci95 else ""
     count = summary.turns
     turns = f"{count} turn{'' if count == 1 else 's'}" if total in (None, count) else f"{count} of {total} turns"
-    return f"affection {signed(summary.score)}{between} on a scale of -1 to +1, from {turns}, recency {recency}."
+    return f"affection {signed(summary.score)}{between} on a scale of -1 to +1, from {turns}, recency {recency.words}."
 
 
 def strongest_labels(summary: Summary, names: Mapping[str, str], count: int = 3) -> str:

@@ -14,7 +14,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.plots import figure_png
 from clip_emotion.files import write_atomic
-from scoring.config import RecencyConfig
 from scoring.figures import MANY, contributions_figure, curve_figure, main_speakers, ranking_figure
 from scoring.output import interval, signed, strongest_labels
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
@@ -42,17 +41,16 @@ MEDIA = {
 }
 
 
-def write_report(scores: Sequence[ConversationScore], folder: Path, recency: RecencyConfig | None = None) -> Path:
+def write_report(scores: Sequence[ConversationScore], folder: Path) -> Path:
     """Write a page a conversation, with its figures inside and beside it as PNG, and return the first page's path.
 
     One conversation is ``index.html``; several are ``conversation-1.html`` …, and ``index.html`` ranks them. Pages
-    that an earlier, longer report left in the folder are removed. ``recency`` is the one the conversations were scored
-    with: speakers have no line of their own where it is needed (a half-life of one's choice) and not given. Raises
-    UsageError when there is no conversation or the folder cannot be written.
+    that an earlier, longer report left in the folder are removed. Raises UsageError when there is no conversation or
+    the folder cannot be written.
     """
     if not scores:
         raise UsageError("There is no scored conversation to report on: give at least one that could be read.")
-    files = _one(scores[0], recency) if len(scores) == 1 else _several(scores, recency)
+    files = _one(scores[0]) if len(scores) == 1 else _several(scores)
     try:
         for name, content in files.items():
             write_atomic(folder / name, content)
@@ -64,17 +62,17 @@ def write_report(scores: Sequence[ConversationScore], folder: Path, recency: Rec
     return folder / "index.html"
 
 
-def _one(score: ConversationScore, recency: RecencyConfig | None) -> dict[str, str | bytes]:
-    figures = _figures(score, recency)
+def _one(score: ConversationScore) -> dict[str, str | bytes]:
+    figures = _figures(score)
     return {"index.html": _page(score, figures, back=False), **{f"{name}.png": png for name, png in figures.items()}}
 
 
-def _several(scores: Sequence[ConversationScore], recency: RecencyConfig | None) -> dict[str, str | bytes]:
+def _several(scores: Sequence[ConversationScore]) -> dict[str, str | bytes]:
     """Return the files by name, the pages numbered by rank so that the links of the index read in order."""
     order = sorted(scores, key=lambda one: math.inf if one.conversation.score is None else -one.conversation.score)
     files: dict[str, str | bytes] = {}
     for number, score in enumerate(order, start=1):
-        figures = _figures(score, recency)
+        figures = _figures(score)
         files[f"conversation-{number}.html"] = _page(score, figures, back=True)
         files.update({f"conversation-{number}-{name}.png": png for name, png in figures.items()})
     files["ranking.png"] = figure_png(ranking_figure(order))
@@ -85,15 +83,16 @@ def _several(scores: Sequence[ConversationScore], recency: RecencyConfig | None)
         for number, score in enumerate(order, start=1)
     ]
     page = _environment().get_template("ranking.html.j2")
-    files["index.html"] = page.render(rows=rows, figure=_uri(files["ranking.png"]), recency=scores[0].recency)
+    recency = scores[0].settings.recency.words
+    files["index.html"] = page.render(rows=rows, figure=_uri(files["ranking.png"]), recency=recency)
     return files
 
 
-def _figures(score: ConversationScore, recency: RecencyConfig | None) -> dict[str, bytes]:
+def _figures(score: ConversationScore) -> dict[str, bytes]:
     if not score.conversation.turns:
         return {}
     return {
-        "curve": figure_png(curve_figure(score, recency)),
+        "curve": figure_png(curve_figure(score)),
         "contributions": figure_png(contributions_figure(score)),
     }
 
@@ -121,6 +120,7 @@ def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool)
         .get_template("conversation.html.j2")
         .render(
             score=score,
+            recency=score.settings.recency,
             back=back,
             verdict=_verdict(score.conversation),
             scale=_scale(score.conversation),

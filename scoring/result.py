@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scoring.config import ScoreConfig
 from scoring.turns import Fault, Turn
 
 
@@ -61,14 +62,14 @@ class Shift:
 
 @dataclass(frozen=True)
 class ConversationScore:
-    """A whole conversation, scored. ``emotions_from`` and ``weights_from`` say by what."""
+    """A whole conversation, scored: ``emotions_from`` and ``weights_from`` say by what, ``settings`` say how."""
 
     name: str
     conversation: Summary
     speakers: Mapping[str, Summary]
     shifts: tuple[Shift, ...]
     turns: tuple[TurnScore, ...]
-    recency: str
+    settings: ScoreConfig
     emotions_from: str
     weights_from: str
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +41,9 @@ class AffectionScorer:
                 f"The weights are of other labels than vocabulary '{vocabulary.name}', in which {emotion.name} gives "
                 "emotions: make both from one vocabulary."
             )
-        self._emotion, self._weights, self._config = emotion, weights, config
+        # What a result says of its vocabulary holds for words given by hand, too.
+        self._config = config.model_copy(update={"vocabulary": vocabulary.name})
+        self._emotion, self._weights = emotion, weights
         self._keys = vocabulary.keys
         self._labels = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
         self.reset()
@@ -55,7 +56,7 @@ class AffectionScorer:
         p, shares, every = self._judged(conversation.turns)
         scored = np.flatnonzero(np.isfinite(every))
         turns = [conversation.turns[at] for at in scored.tolist()]
-        scores, minutes = every[scored], np.array([_minute(turn) for turn in turns], dtype=np.float64)
+        scores, minutes = every[scored], np.array([turn.minute for turn in turns], dtype=np.float64)
         running = np.full(len(every), np.nan)
         running[scored] = affection.running_scores(scores, self._config.recency, minutes)
         parts = _parts(conversation.speakers, turns)
@@ -66,7 +67,7 @@ class AffectionScorer:
             speakers=parts_scored,
             shifts=mood_shifts(scores, turns, self._config.shifts),
             turns=self._rows(conversation.turns, p, shares, every, running),
-            recency=self._config.recency.kind,
+            settings=self._config,
             emotions_from=self._emotion.name,
             weights_from=self._weights.source,
             labels=self._labels,
@@ -85,7 +86,7 @@ class AffectionScorer:
         p, shares, scores = self._judged([turn])
         running = np.full(1, np.nan)
         if np.isfinite(scores[0]):
-            running[0] = self._whole.update(scores[0], _minute(turn), shares=shares[0])
+            running[0] = self._whole.update(scores[0], turn.minute, shares=shares[0])
             # A speaker's turns keep their place, and their time, in the whole conversation.
             self._speaker(turn).update(scores[0], self._whole.clock, self._whole.position, shares[0])
         else:
@@ -166,11 +167,3 @@ def _parts(speakers: Sequence[str], turns: Sequence[Turn]) -> dict[str, IntArray
     for at, turn in enumerate(turns):
         places[turn.speaker].append(at)
     return {name: np.array(own, dtype=np.intp) for name, own in places.items()}
-
-
-def _minute(turn: Turn) -> float:
-    """Return a turn's time in minutes since 1970 (taken as UTC where it names no zone), NaN where it has none."""
-    if turn.time is None:
-        return np.nan
-    aware = turn.time if turn.time.tzinfo is not None else turn.time.replace(tzinfo=timezone.utc)
-    return aware.timestamp() / 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 
@@ -24,6 +24,14 @@ class Turn:
     image: Path | None = None
     emotions: Mapping[str, float] | None = None
     media: str | None = None
+
+    @property
+    def minute(self) -> float | None:
+        """The time in minutes since 1970, taken as UTC where it names no zone."""
+        if self.time is None:
+            return None
+        aware = self.time if self.time.tzinfo is not None else self.time.replace(tzinfo=timezone.utc)
+        return aware.timestamp() / 60
 
 
 @dataclass(frozen=True, slots=True)

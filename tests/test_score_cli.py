@@ -137,15 +137,18 @@ def test_the_score_is_the_definition(run: Run, given: Path, recency: str, expect
 
 
 def test_half_lives_in_turns_and_in_minutes(run: Run, given: Path) -> None:
-    def score(half_life: str) -> tuple[float, list[float]]:
+    def score(half_life: str) -> tuple[float, list[float], dict[str, object]]:
         code, out, _ = run(given, "--format", "json", "--recency", "exponential", "--half-life", half_life)
         assert code == 0
         result = json.loads(out)
-        return result["conversation"]["score"], [turn["score"] for turn in result["turns"]]
+        scores = [turn["score"] for turn in result["turns"]]
+        return result["conversation"]["score"], scores, result["settings"]["recency"]
 
-    by_turns, (a, b, c) = score("1")
+    by_turns, (a, b, c), settings = score("1")
     assert by_turns == pytest.approx((a / 4 + b / 2 + c) / 1.75, abs=1e-6)
-    by_hours, _ = score("0.5h")
+    assert settings == {"kind": "exponential", "half_life": 1.0, "unit": "turns"}
+    by_hours, _, settings = score("0.5h")
+    assert settings == {"kind": "exponential", "half_life": 30.0, "unit": "minutes"}
     ages = [2 ** (-60 / 30), 2 ** (-50 / 30), 1]
     assert by_hours == pytest.approx((ages[0] * a + ages[1] * b + c) / sum(ages), abs=1e-6)
     code, _, err = run(given, "--half-life", "5", "--format", "jsonl")

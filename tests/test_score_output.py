@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_emotion.errors import UsageError
+from scoring.config import RecencyConfig, ScoreConfig
 from scoring.output import (
     CSV_HEAD,
     Failure,
@@ -55,7 +56,7 @@ def scored(name: str = "chat.txt", value: float = 0.5) -> ConversationScore:
         speakers={"하린": replace(whole, turns=1), "도윤": part},
         shifts=(Shift(2, 0.5, -0.25, (2,), WHEN),),
         turns=(turn(1), turn(2, "도윤", 0.375, '뭐, "진짜"?\n응'), silent),
-        recency="linear",
+        settings=ScoreConfig(recency=RecencyConfig(kind="exponential", half_life=30, unit="minutes")),
         emotions_from="text: mini",
         weights_from="mini",
         labels=LABELS,
@@ -68,6 +69,9 @@ def test_json_has_the_documented_keys_and_values() -> None:
     document = json.loads(json_document([scored()], many=False))
     assert document == json.loads(json.dumps(as_dict(scored())))
     assert {"turns", "score", "raw", "recency", "ci95"} <= document["conversation"].keys()
+    assert document["conversation"]["recency"] == "exponential"
+    assert document["settings"]["recency"] == {"kind": "exponential", "half_life": 30.0, "unit": "minutes"}
+    assert ScoreConfig.model_validate(document["settings"]) == scored().settings
     assert document["conversation"]["ci95"] == [0.1, 0.7]
     assert document["conversation"].keys() == document["speakers"]["도윤"].keys()
     assert document["speakers"]["도윤"]["ci95"] is None
@@ -136,10 +140,13 @@ def test_csv_has_a_row_per_turn_and_a_column_per_label() -> None:
 
 def test_sentences() -> None:
     score = scored()
-    assert headline(score.conversation, "linear", 3) == (
+    assert headline(score.conversation, RecencyConfig(), 3) == (
         "affection +0.500 (95 % interval +0.100 to +0.700) on a scale of -1 to +1, from 2 of 3 turns, recency linear."
     )
-    assert "from 1 turn, recency uniform" in headline(score.speakers["도윤"], "uniform")
+    assert "from 1 turn, recency uniform" in headline(score.speakers["도윤"], RecencyConfig(kind="uniform"))
+    assert headline(score.speakers["도윤"], score.settings.recency).endswith(
+        "recency exponential (half-life 30 minutes)."
+    )
     assert interval(score.speakers["도윤"]) == ""
     assert [signed(value) for value in (None, -0.0004, -0.0006)] == ["–", "+0.000", "-0.001"]
     assert strongest_labels(score.speakers["도윤"], LABELS) == "화남 -0.250"

@@ -272,7 +272,7 @@ RECENCIES = [
 @pytest.mark.parametrize("recency", RECENCIES, ids=lambda recency: f"{recency.kind}-{recency.unit}")
 def test_a_speakers_line_is_the_score_of_their_turns_so_far(recency: RecencyConfig) -> None:
     whole = chat(wave(30))
-    lines = speakers_running(scored(whole, recency), recency)
+    lines = speakers_running(scored(whole, recency))
     assert set(lines) == set(NAMES)
     for name, line in lines.items():
         own = [turn.index for turn in whole.turns if turn.speaker == name and turn.text]
@@ -285,10 +285,20 @@ def test_a_speakers_line_is_the_score_of_their_turns_so_far(recency: RecencyConf
 
 def test_no_line_is_drawn_that_would_end_elsewhere_than_at_the_speakers_score() -> None:
     score = scored(chat(wave(30)), RecencyConfig(kind="exponential", half_life=3.0))
-    assert speakers_running(score) == {}
-    assert set(speakers_running(score, RecencyConfig(kind="exponential", half_life=3.0))) == set(NAMES)
+    assert set(speakers_running(score)) == set(NAMES)
     one_speaker = replace(score, turns=tuple(one for one in score.turns if one.turn.speaker == NAMES[0]))
+    # Without the others' turns, theirs have lost their places in the conversation.
+    assert speakers_running(one_speaker) == {}
     figure_png(curve_figure(one_speaker))
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_page_tells_the_half_life(tmp_path: Path) -> None:
+    score = scored(chat(wave(30)), RecencyConfig(kind="exponential", half_life=1.0))
+    shown = text_of(write_report([score], tmp_path))
+    assert "recency exponential (half-life 1 turn), so late turns count more" in shown
+    assert "recency exponential (half-life 1 turn), layout given" in shown
+    assert "recency exponential (half-life 1 turn)." in text_of(write_report([score, score], tmp_path))
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -225,7 +225,8 @@ def test_the_result_says_where_it_comes_from_and_asks_the_emotions_once() -> Non
     assert emotion.calls == 1
     assert (result.name, result.layout, result.system_lines) == ("chat", "made", 2)
     assert result.faults == conversation.faults
-    assert (result.recency, result.emotions_from, result.weights_from) == ("linear", "fake", "by hand")
+    assert (result.emotions_from, result.weights_from) == ("fake", "by hand")
+    assert result.settings == ScoreConfig(vocabulary="three", bootstrap=BootstrapConfig(resamples=200))
     assert result.labels == {"love": "사랑", "calm": "평온", "hate": "증오"}
     assert result.notices == ("drawn from a hat",)
     interval, score = result.conversation.ci95, result.conversation.score

@@ -102,7 +102,7 @@ def score(
         names = watched.vocabulary.names(choice.shown_language)
         shown = dict(zip(watched.vocabulary.keys, names, strict=True))
         Live(inputs[0], scorer, options, shown, only, choice.is_small).run(output.format)
-    elif Job(inputs, scorer, watched, options, settings.recency, only).run(output):
+    elif Job(inputs, scorer, watched, options, only).run(output):
         raise typer.Exit(1)
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from scoring.config import RecencyConfig
     from scoring.emotion import TurnEmotion
     from scoring.output import Outcome
     from scoring.readers import ReadOptions
@@ -78,7 +77,6 @@ class Job:
     scorer: AffectionScorer
     emotion: Watched
     options: ReadOptions
-    recency: RecencyConfig
     speakers: tuple[str, ...] = ()
 
     def run(self, output: Output) -> int:
@@ -100,7 +98,7 @@ class Job:
         if output.report is not None and scores:
             from scoring.report import write_report
 
-            say(f"Report: {write_report(scores, output.report, self.recency)}")
+            say(f"Report: {write_report(scores, output.report)}")
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         if output.format != "table":
             for failure in failures:

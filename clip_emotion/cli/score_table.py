@@ -28,11 +28,12 @@ class ScoreTable:
         """Print one conversation: its score (or with ``by_speaker`` theirs), speakers, mood shifts and turns."""
         from scoring.output import headline, sparkline
 
+        recency = score.settings.recency
         if by_speaker:
             for name, part in score.speakers.items():
-                self._line(Text(printable(f"{name} in {score.name}: {headline(part, score.recency)}"), style="bold"))
+                self._line(Text(printable(f"{name} in {score.name}: {headline(part, recency)}"), style="bold"))
         else:
-            sentence = headline(score.conversation, score.recency, len(score.turns))
+            sentence = headline(score.conversation, recency, len(score.turns))
             self._line(Text(printable(f"{score.name}: {sentence}"), style="bold"))
         running = [turn.running for turn in score.turns if turn.running is not None]
         if len(running) > 1:
