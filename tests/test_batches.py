@@ -108,6 +108,7 @@ def test_labels_and_sources_go_with_their_pictures() -> None:
         assert batch.labels.tolist() == [row % 3 for row in at]
         assert batch.sources is not None
         assert batch.sources.tolist() == [row % 2 for row in at]
+        assert batch.rows.tolist() == at
         assert sorted(batch.labels.tolist()) == [0, 0, 1, 1, 2, 2]
         assert len(batch) == 6
 

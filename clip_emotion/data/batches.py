@@ -32,11 +32,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures float [N, 3, H, W] in [0, 1], their classes int64 [N], and their sources int64 [N] if they have any."""
+    """Pictures float [N, 3, H, W] in [0, 1], their classes int64 [N], and their sources int64 [N] if they have any.
+
+    ``rows`` int64 [N], on the CPU, are their places in the split.
+    """
 
     pixels: Tensor
     labels: Tensor
-    sources: Tensor | None = None
+    sources: Tensor | None
+    rows: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,7 +48,7 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
         sources = None if self.sources is None else self.sources.to(device)
-        return Batch(self.pixels.to(device, non_blocking=True), self.labels.to(device), sources)
+        return Batch(self.pixels.to(device, non_blocking=True), self.labels.to(device), sources, self.rows)
 
 
 class Pictures:
@@ -159,7 +163,7 @@ class PictureBatches:
         rows = self.sampler.batch(step)
         at = torch.as_tensor(rows)
         sources = None if self.sources is None else self.sources[at].to(self.device)
-        return Batch(self._pixels(rows, step), self.labels[at].to(self.device), sources)
+        return Batch(self._pixels(rows, step), self.labels[at].to(self.device), sources, at)
 
     def _pixels(self, rows: list[int], step: int) -> Tensor:
         raw = self.pictures.raw(rows).to(self.device)

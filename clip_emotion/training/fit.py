@@ -2,156 +2,56 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from clip_emotion.config import Config
-from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.files import write_atomic
+from clip_emotion.errors import ModelError
+from clip_emotion.training.curves import METRICS, Curves
+from clip_emotion.training.fit_config import EarlyStopConfig, FitConfig
+from clip_emotion.training.objective import (
+    AnsweringObjective,
+    CountingObjective,
+    Objective,
+    PhasedObjective,
+    Progress,
+    RatedObjective,
+    Report,
+    RunResult,
+    Settings,
+)
+from clip_emotion.training.optim import RATE, make_optimizer, schedule
+from clip_emotion.training.run import Run
 
-METRICS = "metrics.jsonl"
-RATE = "rate"
-"""The key of a parameter group's own factor on the learning rate."""
-
-
-class FitConfig(Config):
-    """How long and how fast to train; ``ema`` is the decay of the averaged weights that are kept."""
-
-    steps: int = Field(ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    ema: float = Field(0.999, ge=0, lt=1)
-    clip_norm: float = Field(0.0, ge=0)
-    precision: Literal["fp32", "bf16"] = "bf16"
-    evaluate_every: int = Field(500, ge=1)
-    save_every: int = Field(500, ge=1)
-    log_every: int = Field(50, ge=1)
-    seed: int = Field(0, ge=0)
-
-
-class Objective(Protocol):
-    """What ``fit`` trains: a model, a loss that is a pure function of seed and step, and a validation.
-
-    Because batch and augmentation follow from (seed, step) alone, a resumed run repeats an unbroken one to the bit.
-    """
-
-    @property
-    def model(self) -> nn.Module:
-        """The model whose weights are trained."""
-        ...
-
-    def loss(self, step: int, progress: float) -> Tensor:
-        """Return the loss of one step; ``progress`` runs from 0 to 1 over the run."""
-        ...
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return named figures of the averaged model on validation data."""
-        ...
-
-
-@runtime_checkable
-class RatedObjective(Objective, Protocol):
-    """An objective whose parameters do not all learn at the same rate, as when a pre-trained model is fine-tuned."""
-
-    def rate(self, name: str) -> float:
-        """Return the factor on the learning rate of the parameter with this name."""
-        ...
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What ``fit`` reports after a step: the smoothed loss, steps a second, and figures where it validated."""
-
-    step: int
-    steps: int
-    loss: float
-    rate: float
-    figures: dict[str, float] | None = None
-
-
-Report = Callable[[Progress], None]
-Settings = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The end of a run: the averaged model and its last validation figures."""
-
-    model: nn.Module
-    figures: dict[str, float]
-    seconds: float
-
-
-class Run:
-    """The state of a run on disk and in memory; ``checkpoint.pt`` holds tensors and numbers only."""
-
-    def __init__(self, objective: Objective, config: FitConfig, folder: Path, settings: Settings) -> None:
-        self.objective, self.config, self.folder, self.settings = objective, config, folder, settings
-        rate = objective.rate if isinstance(objective, RatedObjective) else None
-        self.optimizer = make_optimizer(objective.model, config, rate)
-        self.average = copy.deepcopy(objective.model).requires_grad_(False)
-        self.step = 0
-        self.seconds = 0.0
-        self.smooth = math.nan
-        self.figures: dict[str, float] = {}
-
-    @property
-    def path(self) -> Path:
-        """The checkpoint's file."""
-        return self.folder / "checkpoint.pt"
-
-    def save(self) -> None:
-        """Write the checkpoint atomically."""
-        state = {
-            "model": self.objective.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "loss": self.smooth,
-            "figures": self.figures,
-            "config": self.config.model_dump(mode="json"),
-            "settings": self.settings,
-        }
-        temporary = self.path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.path)
-
-    def load(self) -> None:
-        """Go on from the checkpoint; raises ModelError when it is broken, UsageError when it is of other settings."""
-        other = UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            written = state["config"], state.get("settings", self.settings)
-            self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
-            self.smooth = state.get("loss", math.nan)
-            weights, average, optimizer = state["model"], state["average"], state["optimizer"]
-        except Exception as error:
-            raise ModelError(f"The checkpoint {self.path} cannot be read: delete it to start afresh.") from error
-        if written != (self.config.model_dump(mode="json"), self.settings):
-            raise other
-        try:
-            self.objective.model.load_state_dict(weights)
-            self.average.load_state_dict(average)
-            self.optimizer.load_state_dict(optimizer)
-        except (RuntimeError, ValueError) as error:
-            raise other from error
+__all__ = [
+    "METRICS",
+    "RATE",
+    "AnsweringObjective",
+    "CountingObjective",
+    "EarlyStopConfig",
+    "FitConfig",
+    "Objective",
+    "PhasedObjective",
+    "Progress",
+    "RatedObjective",
+    "Report",
+    "Run",
+    "RunResult",
+    "Settings",
+    "fit",
+    "hold_interrupt",
+    "make_optimizer",
+    "schedule",
+]
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def fit(
@@ -169,18 +69,24 @@ def fit(
     ``config`` and ``settings`` (all else that the objective was made with, as JSON has it); of a finished run it
     returns what is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one
     stops at once, with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other
-    settings, ModelError when that is broken or the loss is no longer finite.
+    settings or validation lacks the figure to stop by, ModelError when the checkpoint is broken or the loss is no
+    longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(objective, config, folder, dict(settings or {}))
     if resume and run.path.is_file():
         run.load()
-    _forget_after(run.step, folder / METRICS)
-    with hold_interrupt() as interrupted:
-        _train(run, report, interrupted)
+    curves = Curves(folder, config, run.step)
+    try:
+        with hold_interrupt() as interrupted:
+            _train(run, curves, report, interrupted)
+    finally:
+        curves.close()
     if interrupted():
         raise KeyboardInterrupt
-    return RunResult(run.average.eval(), run.figures, run.seconds)
+    if config.keep == "best" and run.best_step is not None:
+        run.recall_best()
+    return RunResult(run.average.eval(), run.figures, run.seconds, run.best_step)
 
 
 @contextmanager
@@ -207,50 +113,105 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _train(run: Run, report: Report, interrupted: Callable[[], bool]) -> None:
+def _train(run: Run, curves: Curves, report: Report, interrupted: Callable[[], bool]) -> None:
     config, began = run.config, time.monotonic() - run.seconds
     first, started = run.step, time.monotonic()
-    while run.step < config.steps:
-        loss = _one_step(run)
-        run.smooth = loss if math.isnan(run.smooth) else 0.98 * run.smooth + 0.02 * loss
+    while not run.finished:
+        loss, accuracy = _one_step(run)
+        run.smooth, run.accuracy = _smoothed(run.smooth, loss), _smoothed(run.accuracy, accuracy)
         run.step += 1
         run.seconds = time.monotonic() - began
-        last = run.step == config.steps
-        if last or run.step % config.evaluate_every == 0:
+        fresh, better = run.step == config.steps or run.step % config.evaluate_every == 0, False
+        if fresh:
             run.figures = run.objective.validate(run.average.eval())
-            _log(run)
-        stop = interrupted()
-        if last or stop or run.step % config.save_every == 0:
+            better = run.judge()
+            curves.validated(_line(run), run.figures, run.best_step)
+        last, stop = run.finished, interrupted()
+        if last or stop or better or run.step % config.save_every == 0:
             run.save()
         if last or run.step % config.log_every == 0:
             rate = (run.step - first) / max(time.monotonic() - started, 1e-9)
-            fresh = run.step % config.evaluate_every == 0 or last
-            report(Progress(run.step, config.steps, run.smooth, rate, run.figures if fresh else None))
+            progress = _progress(run, rate, fresh)
+            curves.scalars(run.step, _scalars(run, progress))
+            report(progress)
         if stop:
             break
 
 
-def _one_step(run: Run) -> float:
+def _smoothed(before: float, value: float) -> float:
+    return value if math.isnan(before) else 0.98 * before + 0.02 * value
+
+
+def _progress(run: Run, rate: float, fresh: bool) -> Progress:
+    objective, accuracy = run.objective, None if math.isnan(run.accuracy) else run.accuracy
+    pictures = objective.batch_size * run.config.accumulate if isinstance(objective, CountingObjective) else None
+    return Progress(
+        run.step,
+        run.config.steps,
+        run.smooth,
+        rate,
+        run.figures if fresh else None,
+        pictures * rate if pictures else None,
+        accuracy,
+    )
+
+
+def _line(run: Run) -> dict[str, float]:
+    line = {"step": run.step, "seconds": round(run.seconds, 1), "loss": round(run.smooth, 5)}
+    return line if math.isnan(run.accuracy) else {**line, "train_accuracy": round(run.accuracy, 5)}
+
+
+def _scalars(run: Run, progress: Progress) -> dict[str, float]:
+    told = {
+        "train/loss": run.smooth,
+        "train/accuracy": progress.accuracy,
+        "train/learning_rate": run.learning_rate(run.step - 1),
+        "train/pictures_per_second": progress.pictures_per_second,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _one_step(run: Run) -> tuple[float, float]:
+    """Change the weights once; returns the mean loss and accuracy of the step's batches (NaN where it tells none)."""
     config, model = run.config, run.objective.model
     for group in run.optimizer.param_groups:
-        rate = config.learning_rate * schedule(run.step / config.steps, config.warmup)
-        group["lr"] = rate * group.get(RATE, 1.0)
+        group["lr"] = run.learning_rate(run.step) * group.get(RATE, 1.0)
+    _choose_trainable(run)
     model.train()
-    # Dropout draws from the global generator: seeded by the step, so that a resumed run repeats an unbroken one.
-    torch.manual_seed(config.seed * 1_000_003 + run.step)
-    device = next(model.parameters()).device.type
-    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
-        loss = run.objective.loss(run.step, run.step / config.steps)
-    loss.backward()  # type: ignore[no-untyped-call]
+    batches = range(run.step * config.accumulate, (run.step + 1) * config.accumulate)
+    losses, accuracies = zip(*[_one_batch(run, batch) for batch in batches], strict=True)
     if config.clip_norm:
+        run.scaler.unscale_(run.optimizer)
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    run.optimizer.step()
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
     run.optimizer.zero_grad(set_to_none=True)
     _average(run)
-    value = float(loss.detach())
+    value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
         raise ModelError(f"The loss is {value} at step {run.step}: lower fit.learning_rate.")
-    return value
+    return value, sum(accuracies) / len(accuracies)
+
+
+def _one_batch(run: Run, batch: int) -> tuple[torch.Tensor, float]:
+    """Add a batch's share to the gradients."""
+    objective, config = run.objective, run.config
+    # Dropout draws from the global generator: seeded by the step, so that a resumed run repeats an unbroken one.
+    torch.manual_seed(config.seed * 1_000_003 + batch)
+    dtype = PRECISIONS.get(config.precision)
+    with torch.autocast(run.device, dtype, enabled=dtype is not None):
+        loss = objective.loss(batch, run.step / config.steps)
+    run.scaler.scale(loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
+    accuracy = objective.batch_accuracy if isinstance(objective, AnsweringObjective) else None
+    return loss.detach().float(), math.nan if accuracy is None else accuracy
+
+
+def _choose_trainable(run: Run) -> None:
+    objective = run.objective
+    if isinstance(objective, PhasedObjective):
+        progress = run.step / run.config.steps
+        for name, parameter in run.learning.items():
+            parameter.requires_grad_(objective.trainable(name, progress))
 
 
 @torch.no_grad()
@@ -262,58 +223,3 @@ def _average(run: Run) -> None:
             kept.lerp_(new, 1 - decay)
         else:
             kept.copy_(new)
-
-
-def _log(run: Run) -> None:
-    line = {"step": run.step, "seconds": round(run.seconds, 1), "loss": round(run.smooth, 5), **run.figures}
-    with (run.folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _forget_after(step: int, path: Path) -> None:
-    """Drop the lines of steps that are about to be taken again, and a last line that was cut off."""
-    if not path.is_file():
-        return
-    kept = [line for line in path.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step]
-    write_atomic(path, "".join(f"{line}\n" for line in kept))
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
-
-
-def schedule(progress: float, warmup: float) -> float:
-    """Return the factor on the learning rate: linear from 0.05 to 1 over the warm-up, then a cosine to 0.001."""
-    if progress < warmup:
-        return 0.05 + 0.95 * progress / warmup
-    return 0.001 + 0.999 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
-
-
-def make_optimizer(
-    model: nn.Module, config: FitConfig, rate: Callable[[str], float] | None = None
-) -> torch.optim.Optimizer:
-    """Return the optimizer, with weight decay on matrices only (not on biases, norms and scales).
-
-    ``rate`` gives each parameter, by its name, a factor on the learning rate.
-    """
-    groups = _groups(model, config.weight_decay, rate) if rate else _two_groups(model.parameters(), config.weight_decay)
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.98))
-
-
-def _two_groups(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    trained = [p for p in parameters if p.requires_grad]
-    matrices, rest = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
-
-
-def _groups(model: nn.Module, decay: float, rate: Callable[[str], float]) -> list[dict[str, Any]]:
-    by_rate: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        by_rate.setdefault(rate(name), []).append(parameter)
-    pairs = ((factor, group) for factor, some in by_rate.items() for group in _two_groups(some, decay))
-    return [{**group, RATE: factor} for factor, group in pairs]
