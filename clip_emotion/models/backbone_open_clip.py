@@ -230,7 +230,7 @@ def _architecture(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     place = Path(name).expanduser()
     file = place if place.is_file() else shipped.get(name) or shipped.get(f"{name}.json")
     if file is None:
-        close = difflib.get_close_matches(name, open_clip.list_models(), n=4, cutoff=0.3) or ["ViT-B-32", "RN50"]
+        close = difflib.get_close_matches(name, open_clip.list_models(), n=4, cutoff=0.6) or ["ViT-B-32", "RN50"]
         raise UsageError(
             f"Unknown architecture '{name}': choose a JSON file, one of {', '.join(shipped)}, or one of open_clip's "
             f"{len(open_clip.list_models())}, such as {', '.join(close)}."

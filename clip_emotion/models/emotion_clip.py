@@ -122,11 +122,12 @@ class EmotionClip(nn.Module):
     def logit_scale(self) -> Tensor:
         """What cosines are multiplied by, a scalar: at most 100, or what the backbone came with where that is more."""
         limit = math.log(self.largest_scale)
-        if self.training:
-            # As CLIP does it: a gradient through clamp() would be zero above the limit, and never lead back.
-            with torch.no_grad():
-                self.log_scale.clamp_(max=limit)
-        return self.log_scale.clamp(max=limit).exp()
+        if not self.training:
+            return self.log_scale.clamp(max=limit).exp()
+        # As CLIP does it: a gradient through clamp() would be zero above the limit, and never lead back.
+        with torch.no_grad():
+            self.log_scale.clamp_(max=limit)
+        return self.log_scale.exp()
 
     def embed_images(self, pixels: Tensor, *, flip_average: bool = False) -> Tensor:
         """Embed pictures: [N, 3, H, W] as the backbone's ``preprocess`` or ``normalise`` gives them → [N, dim].
