@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from enum import Enum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,32 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
+from clip_emotion.cli.data_labels import CheckCommand, LabelCheck, Probabilities
+from clip_emotion.cli.data_source import CARD, LABELS, VOCAB, Format, opened_set
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from clip_emotion.data.checks import CheckReport
     from clip_emotion.data.prepare import Record
-    from clip_emotion.vocabulary import Vocabulary
 
 BAR = 32
 SHOWN = 10
 
 app = typer.Typer(help="Fetch, prepare, count and check data sets.", no_args_is_help=True)
-
-
-class Format(str, Enum):
-    """How a result is printed."""
-
-    table = "table"
-    json = "json"
-
-
-LABELS = typer.Option(None, "--labels", help="Your own classes, as a comma list.")
-VOCAB = typer.Option(None, "--vocab", help="The classes as a vocabulary: a shipped name, a .yaml or a .txt file.")
-CARD = typer.Option(
-    None, "--card", help="For raw files: the card to read them by (default: image_csv or image_folder, whichever fits)."
-)
 
 
 @app.command("list")
@@ -121,7 +105,7 @@ def stats(
     """Show class counts per split, as a table and as bars."""
     from clip_emotion.data.stats import class_counts
 
-    with _opened(name, card, chosen_words(labels, vocab)) as (prepared, _):
+    with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, _):
         counts = class_counts(prepared)
         rows = {split: data.num_rows for split, data in prepared.items()}
     if figure is not None:
@@ -134,58 +118,52 @@ def stats(
     console.print(_bars(counts))
 
 
-@app.command()
+@app.command(cls=CheckCommand)
 def check(
     name: str = typer.Argument(help="A prepared data set's name or folder, or raw files."),
     output: Format = typer.Option(Format.table, "--format", help="How to print the findings."),
     card: str | None = CARD,
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
+    label_issues: bool = typer.Option(
+        False,
+        "--label-issues",
+        help="List pictures whose labels are likely wrong; --labels without a list is the same.",
+    ),
+    model: str = typer.Option("mini", help="For labels: mini, an open_clip name/tag, a checkpoint or folder."),
+    probabilities: Probabilities = typer.Option(
+        Probabilities.cross_validated, help="For labels: learnt from the other pictures, or the model's own words."
+    ),
+    top: int = typer.Option(50, min=1, help="For labels: how many are shown."),
+    report: Path | None = typer.Option(None, help="For labels: a folder for a contact sheet and issues.csv."),
+    face: str = typer.Option("none", help="For labels: none: whole pictures; auto: crop to the largest face."),
+    device: str = typer.Option("auto", help="For labels: auto, cpu, cuda or mps."),
+    seed: int = typer.Option(0, min=0, help="For labels: draws the folds of the cross-validation."),
 ) -> None:
-    """Look for unreadable, blank, repeated and contradictory rows; exit code 1 when something was found."""
+    """Look for unreadable, blank, repeated and contradictory rows; exit code 1 when something was found.
+
+    With --labels at its end, list pictures whose labels are likely wrong instead; that is advice, and exits with 0.
+    """
+    with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, record):
+        if label_issues:
+            LabelCheck(model, probabilities, top, report, face, device, seed).run(prepared, output)
+            return
+        _check_rows(prepared, record, output)
+
+
+def _check_rows(prepared: DatasetDict, record: Record | None, output: Format) -> None:
     from clip_emotion.data.cards import list_cards, load_card
     from clip_emotion.data.checks import check as run_check
 
-    with _opened(name, card, chosen_words(labels, vocab)) as (prepared, record):
-        known = load_card(record.name) if record and record.name in list_cards() else None
-        with progress_bar("Checking", sum(data.num_rows for data in prepared.values())) as advance:
-            report = run_check(prepared, known, record, advance)
+    known = load_card(record.name) if record and record.name in list_cards() else None
+    with progress_bar("Checking", sum(data.num_rows for data in prepared.values())) as advance:
+        report = run_check(prepared, known, record, advance)
     if output is Format.json:
         print(json.dumps({"clean": report.clean, **report.model_dump()}, ensure_ascii=False, indent=2))
     else:
         _print_report(report)
     if not report.clean:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _opened(name: str, card: str | None, vocabulary: Vocabulary | None) -> Iterator[tuple[DatasetDict, Record | None]]:
-    """Load a prepared data set; raw files are first prepared into a folder that goes away with the block.
-
-    Windows keeps what is still mapped into memory: its own clean-up of temporary files then has it.
-    """
-    from clip_emotion.data.cards import list_cards
-    from clip_emotion.data.prepare import MARK, load_prepared, load_record
-
-    path = Path(name)
-    raw = card is not None or (path.exists() and not (path / MARK).is_file() and name not in list_cards())
-    if not raw:
-        yield load_prepared(name), load_record(name)
-        return
-    with tempfile.TemporaryDirectory(prefix="clip-emotion.", ignore_cleanup_errors=True) as scratch:
-        target = Path(scratch) / "prepared"
-        with progress_bar(f"Reading {name}") as advance:
-            _prepare_raw(path, card, target, vocabulary, advance)
-        yield load_prepared(target), load_record(target)
-
-
-def _prepare_raw(
-    path: Path, card: str | None, target: Path, vocabulary: Vocabulary | None, advance: Callable[[int], None]
-) -> None:
-    from clip_emotion.data.prepare import guess_card
-    from clip_emotion.data.prepare import prepare as prepare_files
-
-    prepare_files(card or guess_card(path, vocabulary), path, target, vocabulary=vocabulary, progress=advance)
 
 
 def _prepared_dir(name: str) -> Path:

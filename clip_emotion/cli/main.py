@@ -14,6 +14,8 @@ import typer
 from clip_emotion import __version__
 from clip_emotion.cli.common import say
 from clip_emotion.cli.data import app as data_app
+from clip_emotion.cli.data_merge import merge
+from clip_emotion.cli.data_split import rename, split
 from clip_emotion.cli.doctor import doctor
 from clip_emotion.cli.evaluate import evaluate
 from clip_emotion.cli.evaluate_conversations import evaluate_conversations
@@ -23,6 +25,7 @@ from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score import score
 from clip_emotion.cli.train import train
+from clip_emotion.cli.tune import tune
 from clip_emotion.cli.weights import weights
 from clip_emotion.errors import ClipEmotionError
 
@@ -61,10 +64,14 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-conversations")(evaluate_conversations)
 app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
+app.command("tune")(tune)
 app.command("push")(push)
 app.command("pull")(pull)
 app.command("weights")(weights)
 app.add_typer(data_app, name="data")
+data_app.command("merge")(merge)
+data_app.command("split")(split)
+data_app.command("rename")(rename)
 data_app.command("families")(families)
 app.command("doctor")(doctor)
 

@@ -1,0 +1,66 @@
+"""What the data verbs share: the set that the user named, prepared or raw, and how a result is printed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import progress_bar
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from clip_emotion.data.prepare import Record
+    from clip_emotion.vocabulary import Vocabulary
+
+
+class Format(str, Enum):
+    """How a result is printed."""
+
+    table = "table"
+    json = "json"
+
+
+LABELS = typer.Option(None, "--labels", help="Your own classes, as a comma list.")
+VOCAB = typer.Option(None, "--vocab", help="The classes as a vocabulary: a shipped name, a .yaml or a .txt file.")
+CARD = typer.Option(
+    None, "--card", help="For raw files: the card to read them by (default: image_csv or image_folder, whichever fits)."
+)
+
+
+@contextmanager
+def opened_set(
+    name: str, card: str | None, vocabulary: Vocabulary | None
+) -> Iterator[tuple[DatasetDict, Record | None]]:
+    """Load a prepared data set; raw files are first prepared into a folder that goes away with the block.
+
+    Windows keeps what is still mapped into memory: its own clean-up of temporary files then has it.
+    """
+    from clip_emotion.data.cards import list_cards
+    from clip_emotion.data.prepare import MARK, load_prepared, load_record
+
+    path = Path(name)
+    raw = card is not None or (path.exists() and not (path / MARK).is_file() and name not in list_cards())
+    if not raw:
+        yield load_prepared(name), load_record(name)
+        return
+    with tempfile.TemporaryDirectory(prefix="clip-emotion.", ignore_cleanup_errors=True) as scratch:
+        target = Path(scratch) / "prepared"
+        with progress_bar(f"Reading {name}") as advance:
+            _prepare_raw(path, card, target, vocabulary, advance)
+        yield load_prepared(target), load_record(target)
+
+
+def _prepare_raw(
+    path: Path, card: str | None, target: Path, vocabulary: Vocabulary | None, advance: Callable[[int], None]
+) -> None:
+    from clip_emotion.data.prepare import guess_card
+    from clip_emotion.data.prepare import prepare as prepare_files
+
+    prepare_files(card or guess_card(path, vocabulary), path, target, vocabulary=vocabulary, progress=advance)
