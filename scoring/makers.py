@@ -146,7 +146,7 @@ class ImageEmotion:
             for label in prediction.labels:
                 rows[at, self._column[label.key]] = label.probability
             if prediction.error is not None:
-                reasons[turns[at].index] = f"picture {prediction.path}: {prediction.error}"
+                reasons[turns[at].index] = f"picture: {prediction.error}"
         self.reasons = reasons
         return rows
 

@@ -22,6 +22,8 @@ DIGITS = 8
 BOM = "\ufeff"
 CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant")
 CSV_TAIL = ("error",)
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes a text that begins so for: a formula, which may run programs and send the table away."""
 SHOWN_SPEAKERS = 20
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -154,7 +156,8 @@ def json_line(turn: TurnScore, conversation: str | None = None) -> str:
 def csv_table(outcomes: Sequence[Outcome], *, many: bool) -> str:
     """Return a header and one turn a row, with a column ``p_<label>`` for each label; a failure is a row with an error.
 
-    The columns are the same for one conversation and for ``many``. There is no BOM in it: see ``BOM``.
+    The columns are the same for one conversation and for ``many``. There is no BOM in it: see ``BOM``. A text that a
+    spreadsheet would run as a formula (see ``FORMULA``) has an apostrophe before it; JSON has texts as they were said.
     """
     labels = _labels(outcomes)
     rows = [csv_header(labels)]
@@ -202,7 +205,8 @@ def csv_line(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str
 
 def _csv_line(cells: Sequence[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    harmless = (f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells)
+    csv.writer(text, lineterminator="\r\n").writerow(harmless)
     return text.getvalue()
 
 

@@ -185,7 +185,7 @@ def _row(one: TurnScore, labels: Mapping[str, str], strongest: float) -> dict[st
         "time": f"{turn.time:%Y-%m-%d %H:%M}" if turn.time else "",
         "text": text,
         "media": MEDIA.get(turn.media, turn.media) if turn.media else "",
-        "image": turn.image.name if turn.image else "",
+        "image": turn.image is not None,
         "score": signed(one.score),
         "running": signed(one.running),
         "sign": _sign(one.score),

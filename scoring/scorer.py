@@ -74,7 +74,7 @@ class AffectionScorer:
             faults=conversation.faults,
             system_lines=conversation.system_lines,
             layout=conversation.layout,
-            notices=tuple(self._emotion.notices),
+            notices=(*self._emotion.notices, *_unused(turns, reasons_of(self._emotion))),
         )
 
     def update(self, turn: Turn) -> TurnScore:
@@ -159,6 +159,16 @@ class AffectionScorer:
 
     def _keyed(self, values: FloatArray) -> dict[str, float]:
         return dict(zip(self._keys, values.tolist(), strict=True))
+
+
+def _unused(turns: Sequence[Turn], reasons: Mapping[int, str]) -> tuple[str, ...]:
+    """Return a sentence on what could not be used of turns that were scored all the same, if there is any."""
+    flawed = [turn.index for turn in turns if turn.index in reasons]
+    if not flawed:
+        return ()
+    count = "1 turn was" if len(flawed) == 1 else f"{len(flawed)} turns were"
+    first = reasons[flawed[0]].rstrip(".")
+    return (f"{count} scored without a part that could not be used: turn {flawed[0]}, {first}.",)
 
 
 def _parts(speakers: Sequence[str], turns: Sequence[Turn]) -> dict[str, IntArray]:

@@ -298,6 +298,21 @@ def test_unknown_speakers_are_misuse_with_a_hint(run: Run, chat: Path, cold: Pat
     assert run(chat, cold, "--speaker", "누구")[0] == 2
 
 
+def test_anonymised_names_of_conversations_hold_no_path(run: Run, tmp_path: Path) -> None:
+    for folder in ("홍길동 방", "other", "third"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "chat.txt").write_text("하린: 좋아\n도윤: 그래\n", "utf-8")
+    call = [*sorted(tmp_path.glob("*/chat.txt")), "--format", "jsonl"]
+    _, open_names, _ = run(*call)
+    _, out, _ = run(*call, "--anonymise")
+    assert "홍길동 방" in open_names
+    assert list(dict.fromkeys(row["conversation"] for row in rows_of(out))) == [
+        "chat.txt",
+        "chat.txt (2)",
+        "chat.txt (3)",
+    ]
+
+
 def test_anonymised_output_names_nobody(run: Run, chat: Path) -> None:
     code, out, err = run(chat, "--anonymise", "--format", "json")
     assert code == 0
@@ -347,6 +362,19 @@ def test_a_picture_is_judged(run: Run, tmp_path: Path) -> None:
         assert code == 0
         assert sum(rows_of(out)[0]["emotions"].values()) == pytest.approx(1, abs=1e-6)
     assert run(path, "--emotions", "text")[0] == 1
+
+
+def test_a_broken_picture_beside_a_text_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "홍길동.png").write_bytes(b"no picture")
+    path = tmp_path / "pictures.jsonl"
+    path.write_text(json.dumps({"speaker": "a", "text": "정말 행복해", "image": "홍길동.png"}) + "\n", "utf-8")
+    code, out, err = run(path, "--format", "json", "--anonymise", "--report", tmp_path / "report")
+    assert code == 0
+    assert "turn 1, picture: " in err
+    assert json.loads(out)["notices"][0] in err
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "(picture 그림)" in page
+    assert "홍길동" not in out + err + page
 
 
 def test_folders_and_globs(tmp_path: Path, chat: Path, cold: Path) -> None:
@@ -468,6 +496,14 @@ def test_following_a_replaced_file_begins_anew(run: Run, cold: Path, monkeypatch
     assert rows[-1]["score"] == rows[-1]["running"]
     assert "was replaced" in err
     assert "1 turn scored" in err
+
+
+def test_anonymised_following_tells_no_file_name(run: Run, cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = cold.rename(cold.with_name("서아와 나.txt"))
+    interrupting(monkeypatch, lambda: None)
+    _, out, _ = run(named, "--follow", "--format", "csv", "--anonymise")
+    assert {row["conversation"] for row in csv.DictReader(io.StringIO(out, newline=""))} == {"conversation"}
+    assert "서아" not in out
 
 
 def test_following_standard_input_to_its_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

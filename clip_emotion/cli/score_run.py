@@ -118,7 +118,7 @@ class Job:
                 yield Failure(path, str(error)), error
                 continue
             for conversation in conversations:
-                name = _free_name(conversation.name, path, taken)
+                name = _free_name(conversation.name, None if self.options.anonymise else path, taken)
                 try:
                     yield self._score(replace(conversation, name=name)), None
                 except (DataError, UsageError) as error:
@@ -144,6 +144,9 @@ class Job:
             raise DataError(f"{conversation.name} holds no turns: is it a chat export?")
         with progress_bar("Scoring", len(conversation.turns)) as self.emotion.advance:
             score = self.scorer.score(conversation)
+        for notice in score.notices:
+            if notice not in self.emotion.notices:
+                say(f"Note: {score.name}: {notice}")
         if not score.conversation.turns:
             reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
             raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
@@ -175,10 +178,15 @@ class Job:
             table.conversation(outcomes[0], by_speaker=by_speaker)
 
 
-def _free_name(name: str, path: str, taken: set[str]) -> str:
-    """Return the conversation's name, or where another has it already one with its path or a number."""
-    candidates = [name, path if name in (path, Path(path).name, Path(path).stem) else f"{path}: {name}"]
-    numbered = (f"{candidates[1]} ({number})" for number in range(2, 2 + len(taken)))
+def _free_name(name: str, path: str | None, taken: set[str]) -> str:
+    """Return the conversation's name, or where another has it already one with its path (if it may be told), a number.
+
+    A path may name somebody: it is None where names are replaced.
+    """
+    candidates = [name]
+    if path is not None:
+        candidates.append(path if name in (path, Path(path).name, Path(path).stem) else f"{path}: {name}")
+    numbered = (f"{candidates[-1]} ({number})" for number in range(2, 2 + len(taken)))
     free = next(candidate for candidate in (*candidates, *numbered) if candidate not in taken)
     taken.add(free)
     return free
