@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field, field_validator
 
 from clip_emotion.config import Config, read_yaml, validate
@@ -28,6 +29,7 @@ class Label:
     """One emotion word: a stable key, its name and synonyms per language, families among the basic emotions.
 
     ``spellings`` are names under which data sets file the label: recognised by ``Vocabulary.match``, never spoken.
+    ``templates`` are sentences of its own for a language, in place of the vocabulary's.
     """
 
     key: str
@@ -35,6 +37,7 @@ class Label:
     synonyms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     families: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
+    templates: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def name(self, language: str) -> str:
         """Return the name in a language, or the one name there is."""
@@ -84,8 +87,12 @@ class Vocabulary:
 
     def _prompts_of(self, label: Label, language: str) -> list[str]:
         name = label.name(language)
-        spoken = "ko" if has_hangul(name) else "en"
-        return [template.format(name) for template in self.templates.get(spoken, ("{}",))]
+        return [template.format(name) for template in self.templates_for(label, name)]
+
+    def templates_for(self, label: Label, word: str) -> tuple[str, ...]:
+        """Return the templates that take a word for a label: of the word's own language, the label's own first."""
+        spoken = "ko" if has_hangul(word) else "en"
+        return label.templates.get(spoken) or self.templates.get(spoken, ("{}",))
 
     def match(self, alias: str) -> Label | None:
         """Find the label that an alias names (angry = anger = 화남), or None; keys and names win over synonyms."""
@@ -106,6 +113,18 @@ class Vocabulary:
         """Return the vocabulary with only these keys, in their given order."""
         kept = tuple(self.labels[self.index(key)] for key in keys)
         return replace(self, name=name or self.name, labels=kept)
+
+    def to_yaml(self) -> str:
+        """Return the vocabulary as a file that ``load`` reads."""
+        return yaml.safe_dump(
+            {
+                "name": self.name,
+                "templates": {language: list(lines) for language, lines in self.templates.items()},
+                "labels": [_entry(label) for label in self.labels],
+            },
+            allow_unicode=True,
+            sort_keys=False,
+        )
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "own") -> Vocabulary:
@@ -166,6 +185,17 @@ class Vocabulary:
         return whole.subset([key for key in whole.keys if key not in spec.without], name=spec.name)
 
 
+def _entry(label: Label) -> dict[str, Any]:
+    lists = {"families": label.families, "spellings": label.spellings}
+    tables = {"synonyms": label.synonyms, "templates": label.templates}
+    return {
+        "key": label.key,
+        **label.names,
+        **{name: list(values) for name, values in lists.items() if values},
+        **{name: {key: list(own) for key, own in values.items()} for name, values in tables.items() if values},
+    }
+
+
 class LabelEntry(Config):
     """A label as a vocabulary file writes it: a name in Korean, in English or in both."""
 
@@ -175,12 +205,18 @@ class LabelEntry(Config):
     synonyms: dict[str, list[str]] = Field(default_factory=dict)
     families: list[str] = Field(default_factory=list)
     spellings: list[str] = Field(default_factory=list)
+    templates: dict[str, list[str]] = Field(default_factory=dict)
 
     @field_validator("synonyms")
     @classmethod
     def _known_languages(cls, synonyms: dict[str, list[str]]) -> dict[str, list[str]]:
         _check_languages(synonyms)
         return synonyms
+
+    @field_validator("templates")
+    @classmethod
+    def _one_place(cls, templates: dict[str, list[str]]) -> dict[str, list[str]]:
+        return check_templates(templates)
 
     def label(self) -> Label:
         """Return the record that travels; the first name there is stands in for a missing key."""
@@ -196,7 +232,17 @@ class LabelEntry(Config):
             synonyms=synonyms,
             families=tuple(map(nfc, self.families)),
             spellings=tuple(map(nfc, self.spellings)),
+            templates={language: tuple(map(nfc, lines)) for language, lines in self.templates.items()},
         )
+
+
+def check_templates(templates: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return templates by language as they are; raises ValueError for one that does not hold {} once."""
+    _check_languages(templates)
+    for line in (line for lines in templates.values() for line in lines):
+        if line.count("{}") != 1 or set("{}") & set(line.replace("{}", "")):
+            raise ValueError(f"template '{line}' must hold {{}} once and no other brace")
+    return templates
 
 
 def _check_languages(by_language: Iterable[str]) -> None:
@@ -223,12 +269,7 @@ class VocabularyFile(Config):
     @field_validator("templates")
     @classmethod
     def _one_place(cls, templates: dict[str, list[str]]) -> dict[str, list[str]]:
-        _check_languages(templates)
-        for lines in templates.values():
-            for line in lines:
-                if line.count("{}") != 1 or set("{}") & set(line.replace("{}", "")):
-                    raise ValueError(f"template '{line}' must hold {{}} once and no other brace")
-        return templates
+        return check_templates(templates)
 
 
 class SubsetFile(Config):

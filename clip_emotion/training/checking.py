@@ -11,6 +11,8 @@ import torch
 from clip_emotion.config import validate
 from clip_emotion.errors import DataError
 from clip_emotion.models.mini import load_mini
+from clip_emotion.training.finetune import check_batches
+from clip_emotion.training.finetune_config import FinetuneConfig
 from clip_emotion.training.kobert_kote import KobertKoteConfig, open_backbone
 from clip_emotion.training.mini_chats import MiniChatsConfig
 from clip_emotion.training.mini_image import MiniImageConfig
@@ -75,9 +77,19 @@ def _check_kobert(values: dict[str, Any], source: str, made: Made) -> Iterable[R
     return config.sources.raw()
 
 
+def _check_finetuning(values: dict[str, Any], source: str, made: Made) -> Iterable[RawSource]:
+    config = validate(FinetuneConfig, values, source)
+    sources = [*config.data.raw().values(), *filter(None, [config.data.raw_votes()])]
+    # With a source missing the batches would tell of that one alone; the caller names them all.
+    if not any(map(_fault, sources)):
+        check_batches(config, source)
+    return sources
+
+
 CHECKS: dict[str, Callable[[dict[str, Any], str, Made], Iterable[RawSource]]] = {
     "mini_text": _check_text,
     "mini_image": _check_image,
     "mini_chats": _check_chats,
     "kobert_kote": _check_kobert,
+    "emotion_clip": _check_finetuning,
 }

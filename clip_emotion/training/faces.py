@@ -117,7 +117,8 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
     if not {"train", "validation"} <= set(fer):
         raise DataError(f"{raw['fer2013'].path} lacks the split train or validation: it has {', '.join(fer)}.")
     train, validation = (_rows(fer[name], basic) for name in ("train", "validation"))
-    softened = _softened(train.targets, fer["train"]["path"], raw["votes"].load(), basic, config)
+    votes = count_votes(fer["train"]["path"], raw["votes"].load(), basic)
+    softened = mix_votes(train.targets, votes, config.vote_weight, config.least_votes)
     repeats = torch.tensor([config.repeat.get(key, 1.0) for key in basic.keys])
     train = FaceRows(train.pictures, softened, repeats[train.targets.argmax(dim=1)])
     tuning = _share(fer["train"]["sha"], config.tuning_share)
@@ -161,18 +162,21 @@ def _grey(data: bytes, side: int) -> Tensor:
         return torch.from_numpy(np.array(grey, dtype=np.uint8))[None]
 
 
-def _softened(
-    targets: Tensor, paths: Sequence[str], votes: Mapping[str, Dataset], basic: Vocabulary, config: FacesConfig
-) -> Tensor:
-    """Mix each target with the crowd's votes (FER+, 1608.01041), where enough of them name an emotion."""
+def count_votes(paths: Sequence[str], votes: Mapping[str, Dataset], vocabulary: Vocabulary) -> Tensor:
+    """Return how many voters named each class of the vocabulary for a picture's file [N, C]: 0 for unknown files."""
     table = {_file(row["path"]): row for split in votes.values() for row in split}
-    softened = targets.clone()
-    for target, path in zip(softened, paths, strict=True):
-        row = table.get(_file(path))
-        counts = torch.tensor([float(row[key]) for key in basic.keys]) if row else torch.zeros(len(basic))
-        if counts.sum() >= config.least_votes:
-            target.mul_(1 - config.vote_weight).add_(config.vote_weight * counts / counts.sum())
-    return softened
+    counts = torch.zeros(len(paths), len(vocabulary))
+    for count, path in zip(counts, paths, strict=True):
+        if row := table.get(_file(path)):
+            count.copy_(torch.tensor([float(row[key]) for key in vocabulary.keys]))
+    return counts
+
+
+def mix_votes(targets: Tensor, counts: Tensor, weight: float, least: int) -> Tensor:
+    """Mix target distributions [N, C] with those of the votes (FER+, 1608.01041), where at least ``least`` count."""
+    totals = counts.sum(dim=1, keepdim=True)
+    share = weight * (totals >= least)
+    return (1 - share) * targets + share * counts / totals.clamp_min(1)
 
 
 def _file(path: str) -> str:

@@ -27,6 +27,7 @@ from clip_emotion.models.prototypes import prototypes
 from clip_emotion.models.text_tower import TextTower
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.faces import FaceRows, load_faces
+from clip_emotion.training.finetune import train_emotion_clip
 from clip_emotion.training.fit import Report, RunResult, fit
 from clip_emotion.training.kobert_kote import KobertKoteConfig, prepare_kobert_stage
 from clip_emotion.training.mini_chats import train_chats
@@ -244,4 +245,5 @@ STAGES: dict[str, Callable[[dict[str, Any], str, Report, bool], dict[str, float]
     "mini_image": train_image,
     "mini_chats": train_chats,
     "kobert_kote": train_kobert,
+    "emotion_clip": train_emotion_clip,
 }
