@@ -1,0 +1,96 @@
+"""What a search leaves behind: the best configuration, the table of trials, a summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clip_emotion.config import apply_override
+from tuning.comparison import Comparison
+from tuning.importance import Importance
+from tuning.journal import Record
+from tuning.objective import as_overrides
+from tuning.settings import SearchConfig
+from tuning.space import Values
+
+BEST, TRIALS, SUMMARY = "best.yaml", "trials.csv", "summary.json"
+PARALLEL, IMPORTANCE = "parallel.png", "importance.png"
+
+
+def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: Record) -> str:
+    """Return a whole training configuration with the best trial's values; it opens with the command that runs it.
+
+    The trials' own ``settings`` are no part of it.
+    """
+    values = json.loads(json.dumps(base, default=str))
+    for line in as_overrides({**best.values, "out": str(config.out / "best")}):
+        apply_override(values, line)
+    origin = f"{config.base} with the values of trial {int(best.name)} of {config.trials}"
+    lines = [
+        f"# clip-emotion train {shlex.quote(str(config.out / BEST))}",
+        f"# {origin}: {config.metric} {best.value:.4f}",
+    ]
+    if config.settings:
+        held = ", ".join(as_overrides(config.settings))
+        lines.append(f"# The trials had besides, and this has not: {held}")
+    body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    return "\n".join([*lines, body])
+
+
+def trials_csv(config: SearchConfig, records: Sequence[Record]) -> str:
+    """Return the trials as CSV, a row each: how it ended, its figures, its values."""
+    figures = list(dict.fromkeys(name for record in records for name in record.figures))
+    others = [name for name in figures if name != config.metric]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["trial", "status", config.metric, *config.space, "step", "seconds", *others, "error"])
+    for record in records:
+        row: list[Any] = [int(record.name), record.status, record.value]
+        row += [shown(record.values[key]) for key in config.space]
+        row += [record.step, record.seconds, *(record.figures.get(name) for name in others), record.error]
+        writer.writerow(["" if cell is None else cell for cell in row])
+    return buffer.getvalue()
+
+
+def summary_json(
+    best: Record, defaults: Values, comparison: Comparison | None, verdict: str, important: Importance | None
+) -> str:
+    """Return what the search found, as JSON."""
+    found = {
+        "best": {"trial": int(best.name), "value": best.value, "figures": best.figures, "values": best.values},
+        "default": defaults,
+        "comparison": asdict(comparison) if comparison else None,
+        "verdict": verdict,
+        "importance": asdict(important) if important else None,
+    }
+    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+
+
+def shown(value: Any, width: int = 0) -> str:
+    """Return a value as people read it in a cell: plain text and numbers as they are, groups as YAML in one line."""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, float):
+        text = f"{value:.4g}"
+    else:
+        text = as_overrides({"": value})[0].removeprefix("=")
+    return text if not width or len(text) <= width else text[: width - 1] + "…"
+
+
+def sorted_for_people(records: Sequence[Record], sign: int) -> list[Record]:
+    """Return the trials with the best first, the stopped after those that ran to their end, the failed last."""
+    order = ("done", "stopped", "failed", "running")
+    return sorted(records, key=lambda record: (order.index(record.status), -sign * (record.value or 0.0)))
+
+
+def places(out: Path) -> dict[str, Path]:
+    """Return where the results lie, by name."""
+    return {name: out / name for name in (BEST, TRIALS, SUMMARY, PARALLEL, IMPORTANCE)}

@@ -1,0 +1,198 @@
+"""A search from its configuration to its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clip_emotion.config import apply_override, read_yaml
+from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
+from clip_emotion.evaluation.plots import figure_png
+from clip_emotion.files import write_atomic
+from clip_emotion.training.checking import check
+from clip_emotion.training.stages import read_stage
+from tuning.comparison import Comparison, compare
+from tuning.figures import importance_figure, parallel_figure
+from tuning.importance import Importance, importance
+from tuning.journal import Journal, Record, Tell, best_of, overrides_of
+from tuning.objective import Objective, as_overrides, run_trial
+from tuning.plan import Engine, Plan
+from tuning.report import BEST, IMPORTANCE, PARALLEL, SUMMARY, TRIALS, best_yaml, summary_json, trials_csv
+from tuning.settings import SearchConfig
+from tuning.space import Values, corners, defaults, look_up
+
+SNAPSHOT = "search.yaml"
+FREE = ("out", "engine", "resources", "trials", "final", "keep_weights")
+"""What may differ when a search goes on."""
+SEEDS = ("seed", "fit.seed")
+"""Where a training configuration keeps its seeds."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The end of a search: its trials, the best, the comparison with the base configuration, and what mattered."""
+
+    records: tuple[Record, ...]
+    best: Record
+    finals: tuple[Record, ...]
+    comparison: Comparison | None
+    verdict: str
+    importance: Importance | None
+
+
+def tune(config: SearchConfig, tell: Tell, resume: bool = False, objective: Objective = run_trial) -> SearchResult:
+    """Search, compare the winner with the base configuration over several seeds, and write the results into ``out``.
+
+    ``tell`` hears when a trial begins and ends. Raises UsageError for a faulty configuration and for a folder that
+    holds another search, ClipEmotionError when no trial ran to its end, KeyboardInterrupt when it was interrupted;
+    with ``resume`` trials that have ended are not run again.
+    """
+    base = read_base(config)
+    engine = ENGINES[config.engine]()
+    _claim(config, base, resume)
+    plan = Plan(config, Journal(config.trials_folder.resolve(), config.metric), objective, tell)
+    engine.search(plan)
+    records = _ended_records(plan, config.trials)
+    best = best_of(records, config.sign)
+    if best is None:
+        failed = next((record.error for record in records if record.error), "all were stopped early")
+        raise ClipEmotionError(f"None of the {len(records)} trials ran to its end; the first to fail said: {failed}")
+    write_atomic(config.out / BEST, best_yaml(config, base, best))
+    write_atomic(config.out / TRIALS, trials_csv(config, records))
+    important = importance(config, records)
+    _draw(config, records, best, important)
+    finals = _finals(engine, plan, base, best)
+    comparison, verdict = _judge(config, finals)
+    values = defaults(config.space, base, str(config.base))
+    write_atomic(config.out / SUMMARY, summary_json(best, values, comparison, verdict, important))
+    return SearchResult(tuple(records), best, tuple(finals), comparison, verdict, important)
+
+
+def read_base(config: SearchConfig) -> dict[str, Any]:
+    """Return the base training configuration; raises UsageError where it, an axis or a seed in it is missing."""
+    if not config.base.is_file():
+        raise UsageError(f"There is no base configuration {config.base} (paths start from the working directory).")
+    kind, values = read_stage(config.base, [])
+    del kind
+    with_settings = read_yaml(config.base)
+    for line in as_overrides(config.settings):
+        apply_override(with_settings, line)
+    defaults(config.space, with_settings, str(config.base))
+    if config.final.seeds and not _seed_keys(values):
+        raise UsageError(f"{config.base} has neither 'seed' nor 'fit.seed': write one there, or final.seeds=[].")
+    return values
+
+
+def check_search(config: SearchConfig) -> list[Path]:
+    """See, without a search, that trials can run at the ends of every axis; returns where their data lies.
+
+    Raises what ``train --check`` raises, and MissingExtraError where the engine is not installed.
+    """
+    read_base(config)
+    ENGINES[config.engine]()
+    found: dict[Path, None] = {}
+    for values in corners(config.space):
+        lines = as_overrides(overrides_of(config.settings, values))
+        found.update(dict.fromkeys(check([config.base], lines)))
+    return list(found)
+
+
+def _claim(config: SearchConfig, base: dict[str, Any], resume: bool) -> None:
+    """See that the folder is free, or holds the same search and is to go on; then leave the search's settings there."""
+    kept = {"search": config.model_dump(mode="json", exclude=set(FREE)), "base": base}
+    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    path = config.out / SNAPSHOT
+    if path.is_file():
+        if not resume:
+            raise UsageError(f"{config.out} holds a search already: go on with --resume, or choose another out=FOLDER.")
+        if path.read_text("utf-8") != text:
+            raise UsageError(
+                f"{config.out} holds a search with other settings or another base configuration: choose another "
+                "out=FOLDER, or restore the settings."
+            )
+    write_atomic(path, text)
+
+
+def _ended_records(plan: Plan, count: int) -> list[Record]:
+    records = [record for record in plan.journal.records() if record.ended][:count]
+    if not plan.config.keep_weights:
+        plan.journal.tidy(record.name for record in records)
+    return records
+
+
+def _draw(config: SearchConfig, records: Sequence[Record], best: Record, important: Importance | None) -> None:
+    write_atomic(config.out / PARALLEL, figure_png(parallel_figure(config, records, best)))
+    if important:
+        figure = importance_figure(important, config.metric, len(records))
+        write_atomic(config.out / IMPORTANCE, figure_png(figure))
+
+
+def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> list[Record]:
+    config = plan.config
+    journal = Journal(config.final_folder.resolve(), config.metric)
+    settings = config.settings if config.final.settings is None else config.final.settings
+    records = []
+    for seed in config.final.seeds:
+        seeds = dict.fromkeys(_seed_keys(base), seed)
+        for who, values in (("default", {}), ("best", best.values)):
+            wanted = Record(f"{who}_seed{seed}", values, {**settings, **values, **seeds})
+            known = journal.read(wanted.name)
+            # Another winner, or other settings, than when a search was cut off: that run is of no use.
+            same = known is not None and known.overrides == wanted.overrides
+            records.append(known if known and same else _afresh(journal, wanted))
+    engine.run(plan, journal, records)
+    ended = [journal.read(record.name) or record for record in records]
+    if not config.keep_weights:
+        journal.tidy(record.name for record in ended if record.ended)
+    return ended
+
+
+def _afresh(journal: Journal, record: Record) -> Record:
+    journal.tidy([record.name])
+    return journal.write(record)
+
+
+def _judge(config: SearchConfig, finals: Sequence[Record]) -> tuple[Comparison | None, str]:
+    if not config.final.seeds:
+        return None, "The winner was not compared with the default: final.seeds is empty."
+    default, best = (
+        [record.value for record in finals if record.name.startswith(who) and record.value is not None]
+        for who in ("default_", "best_")
+    )
+    comparison = compare(default, best, config.sign)
+    if comparison is None:
+        faults = next((record.error for record in finals if record.error), "give at least two seeds under final.seeds.")
+        return None, f"The winner cannot be compared with the default: {faults}"
+    return comparison, comparison.verdict
+
+
+def _seed_keys(base: Values) -> list[str]:
+    found = []
+    for key in SEEDS:
+        try:
+            look_up(base, key)
+        except KeyError:
+            continue
+        found.append(key)
+    return found
+
+
+def _local() -> Engine:
+    from tuning.local import LocalEngine
+
+    return LocalEngine()
+
+
+def _ray() -> Engine:
+    try:
+        from tuning.search import RayEngine
+    except ImportError as error:
+        raise MissingExtraError("Search with Ray", "ray", "tune") from error
+    return RayEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"ray": _ray, "local": _local}
