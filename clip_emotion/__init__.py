@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from clip_emotion.version import __version__
+
 if TYPE_CHECKING:
     from clip_emotion.models.registry import load_encoder
     from clip_emotion.retrieval.index import VocabularyIndex
     from clip_emotion.retrieval.labeller import ZeroShotLabeller
     from clip_emotion.vocabulary import Vocabulary
 
-__version__ = "0.1.0"
 __all__ = ["Vocabulary", "VocabularyIndex", "ZeroShotLabeller", "__version__", "load_encoder"]
 
 _HOMES = {

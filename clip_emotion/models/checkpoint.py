@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clip_emotion import __version__
 from clip_emotion.config import Config, read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import draft_of, publish, sha256_of
@@ -24,6 +23,7 @@ from clip_emotion.models.backbone import backbone_from_spec
 from clip_emotion.models.emotion_clip import EmotionClip, EmotionClipConfig
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.open_clip_adapter import FAULTS, short
+from clip_emotion.version import __version__
 from clip_emotion.vocabulary import Vocabulary
 
 FORMAT = 1
