@@ -14,6 +14,8 @@ from clip_emotion.training.fit_config import FitConfig
 METRICS = "metrics.jsonl"
 BOARD = "tensorboard"
 PICTURE = "learning_curve.png"
+FLUSH_SECONDS = 10
+"""A killed run loses this much of TensorBoard's curves, and nothing of ``metrics.jsonl``."""
 
 
 class Curves:
@@ -58,7 +60,8 @@ def _open_board(folder: Path, step: int) -> Any:
     if not step:
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+    purge = step + 1 if step else None
+    return SummaryWriter(str(folder), purge_step=purge, flush_secs=FLUSH_SECONDS, filename_suffix=f".{step}")
 
 
 def _forget_after(step: int, path: Path) -> None:
