@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from clip_emotion import __version__
+from clip_emotion.cli.blend import blend
 from clip_emotion.cli.common import say
 from clip_emotion.cli.data import app as data_app
 from clip_emotion.cli.data_merge import merge
@@ -64,6 +65,7 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-conversations")(evaluate_conversations)
 app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
+app.command("blend")(blend)
 app.command("tune")(tune)
 app.command("push")(push)
 app.command("pull")(pull)

@@ -126,7 +126,7 @@ def _read(source: Source, choice: Choice) -> Splits:
 def _chosen(data: str, splits: Any, choice: Choice) -> Labelled:
     split = _pick_split(list(splits), choice, data)
     rows = [row for part in splits.values() for row in part] if split == WHOLE else splits[split]
-    rows = _sample(rows[parse_slice(choice.rows)], choice)
+    rows = sample_rows(rows[parse_slice(choice.rows)], choice)
     if not rows:
         raise UsageError(f"No rows are left of {data} ({split}): choose another --split, --rows or --limit.")
     if isinstance(rows[0], ImageRow):
@@ -158,7 +158,8 @@ def parse_slice(text: str | None) -> slice:
     return slice(start, stop)
 
 
-def _sample(rows: list[Row], choice: Choice) -> list[Row]:
+def sample_rows(rows: list[Row], choice: Choice) -> list[Row]:
+    """Draw the choice's ``limit`` of rows at random, in their order; all of them where there are no more."""
     if choice.limit is None or len(rows) <= choice.limit:
         return rows
     # Folders list one class after the other: the first rows would be of one class.
@@ -230,15 +231,15 @@ def _prepared(data: str, choice: Choice) -> Splits:
     sets = load_prepared(data)
     first = next(iter(sets.values()))
     if "image" in first.column_names:
-        return {str(split): _prepared_images(rows) for split, rows in sets.items()}
+        return {str(split): prepared_images(rows, rows.features["label"].names) for split, rows in sets.items()}
     return {str(split): _prepared_texts(rows, choice, data) for split, rows in sets.items()}
 
 
-def _prepared_images(rows: Any) -> list[ImageRow]:
+def prepared_images(rows: Any, names: Sequence[str]) -> list[ImageRow]:
+    """Return the pictures of a prepared split, whose labels are places in ``names``."""
     from datasets import Image
 
     encoded = rows.cast_column("image", Image(decode=False))
-    names = rows.features["label"].names
     columns = zip(rows["label"], rows["path"], rows["sha"], strict=True)
     return [
         ImageRow(path, names[label], partial(_picture_bytes, encoded, at), sha)

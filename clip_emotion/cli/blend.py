@@ -1,0 +1,180 @@
+"""``clip-emotion blend``: a model between a base and what fine-tuning made of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from clip_emotion.models.checkpoint import EmotionClipEncoder
+    from clip_emotion.retrieval.evaluating import Options
+    from clip_emotion.retrieval.labelled import ImageRow
+    from clip_emotion.training.blend import BlendPoint
+
+AUTO = "auto"
+CURVE, FIGURE = "blend.csv", "blend.png"
+CONFIGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call blends: the two models, what they are called, and the share."""
+
+    base: EmotionClipEncoder
+    tuned: EmotionClipEncoder
+    names: tuple[str, str]
+    alpha: float | None
+    data: list[str]
+
+
+def blend(
+    base: str = typer.Argument(..., help="What it was fine-tuned from: mini, an open_clip name/tag, or a checkpoint."),
+    tuned: Path = typer.Argument(..., help="The fine-tuned checkpoint."),
+    to: Path = typer.Option(..., help="Folder of the blended checkpoint."),
+    alpha: str = typer.Option(AUTO, help="Share of the tuned model, 0 to 1; auto picks it on --data."),
+    data: list[str] = typer.Option([], help="Validation pictures: as evaluate takes them, or a fine-tuning .yaml."),
+    split: str | None = typer.Option(None, help="Split of --data; validation, test or the only one by default."),
+    report: Path | None = typer.Option(None, help="Also draw the curve into this PNG."),
+    limit: int | None = typer.Option(None, min=1, help="Draw so many pictures of each data set at random."),
+    batch_size: int = typer.Option(64, min=1, help="Pictures a batch."),
+    workers: int = typer.Option(2, min=1, help="Threads that read pictures."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    seed: int = typer.Option(0, help="Seed of --limit."),
+) -> None:
+    """Blend a base and a tuned model (WiSE-FT), with the share that is best for trained and unseen words together.
+
+    Example: clip-emotion blend mini runs/mini_faces --data configs/train/mini_faces.yaml --to runs/mini_faces_blend
+    """
+    share = _share(alpha)
+    if share is None and not data:
+        raise UsageError("--alpha auto picks the share on validation pictures: name them with --data.")
+    if report is not None and not data:
+        raise UsageError("--report draws the curve over validation pictures: name them with --data.")
+
+    from clip_emotion.models.checkpoint import load_checkpoint_encoder
+    from clip_emotion.retrieval.evaluating import Options
+    from clip_emotion.retrieval.labelled import Choice
+    from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.runtime import resolve_device
+    from clip_emotion.training.blend import open_base
+
+    place = resolve_device(device)
+    job = Job(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
+    options = Options("en", stream=StreamConfig(face="none", batch_size=batch_size, workers=workers))
+    with contextlib.ExitStack() as stack:
+        choice = Choice(split, None, limit, seed)
+        sets = [rows for name in data for rows in _rows(name, choice, stack)]
+        points = _curve(job, sets, options) if sets else []
+    _finish(job, points, to, report)
+
+
+def _share(text: str) -> float | None:
+    if text == AUTO:
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--alpha {text} is neither auto nor a number from 0 (the base) to 1 (the tuned model).")
+    return share
+
+
+def _rows(name: str, choice: Any, stack: contextlib.ExitStack) -> list[list[ImageRow]]:
+    """Return the pictures of each set that a --data names; they can be read until the stack is closed."""
+    from clip_emotion.retrieval.labelled import open_labelled
+
+    if Path(name).suffix.lower() in CONFIGS:
+        return _rows_of_run(Path(name), choice)
+    rows = stack.enter_context(open_labelled(name, choice)).images
+    if not rows:
+        raise DataError(f"{name} holds no pictures: a blend is chosen on labelled pictures.")
+    return [list(rows)]
+
+
+def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
+    """Return what a fine-tuning run validates on, without what it holds out to the end."""
+    from clip_emotion.config import validate
+    from clip_emotion.retrieval.labelled import prepared_images, sample_rows
+    from clip_emotion.training.finetune_config import FinetuneConfig
+    from clip_emotion.training.finetune_data import load_pictures
+    from clip_emotion.training.stages import read_stage
+    from clip_emotion.vocabulary import Vocabulary
+
+    if not path.is_file():
+        raise UsageError(f"No such configuration: {path}.")
+    config = validate(FinetuneConfig, read_stage(path, [])[1], str(path))
+    vocabulary = Vocabulary.load(config.vocabulary)
+    splits = load_pictures(config.data, vocabulary, config.seed).validation
+    return [sample_rows(prepared_images(rows, vocabulary.keys), choice) for rows in splits.values()]
+
+
+def _curve(job: Job, sets: list[list[ImageRow]], options: Options) -> list[BlendPoint]:
+    from clip_emotion.retrieval.word_scores import mean_scores, word_scores
+    from clip_emotion.training.blend import ALPHAS, curve
+
+    alphas = [*ALPHAS, *([] if job.alpha is None else [job.alpha])]
+
+    def score(encoder: EmotionClipEncoder) -> dict[str, float]:
+        return mean_scores([word_scores(encoder, rows, options) for rows in sets])
+
+    with progress_bar("blending", total=len(set(alphas))) as advance:
+        return curve(job.base, job.tuned, score, alphas, advance)
+
+
+def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -> None:
+    from clip_emotion.models.checkpoint import save_checkpoint
+    from clip_emotion.training.blend import best_point, blended, curve_csv
+
+    chosen = next((point for point in points if point.alpha == job.alpha), None) if job.alpha is not None else None
+    if job.alpha is None:
+        chosen = best_point(points)
+    alpha = chosen.alpha if chosen else job.alpha
+    assert alpha is not None
+    encoder = blended(job.base, job.tuned, alpha)
+    record = {"base": job.names[0], "tuned": job.names[1], "alpha": alpha, "auto": job.alpha is None, "data": job.data}
+    metrics = {"trained": chosen.trained, "unseen": chosen.unseen, **chosen.parts} if chosen else {}
+    card = encoder.card.model_copy(
+        update={
+            "name": to.name,
+            "about": f"{job.tuned.card.about} Blended with {job.names[0]}: {alpha:g} of the tuned weights (WiSE-FT).",
+            "metrics": metrics,
+            "trained_with": {**job.tuned.card.trained_with, "blend": record},
+        }
+    )
+    save_checkpoint(encoder.model, to, card)
+    if points:
+        write_atomic(to / CURVE, curve_csv(points))
+        drawn = _figure(points, alpha, job.names[1])
+        for path in (to / FIGURE, *([report] if report else [])):
+            write_atomic(path, drawn)
+    _tell(points, chosen, alpha, to)
+
+
+def _figure(points: list[BlendPoint], alpha: float, name: str) -> bytes:
+    from clip_emotion.evaluation.blend_plot import blend_figure
+    from clip_emotion.evaluation.plots import figure_png
+
+    series: dict[str, Callable[[BlendPoint], float]] = {
+        "trained words": lambda point: point.trained,
+        "unseen words": lambda point: point.unseen,
+        "mean of both": lambda point: point.score,
+    }
+    values = {label: [of(point) for point in points] for label, of in series.items()}
+    values.update({part: [point.parts[part] for point in points] for part in points[0].parts})
+    return figure_png(blend_figure([point.alpha for point in points], values, alpha, name))
+
+
+def _tell(points: list[BlendPoint], chosen: BlendPoint | None, alpha: float, to: Path) -> None:
+    for point in points:
+        scores = f"trained {point.trained:.3f}  unseen {point.unseen:.3f}  mean {point.score:.3f}"
+        say(f"alpha {point.alpha:<4g} {scores}{'  <-' if point is chosen else ''}")
+    say(f"Blended with alpha {alpha:g}: use it with --model {to}")
