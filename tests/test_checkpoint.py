@@ -354,7 +354,19 @@ def test_an_edited_description_is_one_sentence(copied: Path, change: Callable[[d
     assert words in fault_of(copied)
 
 
-@pytest.mark.parametrize("raw", [b"", b"- a\n- b\n", b"format: [1\n", b"\xff\xfe\x00", b"format: 1\n", b"\x00" * 50])
+NO_DESCRIPTIONS = [
+    b"",
+    b"- a\n",
+    b"format: [1\n",
+    b"\xff\xfe\x00",
+    b"format: 1\n",
+    b"\x00" * 9,
+    b"a: 2001-99-99",
+    b"[" * 9999,
+]
+
+
+@pytest.mark.parametrize("raw", NO_DESCRIPTIONS, ids=range(len(NO_DESCRIPTIONS)))
 def test_what_is_no_description_is_one_sentence(copied: Path, raw: bytes) -> None:
     (copied / DESCRIPTION).write_bytes(raw)
     fault_of(copied)

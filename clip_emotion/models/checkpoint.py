@@ -210,6 +210,9 @@ def read_card(folder: Path) -> CheckpointCard:
         card = validate(CheckpointCard, values, str(path))
     except (UsageError, DataError) as error:
         raise ModelError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        # What YAML's reader lets through: a date that is none, brackets without end.
+        raise ModelError(f"{path} cannot be read ({short(error)}): {AGAIN}.") from error
     if card.model is None or WEIGHTS not in card.parts or card.format < 1:
         raise ModelError(f"{path} is incomplete: {AGAIN}.")
     return card
