@@ -64,7 +64,12 @@ def _train(configs: list[Path], overrides: list[str], resume: bool, threads: int
 
 def _report(progress: Progress) -> None:
     left = (progress.steps - progress.step) / max(progress.rate, 1e-9)
-    line = f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}  {progress.rate:.2f} steps/s"
+    line = f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}"
+    if progress.accuracy is not None:
+        line += f"  accuracy {progress.accuracy:.3f}"
+    line += f"  {progress.rate:.2f} steps/s"
+    if progress.pictures_per_second is not None:
+        line += f"  {progress.pictures_per_second:.0f} pictures/s"
     line += f"  {left / 60:.0f} min left"
     if progress.figures:
         line += f"  {_shown(progress.figures)}"
