@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 
 from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.data_source import Format
-from clip_emotion.errors import UsageError
+from clip_emotion.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -75,6 +75,8 @@ class LabelCheck:
         rows = _picture_rows(prepared)
         encoder = registry.load_encoder(self.model, self.device)
         encoded = self._embed(encoder, [row for _, row in rows])
+        if not encoded.embeddings.isfinite().all():
+            raise ModelError(f"Model {encoder.name} gives no finite embedding for some rows: its weights are damaged.")
         for error in encoded.errors:
             say(error)
         kept = [rows[place] for place in encoded.kept]
