@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from clip_emotion.config import Config
+from clip_emotion.config import Config, load_config
 
 RECENCY_KINDS = ("linear", "uniform", "exponential", "peak-end")
 
@@ -71,3 +72,14 @@ class ScoreConfig(Config):
     weights: WeightsConfig = Field(default_factory=WeightsConfig)  # type: ignore[arg-type]
     shifts: ShiftConfig = Field(default_factory=ShiftConfig)  # type: ignore[arg-type]
     bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)  # type: ignore[arg-type]
+
+
+def load_settings(path: Path | None, embedder: str | None = None) -> ScoreConfig:
+    """Return the settings in a YAML file, or the defaults, with another embedder where one is named.
+
+    Raises UsageError that lists every fault of the file.
+    """
+    settings = ScoreConfig() if path is None else load_config(ScoreConfig, path)
+    if embedder is None:
+        return settings
+    return settings.model_copy(update={"weights": settings.weights.model_copy(update={"embedder": embedder})})

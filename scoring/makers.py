@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,12 @@ import numpy as np
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.labeller import ZeroShotLabeller
-from clip_emotion.text import fold
 from clip_emotion.vocabulary import Vocabulary
 from scoring.config import FusionConfig
 from scoring.emotion import FloatArray, TurnEmotion
 from scoring.expressions import ExpressionNormaliser
 from scoring.fusion import AutoEmotion
+from scoring.nearest import label_hint
 from scoring.turns import Turn
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class GivenEmotion:
             if label is None:
                 raise UsageError(
                     f"Turn {turn.index} gives the emotion '{alias}', no label of vocabulary "
-                    f"'{self.vocabulary.name}'{_near(self.vocabulary, alias)}."
+                    f"'{self.vocabulary.name}': {label_hint(self.vocabulary, alias)}."
                 )
             self._columns[alias] = self.vocabulary.index(label.key)
         return self._columns[alias]
@@ -194,12 +193,6 @@ def _checked(value: float, label: str, turn: Turn) -> float:
     if not (math.isfinite(value) and value >= 0):
         raise UsageError(f"Turn {turn.index} gives '{label}' the probability {value}: it must be a number from 0 up.")
     return value
-
-
-def _near(vocabulary: Vocabulary, name: str) -> str:
-    aliases = {fold(alias): alias for label in vocabulary.labels for alias in label.aliases()}
-    near = get_close_matches(fold(name), aliases, n=1, cutoff=0.4)
-    return f": perhaps '{aliases[near[0]]}'" if near else f": it has {', '.join(vocabulary.keys)}"
 
 
 def load_emotion(kind: str, options: EmotionOptions) -> TurnEmotion:

@@ -7,13 +7,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
 from clip_emotion.errors import UsageError
 from clip_emotion.text import fold
 from scoring.config import RecencyConfig
+from scoring.nearest import nearest
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 from scoring.turns import Fault
 
@@ -321,8 +321,8 @@ def only_speakers(score: ConversationScore, names: Sequence[str]) -> Conversatio
     chosen: list[str] = []
     for name in names:
         if fold(name) not in known:
-            near = get_close_matches(fold(name), known, n=1, cutoff=0.5)
-            hint = f" Perhaps '{known[near[0]]}'?" if near else ""
+            near = nearest(name, known.values())
+            hint = f" Perhaps '{near}'?" if near else ""
             listed = ", ".join(list(known.values())[:SHOWN_SPEAKERS]) + ("…" if len(known) > SHOWN_SPEAKERS else "")
             raise UsageError(f"{score.name} has no speaker '{name}'.{hint} It has: {listed}.")
         chosen.append(known[fold(name)])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.errors import UsageError
-from clip_emotion.text import fold, has_hangul, nfc
+from clip_emotion.text import has_hangul, nfc
 from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
 from scoring.config import WeightsConfig
+from scoring.nearest import label_hint
 from scoring.similarity import NOTHING, TextEmbedder, unit
 
 FloatArray = NDArray[np.float64]
@@ -161,7 +161,7 @@ def _overrides(vocabulary: Vocabulary, given: Mapping[str, float]) -> dict[str, 
         label = vocabulary.match(name)
         if label is None:
             raise UsageError(
-                f"weights.overrides names '{name}', no label of '{vocabulary.name}'{_near(vocabulary, name)}."
+                f"weights.overrides names '{name}', no label of '{vocabulary.name}': {label_hint(vocabulary, name)}."
             )
         if label.key in overrides:
             raise UsageError(f"weights.overrides sets '{label.key}' twice, the second time as '{name}': keep one.")
@@ -169,12 +169,6 @@ def _overrides(vocabulary: Vocabulary, given: Mapping[str, float]) -> dict[str, 
             raise UsageError(f"weights.overrides sets '{name}' to {value}: a weight lies in [-1, 1].")
         overrides[label.key] = float(value)
     return overrides
-
-
-def _near(vocabulary: Vocabulary, name: str) -> str:
-    aliases = {fold(alias): alias for label in vocabulary.labels for alias in label.aliases()}
-    near = get_close_matches(fold(name), aliases, n=1, cutoff=0.4)
-    return f": perhaps '{aliases[near[0]]}'" if near else f": it has {', '.join(vocabulary.keys)}"
 
 
 def _source(embedder: str, anchors: Sequence[str], aversion: Sequence[str], overridden: Sequence[str]) -> str:

@@ -48,15 +48,14 @@ def evaluate_conversations(
 
     Every value has a 95 % bootstrap interval over dialogues. Tables that are missing are left out.
     """
-    from clip_emotion.config import load_config
-    from scoring.config import ScoreConfig
+    from scoring.config import load_settings
     from scoring.evaluating import evaluate_conversations as evaluate
     from scoring.evaluating import task_names
 
     if emotions not in ("text", "kobert"):
         raise UsageError(f"--emotions {emotions} judges no plain text: choose text or kobert.")
     chosen = task_names(only)
-    settings = load_config(ScoreConfig, config) if config is not None else ScoreConfig()
+    settings = load_settings(config)
     with progress_bar("texts judged") as advance:
         scores = _scores(emotions, Source(model, kobert, device), settings, advance)
         result = evaluate(data, scores, settings, chosen, limit)

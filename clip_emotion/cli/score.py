@@ -126,19 +126,16 @@ def _settle_output(chosen: str | None, path: Path | None, report: Path | None, *
 
 def _settings(path: Path | None, recency: str | None, half_life: str | None, embedder: str | None) -> ScoreConfig:
     """Read the configuration and put the command line's choices over it; raises UsageError for every fault."""
-    from clip_emotion.config import load_config
-    from scoring.config import ScoreConfig
+    from scoring.config import load_settings
 
-    config = ScoreConfig() if path is None else load_config(ScoreConfig, path)
+    config = load_settings(path, embedder)
     changes: dict[str, Any] = {} if recency is None else {"kind": recency}
     if half_life is not None:
         changes["half_life"], changes["unit"] = parse_half_life(half_life)
     config = config.model_copy(update={"recency": config.recency.model_copy(update=changes)})
     if half_life is not None and config.recency.kind != Recency.exponential.value:
         say(f"Note: --half-life counts only with --recency exponential, here it is {config.recency.kind}.")
-    if embedder is None:
-        return config
-    return config.model_copy(update={"weights": config.weights.model_copy(update={"embedder": embedder})})
+    return config
 
 
 def parse_half_life(text: str) -> tuple[float, str]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from clip_emotion.vocabulary import Vocabulary
-    from scoring.config import ScoreConfig
     from scoring.weights import AffectionWeights, Spread
 
 BAR = 10
@@ -48,27 +47,18 @@ def weights(
 ) -> None:
     """Show each label's weight in a turn's score: how near it lies to the anchors, from -1 (cold) to 1 (warm)."""
     from clip_emotion.vocabulary import Vocabulary
+    from scoring.config import load_settings
     from scoring.similarity import load_embedder
     from scoring.weights import affection_weights
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise UsageError(f"--figure draws a PNG: give it a name such as {figure.with_suffix('.png')}.")
-    settings = _settings(config, embedder)
+    settings = load_settings(config, embedder)
     vocabulary = Vocabulary.load(vocab or settings.vocabulary)
     found = affection_weights(vocabulary, load_embedder(settings.weights.embedder, device), settings.weights, lang)
     if figure is not None:
         _draw(found, vocabulary, figure)
     _PRINTERS[output](found, vocabulary, show)
-
-
-def _settings(config: Path | None, embedder: str | None) -> ScoreConfig:
-    from clip_emotion.config import load_config
-    from scoring.config import ScoreConfig
-
-    settings = load_config(ScoreConfig, config) if config is not None else ScoreConfig()
-    if embedder is None:
-        return settings
-    return settings.model_copy(update={"weights": settings.weights.model_copy(update={"embedder": embedder})})
 
 
 def _rows(found: AffectionWeights, vocabulary: Vocabulary) -> list[dict[str, object]]:
