@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ class TextScores:
 class Question:
     """The truth [N] about turns or conversations, and what each of several scores answers [N].
 
-    ``groups`` [N] are the dialogues that the rows belong to. ``level`` is ``turn`` or ``conversation``.
+    ``groups`` [N] are the dialogues that the rows belong to. ``level`` is ``turn`` or ``conversation``. ``unjudged``
+    counts the rows that are left out, because some answer says nothing of them.
     """
 
     about: str
@@ -71,6 +72,7 @@ class Question:
     truth: FloatArray
     answers: Mapping[str, FloatArray]
     groups: NDArray[np.intp]
+    unjudged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Finding:
-    """A question with the answers measured; ``rows`` in ``groups`` dialogues, ``chance`` is a random answer's value."""
+    """A question with the answers measured; ``rows`` in ``groups`` dialogues, ``chance`` is a random answer's value.
+
+    ``unjudged`` rows more are left out, because nothing can be said of them.
+    """
 
     task: str
     about: str
@@ -94,6 +99,7 @@ class Finding:
     groups: int
     chance: float
     answers: Mapping[str, Measured]
+    unjudged: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,8 +236,10 @@ def evaluate_conversations(
     """Evaluate those of the named ``TASKS`` whose tables lie in ``data``.
 
     ``limit`` draws so many dialogues or rows of each table, seeded as the bootstrap is. Raises DataError where no table
-    is there or one is not as published.
+    is there or one is not as published, UsageError for a half-life in minutes.
     """
+    if config.recency.unit == "minutes":
+        raise UsageError("The judged dialogues carry no times: give recency.half_life in turns.")
     wanted = {name: TASKS[name] for name in tasks}
     findings: list[Finding] = []
     with open_source(data) as source:
@@ -250,7 +258,7 @@ def evaluate_conversations(
         scores.weights_from,
         config.recency.half_life,
         config.bootstrap.resamples,
-        (*job.tables.notices, *job.notices),
+        (*job.tables.notices, *job.notices, *map(_left_out, filter(lambda found: found.unjudged, findings))),
     )
 
 
@@ -265,6 +273,11 @@ def task_names(listed: str | None) -> tuple[str, ...]:
     return names
 
 
+def _left_out(finding: Finding) -> str:
+    total = finding.rows + finding.unjudged
+    return f"{finding.task}, {finding.about}: nothing can be said of {finding.unjudged} of {total} rows, left out."
+
+
 def _measure(task: str, question: Question, config: BootstrapConfig) -> Finding:
     metric = METRICS[question.metric]
     measured = {
@@ -276,7 +289,9 @@ def _measure(task: str, question: Question, config: BootstrapConfig) -> Finding:
     }
     groups = len(np.unique(question.groups))
     rows = len(question.truth)
-    return Finding(task, question.about, question.level, question.metric, rows, groups, metric.chance, measured)
+    return Finding(
+        task, question.about, question.level, question.metric, rows, groups, metric.chance, measured, question.unjudged
+    )
 
 
 def _turn_question(
@@ -318,9 +333,9 @@ def _known_rows(question: Question) -> Question:
     """Leave out the rows that some answer says nothing of, so that all answers are measured on the same rows."""
     known = ~np.isnan(np.stack(list(question.answers.values()))).any(axis=0)
     answers = {name: answer[known] for name, answer in question.answers.items()}
-    return Question(
-        question.about, question.level, question.metric, question.truth[known], answers, question.groups[known]
-    )
+    unjudged = int((~known).sum())
+    truth, groups = question.truth[known], question.groups[known]
+    return replace(question, truth=truth, answers=answers, groups=groups, unjudged=unjudged)
 
 
 def _lengths(texts: Sequence[str]) -> FloatArray:

@@ -262,7 +262,15 @@ def test_what_cannot_be_judged_is_left_out_of_every_answer(tmp_path: Path) -> No
     rows = [("I am warm", "", 2), ("a cold", "", 1), ("...", "", 1), ("?", "", 2)]
     table(tmp_path / "chatbot.tsv", ("question", "answer", "label"), rows)
     result = evaluate_conversations(tmp_path, fake_scores()[0], QUICK, ["chatbot"])
-    assert result.findings[0].rows == 2
+    assert (result.findings[0].rows, result.findings[0].unjudged) == (2, 2)
+    told = "chatbot, love against break-up, question: nothing can be said of 2 of 4 rows, left out."
+    assert told in result.notices
+
+
+def test_a_half_life_in_minutes_is_refused_before_any_work(tmp_path: Path) -> None:
+    timed = QUICK.model_copy(update={"recency": RecencyConfig(unit="minutes")})
+    with pytest.raises(UsageError, match="half_life in turns"):
+        evaluate_conversations(tmp_path / "nowhere", fake_scores()[0], timed, ["chatbot"])
 
 
 def test_missing_tables_leave_their_task_out(tmp_path: Path) -> None:
