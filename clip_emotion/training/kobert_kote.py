@@ -28,6 +28,7 @@ from clip_emotion.models.kobert_emotion import (
     token_ids,
 )
 from clip_emotion.runtime import resolve_device
+from clip_emotion.text import fold
 from clip_emotion.training.corpora import TextRows, load_kote, load_labelled
 from clip_emotion.training.fit import FitConfig, RunResult
 from clip_emotion.training.sources import RawSource
@@ -199,10 +200,10 @@ def load_splits(config: KoteConfig) -> KoteSplits:
     """Read KOTE's rows; raises DataError where a table is missing, in no known layout or too short to keep rows out."""
     first, *more = config.raw()
     training, tuning, validation = load_kote(first, config.kote_validation, config.kote_tuning)
-    kept_out = {*tuning.texts, *validation.texts}
+    kept_out = {fold(text) for text in (*tuning.texts, *validation.texts)}
     parts = [training, *map(load_labelled, more)]
     texts = [text for part in parts for text in part.texts]
-    kept = [row for row, text in enumerate(texts) if text not in kept_out]
+    kept = [row for row, text in enumerate(texts) if fold(text) not in kept_out]
     rows = TextRows(tuple(texts[row] for row in kept), torch.cat([part.targets for part in parts])[kept])
     return KoteSplits(rows, tuning, validation)
 
