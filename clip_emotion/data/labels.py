@@ -112,7 +112,7 @@ def _report(
         )
         for at, row in zip(ranked, kept[ranked], strict=True)
     ]
-    left = Counter(rows.names[label] for label in np.delete(rows.labels, kept))
+    left = Counter(rows.names[label] for label in np.delete(rows.labels, kept).tolist())
     return LabelReport(checked=len(kept), issues=issues, unchecked=dict(left))
 
 
