@@ -51,7 +51,8 @@ def _share(text: str) -> tuple[str, int]:
 
 
 def _tell(card: MergedCard, to: Path) -> None:
-    say(f"Merged {len(card.sources)} set(s): " + ", ".join(f"{split} {count:,}" for split, count in card.rows.items()) + ".")
+    rows = ", ".join(f"{split} {count:,}" for split, count in card.rows.items())
+    say(f"Merged {len(card.sources)} set(s): {rows}.")
     for source, splits in card.counts.items():
         kept = ", ".join(f"{split} {sum(counts.values()):,}" for split, counts in splits.items())
         say(f"  {source}: {kept}.{_dropped(card.dropped[source])}")
