@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,7 +12,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from clip_emotion.evaluation.plots import BLUE, GREY, figure_style
-from tuning.importance import Importance
 from tuning.journal import Record
 from tuning.report import shown
 from tuning.settings import SearchConfig
@@ -86,16 +85,16 @@ def _between(axis: Axis) -> list[float]:
     return [float(f"{fine[int(np.abs(positions - at).argmin())]:.2g}") for at in grid]
 
 
-def importance_figure(found: Importance, metric: str, trials: int) -> Figure:
+def importance_figure(found: Mapping[str, float], metric: str, trials: int) -> Figure:
     """Draw how much each axis mattered for the metric, the most important on top."""
-    names, shares = list(found.shares), list(found.shares.values())
+    names, shares = list(found), list(found.values())
     with figure_style():
         figure = Figure(figsize=(7.0, 1.4 + 0.42 * len(names)), layout="constrained")
         axes = figure.subplots()
         bars = axes.barh(names, shares, color=BLUE, height=0.65)
         axes.bar_label(bars, fmt=lambda share: f"{100 * share:.0f} %", padding=3, fontsize=9)
         axes.invert_yaxis()
-        axes.set(xlim=(0, max(shares) * 1.15), xlabel=f"share ({found.method}, {trials} trials)")
+        axes.set(xlim=(0, max(shares) * 1.15), xlabel=f"share (permutation importance, {trials} trials)")
         axes.set_title(f"What mattered for {metric}")
         axes.spines[["top", "right"]].set_visible(False)
     return figure

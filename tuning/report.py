@@ -15,7 +15,6 @@ import yaml
 
 from clip_emotion.config import apply_override
 from tuning.comparison import Comparison
-from tuning.importance import Importance
 from tuning.journal import Record
 from tuning.objective import as_overrides
 from tuning.settings import SearchConfig
@@ -61,7 +60,7 @@ def trials_csv(config: SearchConfig, records: Sequence[Record]) -> str:
 
 
 def summary_json(
-    best: Record, defaults: Values, comparison: Comparison | None, verdict: str, important: Importance | None
+    best: Record, defaults: Values, comparison: Comparison | None, verdict: str, important: Mapping[str, float]
 ) -> str:
     """Return what the search found, as JSON."""
     found = {
@@ -69,7 +68,7 @@ def summary_json(
         "default": defaults,
         "comparison": asdict(comparison) if comparison else None,
         "verdict": verdict,
-        "importance": asdict(important) if important else None,
+        "importance": important,
     }
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 

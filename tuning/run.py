@@ -17,7 +17,7 @@ from clip_emotion.training.checking import check
 from clip_emotion.training.stages import read_stage
 from tuning.comparison import Comparison, compare
 from tuning.figures import importance_figure, parallel_figure
-from tuning.importance import Importance, importance
+from tuning.importance import importance
 from tuning.journal import Journal, Record, Tell, best_of, overrides_of
 from tuning.objective import Objective, as_overrides, run_trial
 from tuning.plan import Engine, Plan
@@ -41,7 +41,7 @@ class SearchResult:
     finals: tuple[Record, ...]
     comparison: Comparison | None
     verdict: str
-    importance: Importance | None
+    importance: dict[str, float]
 
 
 def tune(config: SearchConfig, tell: Tell, resume: bool = False, objective: Objective = run_trial) -> SearchResult:
@@ -124,7 +124,7 @@ def _ended_records(plan: Plan, count: int) -> list[Record]:
     return records
 
 
-def _draw(config: SearchConfig, records: Sequence[Record], best: Record, important: Importance | None) -> None:
+def _draw(config: SearchConfig, records: Sequence[Record], best: Record, important: dict[str, float]) -> None:
     write_atomic(config.out / PARALLEL, figure_png(parallel_figure(config, records, best)))
     if important:
         figure = importance_figure(important, config.metric, len(records))

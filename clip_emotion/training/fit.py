@@ -127,7 +127,7 @@ def _train(run: Run, curves: Curves, report: Report, interrupted: Callable[[], b
             better = run.judge()
             curves.validated(_line(run), run.figures, run.best_step)
         last, stop = run.finished, interrupted()
-        told = last or run.step % config.log_every == 0
+        told = fresh or last or run.step % config.log_every == 0
         progress = _progress(run, (run.step - first) / max(time.monotonic() - started, 1e-9), fresh)
         if told:
             curves.scalars(run.step, _scalars(run, progress))
