@@ -276,7 +276,7 @@ def test_loss_of_a_step_follows_from_seed_and_step(world: Path, splits: PictureS
 def test_contrast_against_a_plain_loop(world: Path, splits: PictureSplits) -> None:
     objective = opened(world, splits, languages=["en"], losses={"contrast": 1.0, "label_smoothing": 0.0})
     model = objective.model.eval()
-    found = float(objective.loss(5, 0.0))
+    found = float(objective.loss(5, 0.0).detach())
     batch = objective.batches.get(5)
     images = model.embed_images(model.backbone.normalise(batch.pixels))
     texts = model.embed_texts(objective.words.draw("en", random.Random("0:5"), 0.5))

@@ -107,8 +107,8 @@ def test_steps_progress_reports_and_metrics(tmp_path: Path) -> None:
     objective, told = Lines(), []
     result = fit(objective, settings(steps=10), tmp_path, told.append)
     assert objective.seen == [(step, step / 10) for step in range(10)]
-    assert [progress.step for progress in told] == [4, 8, 10]
-    assert [progress.figures is not None for progress in told] == [False, False, True]
+    assert [progress.step for progress in told] == [3, 4, 6, 8, 9, 10]  # every fourth step, and every validation
+    assert [progress.figures is not None for progress in told] == [True, False, True, False, True, True]
     assert all(progress.steps == 10 and progress.rate > 0 for progress in told)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [3, 6, 9, 10]
