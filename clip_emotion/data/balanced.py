@@ -100,6 +100,11 @@ class BatchSampler:
         first = step * self.batch_size
         return [self._row(first + slot) for slot in self.mine]
 
+    def whole(self, step: int) -> list[int]:
+        """Return the rows of a step, those of all processes in the order of their ranks."""
+        first = step * self.batch_size
+        return [self._row(first + slot) for slot in range(self.batch_size)]
+
     def _row(self, slot: int) -> int:
         turn, at = divmod(slot, len(self._groups))
         draw, part = divmod(turn, len(self._groups[at]))

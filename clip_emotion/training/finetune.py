@@ -44,6 +44,8 @@ from clip_emotion.training.losses import (
     multi_positive_contrast,
     supervised_contrast,
 )
+from clip_emotion.training.team import ALONE, Team
+from clip_emotion.training.whole_norm import share_batch_norm
 from clip_emotion.vocabulary import Vocabulary
 
 VOCABULARY_FILE = "vocabulary.yaml"
@@ -60,25 +62,35 @@ class FinetuneObjective:
     """Pictures against prompts of their classes, as ``LossConfig`` weighs the parts.
 
     A step's pictures and prompts follow from the seed and the step alone. While nothing of the text side is trained its
-    embeddings are made once. Close it, to end the threads that make batches ahead.
+    embeddings are made once. Of a team each member embeds its share of a step's pictures, and all compute the loss of
+    the whole; the first alone can validate. Close it, to end the threads that make batches ahead.
     """
 
-    def __init__(self, config: FinetuneConfig, model: EmotionClip, splits: PictureSplits, words: ClassWords) -> None:
-        self.config, self.model, self.splits, self.words = config, model, splits, words
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        model: EmotionClip,
+        splits: PictureSplits,
+        words: ClassWords,
+        team: Team = ALONE,
+    ) -> None:
+        self.config, self.model, self.splits, self.words, self.team = config, model, splits, words, team
         self.vocabulary = words.vocabulary
-        self.batches = _batches(config, splits, model)
+        self.batches = _batches(config, splits, model, team)
         self.sampler = self.batches.sampler
         self.prefetcher: Prefetcher[Batch] = Prefetcher(self.batches.get, workers=config.workers)
         self.validation = {
-            name: (_pictures(rows, model, config), row_labels(rows)) for name, rows in _checked(config, splits)
+            name: (_pictures(rows, model, config), row_labels(rows))
+            for name, rows in (_checked(config, splits) if team.first else [])
         }
         labels = row_labels(splits.training)
         counts = torch.bincount(labels, minlength=len(self.vocabulary))
         self.class_weights = class_weights(counts, config.losses.class_weights, config.losses.beta)
-        self.keeper = Keeper(config, model) if config.keep.words or config.keep.pictures else None
+        self.keeper = Keeper(config, model, team) if config.keep.words or config.keep.pictures else None
         self.batch_accuracy: float | None = None
         self._cache: TextCache | None = None
         self._open(model)
+        share_batch_norm(model, team)
 
     def _open(self, model: EmotionClip) -> None:
         """Make trainable what is ever trained, and note which of it is trained from the start."""
@@ -111,15 +123,17 @@ class FinetuneObjective:
     def loss(self, step: int, progress: float) -> Tensor:
         """Embed the step's pictures and prompts, and add up the parts of the loss."""
         batch = self.prefetcher.get(step).to(self.model.device)
-        targets = self.splits.targets[self.sampler.batch(step)].to(self.model.device)
+        rows = self.sampler.whole(step)
+        targets = self.splits.targets[rows].to(self.model.device)
+        labels = self.batches.labels[rows].to(self.model.device)
         pixels = self.model.backbone.normalise(batch.pixels)
-        images = self.model.embed_images(pixels)
+        images = self.team.gather(self.model.embed_images(pixels))
         rng = random.Random(f"{self.config.seed}:{step}")
         losses = self.config.losses
         makers: dict[str, Callable[[], Tensor]] = {
             "contrast": lambda: self._contrast(images, targets, rng),
-            "classify": lambda: self._classify(images, batch.labels),
-            "supcon": lambda: supervised_contrast(images, batch.labels, losses.temperature),
+            "classify": lambda: self._classify(images, labels),
+            "supcon": lambda: supervised_contrast(images, labels, losses.temperature),
         }
         total = combined({name: makers[name]() for name in losses.weights()}, losses)
         if self.keeper is None:
@@ -192,12 +206,12 @@ def _smoothed(targets: Tensor, smoothing: float) -> Tensor:
     return targets * (1 - smoothing) + smoothing * there / there.sum()
 
 
-def _batches(config: FinetuneConfig, splits: PictureSplits, model: EmotionClip) -> PictureBatches:
+def _batches(config: FinetuneConfig, splits: PictureSplits, model: EmotionClip, team: Team) -> PictureBatches:
     rows = splits.training
     device = model.device if model.device.type == "cuda" else None
     return PictureBatches(
         rows,
-        make_sampler(config, rows["label"], rows["source"]),
+        make_sampler(config, rows["label"], rows["source"], team),
         model.backbone.image_size,
         config.transform,
         seed=config.seed,
@@ -229,18 +243,18 @@ def _frozen_names(model: EmotionClip, side: str) -> set[str]:
     return own | {f"backbone.{name}" for group in groups for name in group}
 
 
-def prepare_finetune(config: FinetuneConfig, source: str) -> FinetuneObjective:
-    """Open model, pictures and words as a configuration says.
+def prepare_finetune(config: FinetuneConfig, source: str, team: Team = ALONE) -> FinetuneObjective:
+    """Open model, pictures and words as a configuration says; of a team the first member prepares the pictures.
 
     Raises UsageError for settings that do not fit together, DataError and ModelError where data or weights are missing.
     """
     vocabulary = Vocabulary.load(config.vocabulary)
-    splits = load_pictures(config.data, vocabulary, config.seed)
-    return objective_of(config, splits, vocabulary, source)
+    splits = team.first_then_rest(lambda: load_pictures(config.data, vocabulary, config.seed))
+    return objective_of(config, splits, vocabulary, source, team)
 
 
 def objective_of(
-    config: FinetuneConfig, splits: PictureSplits, vocabulary: Vocabulary, source: str
+    config: FinetuneConfig, splits: PictureSplits, vocabulary: Vocabulary, source: str, team: Team = ALONE
 ) -> FinetuneObjective:
     """Open the model and gather the words for pictures that are there already; raises as ``prepare_finetune`` does."""
     words = class_words(config, vocabulary)
@@ -253,7 +267,7 @@ def objective_of(
         words = ClassWords(chosen, words.bank, words.languages)
     if model.classifier is not None:
         model.start_classifier(class_prototypes(model, words.vocabulary, config.languages[0]))
-    return FinetuneObjective(config, model, splits, words)
+    return FinetuneObjective(config, model, splits, words, team)
 
 
 def open_model(config: FinetuneConfig, vocabulary: Vocabulary, source: str) -> EmotionClip:
@@ -288,15 +302,21 @@ def run_settings(config: FinetuneConfig, objective: FinetuneObjective) -> dict[s
     }
 
 
-def train_emotion_clip(values: dict[str, Any], source: str, report: Report, resume: bool) -> dict[str, float]:
-    """Fine-tune a model; ``out`` receives a checkpoint that ``--model`` takes, beside the run's own files."""
+def train_emotion_clip(
+    values: dict[str, Any], source: str, report: Report, resume: bool, team: Team = ALONE
+) -> dict[str, float]:
+    """Fine-tune a model; ``out`` receives a checkpoint that ``--model`` takes, beside the run's own files.
+
+    Every member of a team calls this, and the first writes.
+    """
     config = validate(FinetuneConfig, values, source)
-    objective = prepare_finetune(config, source)
+    objective = prepare_finetune(config, source, team)
     try:
-        result = fit(objective, config.fit, config.out, report, resume, run_settings(config, objective))
+        result = fit(objective, config.fit, config.out, report, resume, run_settings(config, objective), team)
     finally:
         objective.close()
-    finish(objective, result, config.out)
+    if team.first:
+        finish(objective, result, config.out)
     return result.figures
 
 

@@ -12,13 +12,14 @@ from clip_emotion.models.emotion_clip import EmotionClip
 from clip_emotion.training.finetune_config import FinetuneConfig
 from clip_emotion.training.finetune_text import embed_all, kept_words
 from clip_emotion.training.losses import soft_cross_entropy
+from clip_emotion.training.team import ALONE, Team
 
 
 class Keeper:
     """The base of a run, and the words that it is asked about: none that is to stay unseen."""
 
-    def __init__(self, config: FinetuneConfig, model: EmotionClip) -> None:
-        self.config = config.keep
+    def __init__(self, config: FinetuneConfig, model: EmotionClip, team: Team = ALONE) -> None:
+        self.config, self.team = config.keep, team
         self.words = kept_words(config.unseen)
         self.embeddings = embed_all(model.eval(), self.words)
         self.base = copy.deepcopy(model).requires_grad_(False).eval() if config.keep.pictures else None
@@ -26,7 +27,8 @@ class Keeper:
     def loss(self, model: EmotionClip, pixels: Tensor, images: Tensor, rng: random.Random) -> Tensor:
         """Return how far the model has moved from its base.
 
-        ``pixels`` [N, 3, H, W] are the step's pictures and ``images`` [N, D] their embeddings by the model.
+        ``pixels`` [N, 3, H, W] are the step's pictures and ``images`` [N, D] their embeddings by the model; in a team
+        ``pixels`` are this member's share of them.
         """
         total = images.new_zeros(())
         if self.config.words and not model.text_frozen:
@@ -42,7 +44,7 @@ class Keeper:
 
     def _pictures(self, base: EmotionClip, pixels: Tensor, images: Tensor) -> Tensor:
         with torch.no_grad():
-            before = base.embed_images(pixels)
+            before = self.team.gather(base.embed_images(pixels))
         with torch.autocast(images.device.type, enabled=False):
             scale = base.logit_scale
             wanted = (scale * before @ self.embeddings.T).softmax(dim=1)

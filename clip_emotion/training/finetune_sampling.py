@@ -7,15 +7,29 @@ from collections.abc import Sequence
 
 from clip_emotion.data.balanced import BalancedBatchSampler, BatchSampler, ShuffledBatchSampler
 from clip_emotion.training.finetune_config import FinetuneConfig
+from clip_emotion.training.team import ALONE, Team
 
 
-def make_sampler(config: FinetuneConfig, labels: Sequence[int], sources: Sequence[str]) -> BatchSampler:
-    """Return the sampler that a configuration asks for; raises UsageError where the batch does not fit the pictures."""
+def make_sampler(
+    config: FinetuneConfig, labels: Sequence[int], sources: Sequence[str], team: Team = ALONE
+) -> BatchSampler:
+    """Return the sampler that a configuration asks for, with this member's share of every batch of a team.
+
+    Raises UsageError where the batch does not fit the pictures, or the team.
+    """
     if config.sampler == "shuffled":
-        return ShuffledBatchSampler(labels, config.batch, seed=config.seed)
+        return ShuffledBatchSampler(labels, config.batch, seed=config.seed, replicas=team.size, rank=team.rank)
     groups = with_rare_joined(labels, config.batch)
     parts = parts_of(groups, sources, config.batch) if config.by_source else None
-    return BalancedBatchSampler(groups, config.batch, sources=parts, by_source=config.by_source, seed=config.seed)
+    return BalancedBatchSampler(
+        groups,
+        config.batch,
+        sources=parts,
+        by_source=config.by_source,
+        seed=config.seed,
+        replicas=team.size,
+        rank=team.rank,
+    )
 
 
 def with_rare_joined(labels: Sequence[int], batch: int) -> list[int]:

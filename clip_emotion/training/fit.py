@@ -30,6 +30,7 @@ from clip_emotion.training.objective import (
 )
 from clip_emotion.training.optim import RATE, make_optimizer, schedule
 from clip_emotion.training.run import Run
+from clip_emotion.training.team import ALONE, Team
 
 __all__ = [
     "METRICS",
@@ -61,6 +62,7 @@ def fit(
     report: Report,
     resume: bool = False,
     settings: Settings | None = None,
+    team: Team = ALONE,
 ) -> RunResult:
     """Train an objective; writes ``checkpoint.pt`` and ``metrics.jsonl`` into the folder as it goes.
 
@@ -68,21 +70,24 @@ def fit(
     what is validated and returned. ``resume`` goes on from the folder's checkpoint, which must be of the same
     ``config`` and ``settings`` (all else that the objective was made with, as JSON has it); of a finished run it
     returns what is stored. Ctrl-C lets the step end, saves the checkpoint and raises KeyboardInterrupt; a second one
-    stops at once, with the last checkpoint as it was. Raises UsageError when ``resume`` finds a checkpoint of other
+    stops at once, with the last checkpoint as it was. Of a ``team`` every member calls this; the first alone averages,
+    validates, writes and returns the averaged model. Raises UsageError when ``resume`` finds a checkpoint of other
     settings or validation lacks the figure to stop by, ModelError when the checkpoint is broken or the loss is no
     longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(objective, config, folder, dict(settings or {}))
-    if resume and run.path.is_file():
+    run = Run(objective, config, folder, dict(settings or {}), team)
+    if resume and team.told(run.path.is_file):
         run.load()
-    curves = Curves(folder, config, run.step)
+    team.align(objective.model)
+    curves = Curves(folder, config, run.step) if team.first else None
     try:
         with hold_interrupt() as interrupted:
-            _train(run, curves, report, interrupted)
+            _train(run, curves, report, lambda: team.stops(interrupted()))
     finally:
-        curves.close()
-    if interrupted():
+        if curves is not None:
+            curves.close()
+    if team.stops(interrupted()):
         raise KeyboardInterrupt
     if config.keep == "best" and run.best_step is not None:
         run.recall_best()
@@ -113,7 +118,7 @@ def hold_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _train(run: Run, curves: Curves, report: Report, interrupted: Callable[[], bool]) -> None:
+def _train(run: Run, curves: Curves | None, report: Report, interrupted: Callable[[], bool]) -> None:
     config, began = run.config, time.monotonic() - run.seconds
     first, started = run.step, time.monotonic()
     while not run.finished:
@@ -123,13 +128,14 @@ def _train(run: Run, curves: Curves, report: Report, interrupted: Callable[[], b
         run.seconds = time.monotonic() - began
         fresh, better = run.step == config.steps or run.step % config.evaluate_every == 0, False
         if fresh:
-            run.figures = run.objective.validate(run.average.eval())
+            run.figures = run.team.told(lambda: run.objective.validate(run.average.eval()))
             better = run.judge()
-            curves.validated(_line(run), run.figures, run.best_step)
+            if curves is not None:
+                curves.validated(_line(run), run.figures, run.best_step)
         last, stop = run.finished, interrupted()
         told = fresh or last or run.step % config.log_every == 0
         progress = _progress(run, (run.step - first) / max(time.monotonic() - started, 1e-9), fresh)
-        if told:
+        if told and curves is not None:
             curves.scalars(run.step, _scalars(run, progress))
         if last or stop or better or run.step % config.save_every == 0:
             run.save()
@@ -181,13 +187,15 @@ def _one_step(run: Run) -> tuple[float, float]:
     model.train()
     batches = range(run.step * config.accumulate, (run.step + 1) * config.accumulate)
     losses, accuracies = zip(*[_one_batch(run, batch) for batch in batches], strict=True)
+    run.team.average_gradients(model.parameters())
     if config.clip_norm:
         run.scaler.unscale_(run.optimizer)
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
     run.scaler.step(run.optimizer)
     run.scaler.update()
     run.optimizer.zero_grad(set_to_none=True)
-    _average(run)
+    if run.team.first:
+        _average(run)
     value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
         raise ModelError(f"The loss is {value} at step {run.step}: lower fit.learning_rate.")
@@ -198,7 +206,7 @@ def _one_batch(run: Run, batch: int) -> tuple[torch.Tensor, float]:
     """Add a batch's share to the gradients."""
     objective, config = run.objective, run.config
     # Dropout draws from the global generator: seeded by the step, so that a resumed run repeats an unbroken one.
-    torch.manual_seed(config.seed * 1_000_003 + batch)
+    torch.manual_seed(config.seed * 1_000_003 + batch + run.team.seed)
     dtype = PRECISIONS.get(config.precision)
     with torch.autocast(run.device, dtype, enabled=dtype is not None):
         loss = objective.loss(batch, run.step / config.steps)

@@ -17,17 +17,22 @@ from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.training.fit_config import FitConfig
 from clip_emotion.training.objective import Objective, RatedObjective, Settings
 from clip_emotion.training.optim import make_optimizer, schedule
+from clip_emotion.training.team import ALONE, Team
 
 
 class Run:
     """The state of a run on disk and in memory.
 
     ``checkpoint.pt`` is the last state and holds tensors and numbers only; ``best.safetensors`` is the averaged model
-    of the best validation, with its step and figures in the file's own header.
+    of the best validation, with its step and figures in the file's own header. Of a team the first member alone reads
+    and writes them.
     """
 
-    def __init__(self, objective: Objective, config: FitConfig, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, objective: Objective, config: FitConfig, folder: Path, settings: Settings, team: Team = ALONE
+    ) -> None:
         self.objective, self.config, self.folder, self.settings = objective, config, folder, settings
+        self.team = team
         rate = objective.rate if isinstance(objective, RatedObjective) else None
         self.optimizer = make_optimizer(objective.model, config, rate)
         self.device = next(objective.model.parameters()).device.type
@@ -79,6 +84,8 @@ class Run:
             self.waited += 1
             return False
         self.best, self.best_step, self.waited = self.figures[stop.metric], self.step, 0
+        if not self.team.first:
+            return True
         header = {"step": str(self.step), "figures": json.dumps(self.figures)}
         temporary = self.best_path.with_suffix(".tmp")
         save_model(self.average, str(temporary), header)
@@ -86,19 +93,27 @@ class Run:
         return True
 
     def recall_best(self) -> None:
-        """Put the best model and its figures in the place of the last; raises ModelError where its file is broken."""
+        """Put the best model and its figures in the place of the last; raises ModelError where its file is broken.
+
+        Of a team only the first member has the averaged model, and so the best one.
+        """
+        self.figures = self.team.told(self._best_from_disk)
+
+    def _best_from_disk(self) -> dict[str, float]:
         try:
             with safe_open(str(self.best_path), "pt") as file:
-                figures = json.loads(file.metadata()["figures"])
+                figures: dict[str, float] = json.loads(file.metadata()["figures"])
             load_model(self.average, str(self.best_path))
         except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"The best model {self.best_path} cannot be read: train again, or use fit.keep=last."
             ) from error
-        self.figures = figures
+        return figures
 
     def save(self) -> None:
-        """Write the checkpoint atomically."""
+        """Write the checkpoint atomically; only the first member of a team does."""
+        if not self.team.first:
+            return
         state = {
             "model": self.objective.model.state_dict(),
             "average": self.average.state_dict(),
@@ -120,7 +135,7 @@ class Run:
     def load(self) -> None:
         """Go on from the checkpoint; raises ModelError when it is broken, UsageError when it is of other settings."""
         try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = self.team.told(self._state_on_disk)
             written = state["config"], state.get("settings", self.settings)
             self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
             self.smooth, self.accuracy = state.get("loss", math.nan), state.get("accuracy", math.nan)
@@ -138,6 +153,10 @@ class Run:
             self.scaler.load_state_dict(state.get("scaler", self.scaler.state_dict()))
         except (RuntimeError, ValueError) as error:
             raise other from error
+
+    def _state_on_disk(self) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        return state
 
     def _is_of(self, config: object, settings: object) -> bool:
         try:
