@@ -13,6 +13,7 @@ from clip_emotion.config import Config
 from clip_emotion.errors import MissingExtraError, UsageError
 
 ADAPTER = "default"
+PROJECTION = "text_projection"
 _ADAPTED = re.compile(r"\.lora_[AB]\.[^.]+\.weight$")
 
 
@@ -21,7 +22,7 @@ class LoraSettings(Config):
 
     All are the linear and convolutional layers that come after a tower's first embedding, save those inside PyTorch's
     own multi-head attention and open_clip's attention pooling, which read the weights themselves and would pass an
-    adapter by.
+    adapter by, and the text projection of open_clip's own towers, which may be no layer of another kind.
     """
 
     rank: int = Field(default=8, ge=1)
@@ -68,6 +69,8 @@ def adaptable_layers(backbone: nn.Module) -> list[str]:
         if _reads_weights_itself(parent):
             continue
         for name, layer in parent.named_children():
+            if name == PROJECTION and _asks_for_a_linear_projection(parent):
+                continue
             if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1):
                 found.append(f"{parent_name}.{name}" if parent_name else name)
     return found
@@ -78,6 +81,14 @@ def _reads_weights_itself(module: nn.Module) -> bool:
 
     # timm's attention with separate biases hands the weights of its linear layer to a function as well.
     return isinstance(module, (nn.MultiheadAttention, AttentionPool2d)) or getattr(module, "q_bias", None) is not None
+
+
+def _asks_for_a_linear_projection(module: nn.Module) -> bool:
+    from open_clip import CLIP
+    from open_clip.transformer import TextTransformer
+
+    # They multiply by the projection itself where it is no nn.Linear, and a layer with an adapter is none.
+    return isinstance(module, (CLIP, TextTransformer))
 
 
 def plain_name(name: str) -> str:
