@@ -6,10 +6,9 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from clip_emotion.errors import DataError
 from clip_emotion.files import write_atomic
@@ -26,8 +25,8 @@ History = tuple[tuple[int, float], ...]
 class Record:
     """A trial as far as it has come.
 
-    ``values`` are those of the axes, ``overrides`` all that is set over the base configuration. ``value`` is the last
-    figure named by the search's metric, None before the first.
+    ``values`` are those of the axes by their names, ``overrides`` all settings over the base configuration. ``value`` is
+    the last figure named by the search's metric, None before the first.
     """
 
     name: str
@@ -143,8 +142,3 @@ def best_of(records: Sequence[Record], sign: int) -> Record | None:
     """Return the best trial among those that ran to their end, None where none did."""
     done = [record for record in records if record.status == "done" and record.value is not None]
     return max(done, key=lambda record: sign * (record.value or 0.0), default=None)
-
-
-def overrides_of(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
-    """Return all that a trial sets over the base configuration; an axis wins over a setting of the same key."""
-    return {**settings, **values}

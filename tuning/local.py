@@ -23,9 +23,11 @@ class LocalEngine:
                 return is_left_behind(history, others, config.scheduler, config.sign)
 
             plan.tell(record)
-            plan.tell(carry_out(journal, record, config.base, plan.objective, stop))
+            plan.over(journal, carry_out(journal, record, config.base, plan.objective, stop))
 
     def run(self, plan: Plan, journal: Journal, records: Sequence[Record]) -> None:
         """Run other trials of the plan's configuration to their end, none stopped early."""
         for record in records:
-            plan.tell(carry_out(journal, record, plan.config.base, plan.objective, lambda history: False))
+            if not record.ended:
+                plan.tell(record)
+                plan.over(journal, carry_out(journal, record, plan.config.base, plan.objective, lambda history: False))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tuning.journal import Journal, Record, Tell, overrides_of
+from tuning.journal import Journal, Record, Tell
 from tuning.objective import Objective
 from tuning.searchers import propose
 from tuning.settings import SearchConfig
+from tuning.space import Values, settings_at
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Plan:
         names = (trial_name(number) for number in range(1, self.config.trials + 1))
         return [name for name in names if name not in ended]
 
+    def over(self, journal: Journal, record: Record) -> None:
+        """Delete the weights of a trial that has ended, unless they are to be kept, and tell of its end."""
+        if not self.config.keep_weights:
+            journal.tidy([record.name])
+        self.tell(record)
+
 
 class Engine(Protocol):
     """What runs trials."""
@@ -48,10 +55,15 @@ def trial_name(number: int) -> str:
     return f"{number:04}"
 
 
+def overrides_of(config: SearchConfig, values: Values) -> Values:
+    """Return all that a trial sets over the base configuration; an axis wins over a setting of the same key."""
+    return {**config.settings, **settings_at(config.space, values)}
+
+
 def begin(plan: Plan, name: str) -> Record:
     """Give a trial its values and keep them, so that it runs with the same ones if it is cut off."""
     known = plan.journal.read(name)
     if known:
         return known
     values = propose(plan.config, int(name), plan.journal.records())
-    return plan.journal.write(Record(name, values, overrides_of(plan.config.settings, values)))
+    return plan.journal.write(Record(name, values, overrides_of(plan.config, values)))

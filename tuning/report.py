@@ -18,7 +18,7 @@ from tuning.comparison import Comparison
 from tuning.journal import Record
 from tuning.objective import as_overrides
 from tuning.settings import SearchConfig
-from tuning.space import Values
+from tuning.space import Values, settings_at
 
 BEST, TRIALS, SUMMARY = "best.yaml", "trials.csv", "summary.json"
 PARALLEL, IMPORTANCE = "parallel.png", "importance.png"
@@ -30,7 +30,7 @@ def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: Record) -> st
     The trials' own ``settings`` are no part of it.
     """
     values = json.loads(json.dumps(base, default=str))
-    for line in as_overrides({**best.values, "out": str(config.out / "best")}):
+    for line in as_overrides({**settings_at(config.space, best.values), "out": str(config.out / "best")}):
         apply_override(values, line)
     origin = f"{config.base} with the values of trial {int(best.name)} of {config.trials}"
     lines = [

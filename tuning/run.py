@@ -18,12 +18,12 @@ from clip_emotion.training.stages import read_stage
 from tuning.comparison import Comparison, compare
 from tuning.figures import importance_figure, parallel_figure
 from tuning.importance import importance
-from tuning.journal import Journal, Record, Tell, best_of, overrides_of
+from tuning.journal import Journal, Record, Tell, best_of
 from tuning.objective import Objective, as_overrides, run_trial
-from tuning.plan import Engine, Plan
+from tuning.plan import Engine, Plan, overrides_of
 from tuning.report import BEST, IMPORTANCE, PARALLEL, SUMMARY, TRIALS, best_yaml, summary_json, trials_csv
 from tuning.settings import SearchConfig
-from tuning.space import Values, corners, defaults, look_up
+from tuning.space import Values, corners, defaults, look_up, settings_at
 
 SNAPSHOT = "search.yaml"
 FREE = ("out", "engine", "resources", "trials", "final", "keep_weights")
@@ -67,8 +67,7 @@ def tune(config: SearchConfig, tell: Tell, resume: bool = False, objective: Obje
     _draw(config, records, best, important)
     finals = _finals(engine, plan, base, best)
     comparison, verdict = _judge(config, finals)
-    values = defaults(config.space, base, str(config.base))
-    write_atomic(config.out / SUMMARY, summary_json(best, values, comparison, verdict, important))
+    write_atomic(config.out / SUMMARY, summary_json(best, base_values(config), comparison, verdict, important))
     return SearchResult(tuple(records), best, tuple(finals), comparison, verdict, important)
 
 
@@ -76,15 +75,22 @@ def read_base(config: SearchConfig) -> dict[str, Any]:
     """Return the base training configuration; raises UsageError where it, an axis or a seed in it is missing."""
     if not config.base.is_file():
         raise UsageError(f"There is no base configuration {config.base} (paths start from the working directory).")
-    kind, values = read_stage(config.base, [])
-    del kind
-    with_settings = read_yaml(config.base)
-    for line in as_overrides(config.settings):
-        apply_override(with_settings, line)
-    defaults(config.space, with_settings, str(config.base))
+    _, values = read_stage(config.base, [])
+    base_values(config)
     if config.final.seeds and not _seed_keys(values):
         raise UsageError(f"{config.base} has neither 'seed' nor 'fit.seed': write one there, or final.seeds=[].")
     return values
+
+
+def base_values(config: SearchConfig) -> Values:
+    """Return what the axes' settings are in the base configuration, or in ``settings`` where these have them.
+
+    Raises UsageError that names every setting which is in neither.
+    """
+    values = read_yaml(config.base)
+    for line in as_overrides(config.settings):
+        apply_override(values, line)
+    return defaults(config.space, values, str(config.base))
 
 
 def check_search(config: SearchConfig) -> list[Path]:
@@ -96,7 +102,7 @@ def check_search(config: SearchConfig) -> list[Path]:
     ENGINES[config.engine]()
     found: dict[Path, None] = {}
     for values in corners(config.space):
-        lines = as_overrides(overrides_of(config.settings, values))
+        lines = as_overrides(overrides_of(config, values))
         found.update(dict.fromkeys(check([config.base], lines)))
     return list(found)
 
@@ -139,7 +145,7 @@ def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> l
     for seed in config.final.seeds:
         seeds = dict.fromkeys(_seed_keys(base), seed)
         for who, values in (("default", {}), ("best", best.values)):
-            wanted = Record(f"{who}_seed{seed}", values, {**settings, **values, **seeds})
+            wanted = Record(f"{who}_seed{seed}", values, {**settings, **settings_at(config.space, values), **seeds})
             known = journal.read(wanted.name)
             # Another winner, or other settings, than when a search was cut off: that run is of no use.
             same = known is not None and known.overrides == wanted.overrides
@@ -159,8 +165,9 @@ def _afresh(journal: Journal, record: Record) -> Record:
 def _judge(config: SearchConfig, finals: Sequence[Record]) -> tuple[Comparison | None, str]:
     if not config.final.seeds:
         return None, "The winner was not compared with the default: final.seeds is empty."
+    done = [record for record in finals if record.status == "done"]
     default, best = (
-        [record.value for record in finals if record.name.startswith(who) and record.value is not None]
+        [record.value for record in done if record.name.startswith(who) and record.value is not None]
         for who in ("default_", "best_")
     )
     comparison = compare(default, best, config.sign)

@@ -62,7 +62,7 @@ class RayEngine:
                 (ready, *_), _ = ray.wait(list(running))
                 with contextlib.suppress(ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
                     ray.get(ready)
-                plan.tell(journal.end(running.pop(ready), "failed", DIED))
+                plan.over(journal, journal.end(running.pop(ready), "failed", DIED))
 
 
 class _Work:
@@ -123,7 +123,8 @@ class JournalSearcher(Searcher):
         """Keep how the trial ended, where it could not do so itself: stopped by ASHA, or its process died."""
         name = self.live.pop(trial_id, None)
         if name is not None:
-            self.plan.tell(self.plan.journal.end(name, *(("failed", DIED) if error else ("stopped",))))
+            journal = self.plan.journal
+            self.plan.over(journal, journal.end(name, *(("failed", DIED) if error else ("stopped",))))
 
     def save(self, checkpoint_path: str) -> None:
         """Keep which of Ray's trials is which of ours."""

@@ -29,7 +29,7 @@ def propose_by_tpe(config: SearchConfig, number: int, records: Sequence[Record])
     Trials that still run count as bad ones, so that two at once do not try the same.
     """
     optuna = _optuna()
-    if sum(record.value is not None for record in records) < config.searcher.startup:
+    if sum(record.status in ("done", "stopped") for record in records) < config.searcher.startup:
         return propose_at_random(config, number, records)
     seed = int(np.random.default_rng([config.seed, number]).integers(2**31))
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, constant_liar=True)
@@ -45,7 +45,7 @@ SEARCHERS: dict[str, Callable[[SearchConfig, int, Sequence[Record]], Values]] = 
 
 
 def study_of(config: SearchConfig, records: Sequence[Record], sampler: Any = None) -> Any:
-    """Return the trials as an Optuna study in memory; failed ones without a figure are left out."""
+    """Return the trials as an Optuna study in memory; failed ones are left out."""
     optuna = _optuna()
     direction = "maximize" if config.mode == "max" else "minimize"
     study = optuna.create_study(direction=direction, sampler=sampler)

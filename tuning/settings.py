@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from clip_emotion.config import Config
-from tuning.space import Axis, flattened, flattened_axes
+from tuning.space import Axis, flattened, flattened_axes, keys_of
 
 Settings = Annotated[dict[str, Any], BeforeValidator(flattened)]
 
@@ -76,6 +77,14 @@ class SearchConfig(Config):
     space: Annotated[dict[str, Axis], BeforeValidator(flattened_axes), Field(min_length=1)]
     final: FinalConfig = FinalConfig()
     keep_weights: bool = False
+
+    @model_validator(mode="after")
+    def _each_is_set_once(self) -> SearchConfig:
+        keys = Counter(key for name, axis in self.space.items() for key in keys_of(name, axis))
+        twice = [key for key, count in keys.items() if count > 1]
+        if twice:
+            raise ValueError(f"several axes set {', '.join(twice)}: leave one of them")
+        return self
 
     @property
     def sign(self) -> int:

@@ -13,12 +13,21 @@ from clip_emotion.config import Config
 from clip_emotion.errors import UsageError
 
 Values = dict[str, Any]
-"""A point of the space: the value of each axis, by its dotted key."""
+"""A point of the space: the value of each axis by its name; or settings by their dotted keys."""
 DIGITS = 4
 """Drawn numbers keep so many significant digits: more would only make configurations hard to read."""
 
 
-class Range(Config):
+class AnyAxis(Config):
+    """What all axes have in common: the settings that take the axis's value, at first the one it is named after.
+
+    With several in ``sets`` they always have the same value, as an embedding's size on both sides.
+    """
+
+    sets: tuple[str, ...] = ()
+
+
+class Range(AnyAxis):
     """What the axes between two numbers have in common."""
 
     low: float
@@ -84,7 +93,7 @@ class IntRange(Range):
         return (float(value) - self.low) / (self.high - self.low)
 
 
-class Choice(Config):
+class Choice(AnyAxis):
     """One of some values, which may be of any kind, groups of settings and null among them."""
 
     kind: Literal["choice"]
@@ -115,6 +124,16 @@ Axis = Annotated[Uniform | LogUniform | IntRange | Choice, Field(discriminator="
 def sample(space: Mapping[str, Axis], rng: np.random.Generator) -> Values:
     """Draw a point, axis by axis."""
     return {key: axis.sample(rng) for key, axis in space.items()}
+
+
+def keys_of(name: str, axis: Axis) -> tuple[str, ...]:
+    """Return the dotted keys of the settings that an axis sets."""
+    return axis.sets or (name,)
+
+
+def settings_at(space: Mapping[str, Axis], values: Mapping[str, Any]) -> Values:
+    """Return the settings, by dotted key, that a point of the space stands for."""
+    return {key: value for name, value in values.items() for key in keys_of(name, space[name])}
 
 
 def corners(space: Mapping[str, Axis]) -> Iterator[Values]:
@@ -163,13 +182,13 @@ def look_up(values: Mapping[str, Any], key: str) -> Any:
 
 
 def defaults(space: Mapping[str, Axis], base: Mapping[str, Any], source: str) -> Values:
-    """Return the value that each axis has in the base configuration.
+    """Return the value in the base configuration of each setting that an axis sets, by its dotted key.
 
     Raises UsageError that names every axis whose key is not there: a search needs to know what it compares with.
     """
     found: Values = {}
     missing = []
-    for key in space:
+    for key in dict.fromkeys(key for name, axis in space.items() for key in keys_of(name, axis)):
         try:
             found[key] = look_up(base, key)
         except KeyError:

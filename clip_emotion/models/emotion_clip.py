@@ -36,7 +36,8 @@ class EmotionClipConfig(Config):
 
     ``classes`` adds a linear classifier over the image embedding. ``train`` is ``heads`` (heads, classifier, scale),
     ``last-N-blocks`` (these and the last N blocks of each tower with its final norms and projections), ``all``, or
-    ``lora`` (the heads, and adapters in the towers).
+    ``lora`` (the heads, and adapters in the towers). ``logit_scale`` is what cosines are multiplied by at first; without
+    it that is what the backbone came with.
     """
 
     image_head: HeadConfig | None = Field(default_factory=HeadConfig)
@@ -44,6 +45,7 @@ class EmotionClipConfig(Config):
     classes: int | None = Field(default=None, ge=2)
     train: str = "heads"
     lora: LoraSettings = Field(default_factory=LoraSettings)
+    logit_scale: float | None = Field(default=None, gt=0, le=LARGEST_SCALE)
     learn_logit_scale: bool = True
 
     @field_validator("train")
@@ -90,7 +92,8 @@ class EmotionClip(nn.Module):
     """A backbone and its heads: at first it gives the very logits of the backbone's own encoder.
 
     It starts in eval mode with everything trainable; a trainer calls ``set_trainable`` and ``train``. With a ``dim``
-    of another size there is no identity to start from: see ``ResidualHead``.
+    of another size there is no identity to start from (see ``ResidualHead``), and another ``logit_scale`` multiplies
+    the logits.
     """
 
     def __init__(self, backbone: Backbone, config: EmotionClipConfig) -> None:
@@ -101,7 +104,7 @@ class EmotionClip(nn.Module):
         self.text_head = _head(backbone.dim, config.text_head)
         self.dim = (config.image_head.dim if config.image_head else None) or backbone.dim
         self.classifier = nn.Linear(self.dim, config.classes) if config.classes else None
-        self.log_scale = nn.Parameter(torch.tensor(math.log(backbone.initial_logit_scale)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(config.logit_scale or backbone.initial_logit_scale)))
         # A backbone that was trained past the limit keeps its scale, or its logits would change.
         self.largest_scale = max(LARGEST_SCALE, backbone.initial_logit_scale)
         self._places = {

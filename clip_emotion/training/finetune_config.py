@@ -39,6 +39,8 @@ class PicturesConfig(Config):
     merged set. Of a source's training pictures, one in ``held_out[source]`` becomes the split ``heldout_SOURCE`` and
     one in ``validation[source]`` the split ``validation_SOURCE``, by a hash of their pixels; one in ``tuning`` of the
     rest is kept out to fit the temperature. ``limit`` trains on so few pictures, the same number of each class.
+    ``validate_on`` names the splits that are looked at in validation, instead of all; the others are not trained on
+    either.
     """
 
     folder: Path = Path()
@@ -50,6 +52,7 @@ class PicturesConfig(Config):
     validation: dict[str, int] = Field(default_factory=dict)
     tuning: int = Field(33, ge=2)
     limit: int | None = Field(None, ge=2)
+    validate_on: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -67,7 +67,24 @@ def load_pictures(config: PicturesConfig, vocabulary: Vocabulary, seed: int = 0)
     if not validation:
         raise DataError("The data has no split validation: give data.validation a share of a source, as {fer2013: 10}.")
     tuning = clean.select(np.flatnonzero(tunes))
+    validation, held_out = _looked_at(validation, held_out, config.validate_on)
     return PictureSplits(clean.select(chosen), targets[chosen], tuning, validation, held_out, _fingerprints(config))
+
+
+def _looked_at(
+    validation: dict[str, Dataset], held_out: dict[str, Dataset], names: Sequence[str]
+) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
+    """Leave the named splits, or all where none is named."""
+    known = {*validation, *held_out}
+    if not names:
+        return validation, held_out
+    if set(names) - known or not set(names) & set(validation):
+        raise UsageError(
+            f"data.validate_on is {', '.join(names)}: name some of {', '.join(sorted(known))}, "
+            f"{' or '.join(sorted(validation))} among them."
+        )
+    one, other = ({name: rows for name, rows in splits.items() if name in names} for splits in (validation, held_out))
+    return one, other
 
 
 def _loaded(config: PicturesConfig) -> dict[str, DatasetDict]:
