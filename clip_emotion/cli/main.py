@@ -31,6 +31,7 @@ from clip_emotion.cli.weights import weights
 from clip_emotion.errors import ClipEmotionError
 
 DEBUG_VARIABLE = "CLIP_EMOTION_DEBUG"
+BARS_VARIABLE = "HF_DATASETS_DISABLE_PROGRESS_BARS"
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Every failure becomes one sentence on stderr; a traceback joins it only with ``--debug``.
     """
     _speak_utf8()
+    _silence_datasets()
     try:
         app(args=None if arguments is None else list(arguments))
     except SystemExit as end:
@@ -132,6 +134,15 @@ def _speak_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _silence_datasets() -> None:
+    # The datasets library draws a bar for each small step of its own. It reads this variable when it is first imported,
+    # which commands do later; processes that they start read it too. Whoever sets the variable has the last word.
+    os.environ.setdefault(BARS_VARIABLE, "1")
+    loaded = sys.modules.get("datasets")
+    if loaded is not None and os.environ[BARS_VARIABLE] == "1":
+        loaded.disable_progress_bars()
 
 
 def _drop_stdout() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import datasets
 import pyarrow as pa
 from datasets import Dataset, DatasetDict, Features
 
@@ -294,7 +293,7 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises UsageError for a target that cannot be written, or that holds something else.
     """
     _check_target(target)
-    with scratch_beside(target) as work, _quiet():
+    with scratch_beside(target) as work:
         yield work
         _put_in_place(work / OUT, target, work / "old")
 
@@ -331,15 +330,3 @@ def _put_in_place(new: Path, target: Path, aside: Path) -> None:
             aside.rename(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the datasets library's own progress bars off while the block runs."""
-    silent = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not silent:
-            datasets.enable_progress_bars()
