@@ -64,7 +64,7 @@ def test_the_check_sees_commands_and_faults() -> None:
 
 
 def test_the_how_tos_show_commands() -> None:
-    for name in ("labelling.md", "data.md"):
+    for name in ("labelling.md", "data.md", "training.md"):
         assert len(commands_in((ROOT / "docs" / name).read_text(encoding="utf-8"))) >= 10
 
 
