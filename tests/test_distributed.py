@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
-from team_work import gradients
-from tuning_world import run_values, write_world
+from team_work import one_step, talk
+from tuning_world import run_values, write_config, write_world
 
-from clip_emotion.models.checkpoint import load_checkpoint
+from clip_emotion.cli.main import main
+from clip_emotion.errors import UsageError
+from clip_emotion.models.checkpoint import load_checkpoint, read_card
 from clip_emotion.training.finetune import train_emotion_clip
+from clip_emotion.training.fit import Progress
 from clip_emotion.training.team import ALONE
 
+STEPS = 30
 EVERYTHING: dict[str, Any] = {
     "freeze": "none",
     "model.text_head": {"depth": 1, "dropout": 0.0},
     "losses": {"contrast": 1.0, "classify": 0.5, "supcon": 0.5, "label_smoothing": 0.1, "class_weights": "inverse"},
     "keep": {"words": 0.3, "pictures": 0.3, "batch": 8},
     "transform": {"rotate": 5, "flip": 0.5, "erase": 0.3},
+    "unfreeze_at": 0.3,
     "fit.optimizer": "sgd",
     "fit.learning_rate": 0.02,
-    "fit.clip_norm": 1.0,
+    "fit.steps": STEPS,
     "fit.accumulate": 2,
-    "unfreeze_at": 0.3,
-    "fit.early_stop": {"metric": "accuracy"},
+    "fit.clip_norm": 1.0,
+    "fit.evaluate_every": 10,
+    "fit.early_stop": {"metric": "cross_entropy", "mode": "min"},
     "fit.keep": "best",
 }
 
@@ -39,45 +47,138 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pair(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, Any]]:
-    """What two processes found: gradients, a whole run, and one that is stopped and goes on."""
+def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes found."""
     folder = tmp_path_factory.mktemp("pair")
-    jobs = {
-        "whole": {"values": run_values(world, out=str(folder / "whole"), **EVERYTHING)},
-        "cut": {"values": run_values(world, out=str(folder / "cut"), **EVERYTHING), "die": 5},
-        "rest": {"values": run_values(world, out=str(folder / "cut"), **EVERYTHING), "resume": True},
-    }
-    (folder / "jobs.yaml").write_text(yaml.safe_dump(jobs), encoding="utf-8")
     script = str(Path(__file__).parent / "team_work.py")
     workers = [subprocess.Popen([sys.executable, script, str(folder), str(rank)]) for rank in range(2)]
     try:
-        assert [worker.wait(120) for worker in workers] == [0, 0]
+        assert [worker.wait(180) for worker in workers] == [0, 0]
     finally:
         for worker in workers:
             worker.kill()
-    first, second = (torch.load(folder / f"found_{rank}.pt") for rank in range(2))
-    return folder, first, second
+    return [torch.load(folder / f"found_{rank}.pt") for rank in range(2)]
 
 
-def test_two_processes_have_the_gradients_and_statistics_of_one(pair: tuple[Path, dict[str, Any], Any]) -> None:
-    alone = gradients(ALONE)
-    assert float(alone["grad 0.weight"].abs().max()) > 1e-3
-    assert "grad unused" not in alone
-    for found in pair[1:]:
-        assert found["gradients"].keys() == alone.keys()
+def test_two_processes_have_the_gradients_and_statistics_of_one(pair: list[dict[str, Any]]) -> None:
+    alone = one_step(ALONE)
+    assert float(alone["gradient of 0.weight"].abs().max()) > 1e-3
+    assert float(alone["gradient of scale"].abs()) > 1e-3
+    assert "gradient of unused" not in alone
+    for found in pair:
+        assert found["step"].keys() == alone.keys()
         for name, wanted in alone.items():
-            torch.testing.assert_close(found["gradients"][name], wanted, atol=1e-5, rtol=1e-4, msg=name)
+            torch.testing.assert_close(found["step"][name], wanted, atol=1e-6, rtol=1e-4)
 
 
-def test_two_processes_train_as_one(world: Path, pair: tuple[Path, dict[str, Any], Any]) -> None:
-    folder, first, second = pair
+def test_what_members_tell_each_other(pair: list[dict[str, Any]]) -> None:
+    for rank, found in enumerate(pair):
+        said = found["talk"]
+        assert said["told"] == {"from": 0}
+        assert said["order"] == rank
+        assert said["rows"].tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
+        assert (said["only the second"], said["nobody"], said["asked"]) == (True, False, True)
+        assert found["norms"] == {"shared": True, "eval": True}
+    assert pair[0]["talk"]["seed"] == 0, "a team's first draws what a single process draws"
+    assert pair[1]["talk"]["seed"] != 0
+    alone = talk(ALONE)
+    assert alone["rows"].shape == (2, 3)  # type: ignore[attr-defined]
+    assert (alone["only the second"], alone["nobody"], alone["asked"]) == (False, False, True)
+
+
+@pytest.fixture
+def session() -> Iterator[None]:
+    """One start of Ray for all runs of a test."""
+    distributed = pytest.importorskip("clip_emotion.training.distributed")
+    with distributed.ray_session(distributed.on_this_machine(2, gpus=False)):
+        yield
+
+
+def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
+    world: Path, tmp_path: Path, session: None
+) -> None:
+    from clip_emotion.training.distributed import Spread, train_distributed
+
     losses: list[float] = []
-    values = run_values(world, out=str(folder / "alone"), **EVERYTHING)
+    values = run_values(world, out=str(tmp_path / "alone"), **EVERYTHING)
     figures = train_emotion_clip(values, "test", lambda told: losses.append(told.loss), False)
-    print(figures, first["whole"], second["whole"])
-    assert first["whole"]["losses"] == pytest.approx(losses, abs=1e-4)
-    assert first["whole"]["figures"] == pytest.approx(figures, abs=1e-4)
-    one, two = (load_checkpoint(folder / name).state_dict() for name in ("alone", "whole"))
-    assert one.keys() == two.keys()
-    for name, wanted in one.items():
-        print(name, float((two[name].float() - wanted.float()).abs().max()))
+
+    told: list[Progress] = []
+
+    def interrupt(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    config = write_config(tmp_path / "run.yaml", run_values(world, out=str(tmp_path / "pair"), **EVERYTHING))
+    two = Spread(workers=2, gpus=0, threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        train_distributed(config, [], interrupt, False, two)
+    assert 1 <= told[-1].step < STEPS
+    assert not (tmp_path / "pair" / "model.safetensors").exists()
+    assert train_distributed(config, [], told.append, True, two) == pytest.approx(figures, abs=1e-4)
+    assert [progress.step for progress in told] == list(range(1, STEPS + 1))
+    assert [progress.loss for progress in told] == pytest.approx(losses, abs=1e-4)
+    alone, together = (load_checkpoint(tmp_path / name).state_dict() for name in ("alone", "pair"))
+    assert alone.keys() == together.keys()
+    for name, wanted in alone.items():
+        torch.testing.assert_close(together[name], wanted, atol=1e-5, rtol=1e-4, msg=name)
+    base = load_checkpoint_before(values)
+    moved = {name for name, tensor in alone.items() if name in base and not torch.allclose(tensor, base[name])}
+    assert {name.split(".")[1] for name in moved if name.startswith("backbone.")} == {"image_tower", "text_tower"}
+    assert read_card(tmp_path / "pair").metrics == pytest.approx(figures, abs=1e-4)
+    # A worker's error comes back as its sentence.
+    with pytest.raises(UsageError, match="was made with other settings: use another out=FOLDER"):
+        train_distributed(config, ["own_names=0.1"], told.append, True, two)
+
+
+def load_checkpoint_before(values: dict[str, Any]) -> dict[str, torch.Tensor]:
+    from clip_emotion.config import validate
+    from clip_emotion.training.finetune import open_model
+    from clip_emotion.training.finetune_config import FinetuneConfig
+    from clip_emotion.vocabulary import Vocabulary
+
+    return open_model(validate(FinetuneConfig, values, "test"), Vocabulary.load("basic8"), "test").state_dict()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "2"], "add --engine ray"),
+        (["--engine", "spark"], "Unknown engine 'spark': choose one of local, ray"),
+        (["--engine", "ray", "--workers", "3", "--gpus", "0"], "cannot be shared equally by 3 workers"),
+        (["--engine", "ray", "--gpus", "0", "device=cuda"], "give --gpus 1 or device=cpu"),
+        (["--engine", "ray", "--gpus", "1", "device=cpu"], "give --gpus 0 or device=auto"),
+        (["--engine", "ray", "kind=mini_text"], "only emotion_clip runs in several processes"),
+        (["--engine", "ray", "batch=many"], "batch: Input should be a valid integer"),
+    ],
+)
+def test_what_cannot_be_spread_is_told_before_ray_starts(
+    world: Path, tmp_path: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path / "run.yaml", run_values(world))
+    assert main(["train", str(config), *options]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_without_ray_the_install_line_is_told(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "clip_emotion.training.distributed", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    config = write_config(tmp_path / "run.yaml", run_values(world))
+    assert main(["train", str(config), "--engine", "ray", "--workers", "2"]) == 1
+    assert "pip install 'clip-emotion[tune]'" in capsys.readouterr().err
+
+
+def test_the_worker_that_knows_the_fault_is_the_one_that_is_heard() -> None:
+    distributed = pytest.importorskip("clip_emotion.training.distributed")
+    lost = (None, "RuntimeError: Connection closed by peer")
+    error = distributed._fault([lost, (1, "The data set is missing: fetch it.")])
+    assert str(error) == "The data set is missing: fetch it."
+    assert error.exit_code == 1
+    assert isinstance(distributed._fault([(2, "x"), lost]), UsageError)
+    assert str(distributed._fault([lost])) == lost[1]
+    assert "A worker died" in str(distributed._fault([]))

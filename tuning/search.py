@@ -1,12 +1,10 @@
-"""The engine on Ray Tune; the only file that imports Ray."""
+"""The engine on Ray Tune; the only file of the search that imports Ray."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +18,13 @@ from ray.tune.search import Searcher
 
 from clip_emotion.errors import UsageError
 from clip_emotion.runtime import available_cpus
+from clip_emotion.training.distributed import on_this_machine, ray_session
 from tuning.journal import History, Journal, Record, carry_out
 from tuning.plan import Plan, begin
 from tuning.settings import ResourcesConfig, SearchConfig
 
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1",
-}
-"""Ray reads these from the environment: no statistics sent, no tables printed, its own state kept every second."""
+QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
+"""Ray Tune reads these from the environment: no files of its own per trial, and its state kept every second."""
 VALIDATION = "validation"
 LAST_RUNG = 8
 DIED = "The trial's process died, most likely for lack of memory: give fewer trials at once, or smaller ones."
@@ -205,36 +198,12 @@ def _at_once(resources: ResourcesConfig) -> int:
 @contextlib.contextmanager
 def _ray(resources: ResourcesConfig) -> Iterator[None]:
     """Start Ray on this machine alone, quietly, and end it after the block; raises UsageError without the GPUs."""
-    with _environment(QUIET), contextlib.redirect_stdout(sys.stderr):
-        ray.init(
-            address="local",
-            num_cpus=max(available_cpus(), resources.cpus * _at_once(resources)),
-            num_gpus=None if resources.gpus else 0,
-            include_dashboard=False,
-            object_store_memory=resources.object_store_mb * 2**20,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-        try:
-            there = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
-            if there < resources.gpus:
-                raise UsageError(
-                    f"A trial is to have {resources.gpus:g} GPU(s), and Ray sees {there:g}: lower resources.gpus."
-                )
-            yield
-        finally:
-            ray.shutdown()
-
-
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in changes}
-    os.environ.update(changes)
-    try:
+    options = on_this_machine(resources.cpus * _at_once(resources), gpus=bool(resources.gpus))
+    memory = {"object_store_memory": resources.object_store_mb * 2**20}
+    with ray_session({**options, **memory}, QUIET):
+        there = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+        if there < resources.gpus:
+            raise UsageError(
+                f"A trial is to have {resources.gpus:g} GPU(s), and Ray sees {there:g}: lower resources.gpus."
+            )
         yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value

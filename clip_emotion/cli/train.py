@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +13,29 @@ import typer
 from clip_emotion.cli.common import say, stderr
 
 if TYPE_CHECKING:
-    from clip_emotion.training.fit import Progress
+    from clip_emotion.training.fit import Progress, Report
+
+    Run = Callable[[Path, list[str], Report, bool], dict[str, float]]
 
 
 def train(
     arguments: list[str] = typer.Argument(..., metavar="CONFIG… [key=value …]", help="YAML files, then overrides."),
     resume: bool = typer.Option(False, "--resume", help="Go on from the run's last checkpoint, if there is one."),
     check: bool = typer.Option(False, "--check", help="See that configurations and data are right; train nothing."),
-    threads: int = typer.Option(0, "--threads", min=0, help="CPU threads; 0 takes every core."),
+    threads: int = typer.Option(0, "--threads", min=0, help="CPU threads (of each worker); 0 takes every core."),
+    engine: str = typer.Option("local", "--engine", help="local: in this process; ray: in several, with Ray Train."),
+    workers: int = typer.Option(1, "--workers", min=1, help="How many processes share each batch (--engine ray)."),
+    gpus: int = typer.Option(-1, "--gpus", min=-1, max=1, help="GPUs of each worker; -1 takes one if there are any."),
 ) -> None:
     """Train an encoder as the configurations say; figures go to OUT/metrics.jsonl, checkpoints beside them.
 
+    Fine-tuning (kind emotion_clip) also runs on several GPUs, or on the machines of the cluster that RAY_ADDRESS names.
+
     Example: clip-emotion train configs/train/mini_1_text.yaml configs/train/mini_2_image.yaml --resume
+
+    Example: clip-emotion train configs/train/mini_faces.yaml --engine ray --workers 4
     """
     from clip_emotion.errors import UsageError
-    from clip_emotion.runtime import available_cpus
 
     overrides = [argument for argument in arguments if "=" in argument]
     configs = [Path(argument) for argument in arguments if "=" not in argument]
@@ -33,14 +43,50 @@ def train(
     if missing or not configs:
         raise UsageError(f"No such configuration: {', '.join(missing) or 'none given'} (see the folder configs/train).")
 
+    run = _engine(engine, workers, gpus, threads)
     if check:
         _check(configs, overrides)
         return
     try:
-        _train(configs, overrides, resume, threads or available_cpus())
+        _train(configs, overrides, resume, run)
     except KeyboardInterrupt:
-        say(f"To go on: clip-emotion train {shlex.join(arguments)} --resume")
+        spread = f" --engine {engine} --workers {workers}" if engine != "local" else ""
+        say(f"To go on: clip-emotion train {shlex.join(arguments)}{spread} --resume")
         raise
+
+
+def _engine(name: str, workers: int, gpus: int, threads: int) -> Run:
+    """Return what runs one configuration; raises UsageError for an unknown engine or workers that it has none of."""
+    from clip_emotion.errors import UsageError
+
+    if name not in ENGINES:
+        raise UsageError(f"Unknown engine '{name}': choose one of {', '.join(ENGINES)}.")
+    if name == "local" and (workers > 1 or gpus > 0):
+        raise UsageError("--workers and --gpus are those of Ray: add --engine ray, or leave them out.")
+    return ENGINES[name](workers, gpus, threads)
+
+
+def _local(workers: int, gpus: int, threads: int) -> Run:
+    import torch
+
+    from clip_emotion.runtime import available_cpus
+    from clip_emotion.training.stages import train
+
+    torch.set_num_threads(threads or available_cpus())
+    return train
+
+
+def _ray(workers: int, gpus: int, threads: int) -> Run:
+    import torch
+
+    from clip_emotion.training.distributed import Spread, train_distributed
+
+    each = int(torch.cuda.is_available()) if gpus < 0 else gpus
+    return partial(train_distributed, spread=Spread(workers, each, threads))
+
+
+ENGINES: dict[str, Callable[[int, int, int], Run]] = {"local": _local, "ray": _ray}
+"""What runs a configuration, made from the workers, their GPUs and their threads."""
 
 
 def _check(configs: list[Path], overrides: list[str]) -> None:
@@ -50,15 +96,10 @@ def _check(configs: list[Path], overrides: list[str]) -> None:
     say(f"Ready: {len(configs)} configuration(s) are right, and all {len(sources)} data sets that they read are there.")
 
 
-def _train(configs: list[Path], overrides: list[str], resume: bool, threads: int) -> None:
-    import torch
-
-    from clip_emotion.training.stages import train as run_stage
-
-    torch.set_num_threads(threads)
+def _train(configs: list[Path], overrides: list[str], resume: bool, run: Run) -> None:
     for path in configs:
         say(f"Training {path} (Ctrl-C keeps the checkpoint; --resume goes on).")
-        figures = run_stage(path, overrides, _report, resume)
+        figures = run(path, overrides, _report, resume)
         say(f"Done: {_shown(figures)}")
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +40,6 @@ ADDRESS = "RAY_ADDRESS"
 """Ray's own variable: where it is set, the run goes to the cluster that it names."""
 POLL_SECONDS = 0.2
 """How often progress is fetched from the workers."""
-ASK_SECONDS = 1.0
-"""How often the first worker asks whether it is to stop."""
 DIED = "A worker died, most likely for lack of memory: use fewer --workers or a smaller batch."
 
 
@@ -77,7 +74,7 @@ def train_distributed(
     config = validate(FinetuneConfig, values, str(path))
     _check(config, spread)
     values["device"] = "cuda" if spread.gpus else "cpu"
-    with ray_session(spread.workers * spread.cpus, gpus=bool(spread.gpus)):
+    with _cluster(spread):
         _check_resources(spread)
         mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         job = {
@@ -199,15 +196,17 @@ def _never() -> bool:
 
 
 class StopSign:
-    """Tells whether the run was asked to stop; looks once in a while, and remembers."""
+    """Tells whether the run was asked to stop, from the last answer that came: a step never waits for one."""
 
     def __init__(self, mailbox: Any) -> None:
-        self._mailbox, self._seen, self._looked = mailbox, False, 0.0
+        self._mailbox, self._seen = mailbox, False
+        self._answer = mailbox.is_stopping.remote()
 
     def __call__(self) -> bool:
-        """Look, unless that was done a moment ago."""
-        if not self._seen and time.monotonic() - self._looked >= ASK_SECONDS:
-            self._seen, self._looked = ray.get(self._mailbox.is_stopping.remote()), time.monotonic()
+        """Return True from the first such answer on."""
+        if not self._seen and ray.wait([self._answer], timeout=0)[0]:
+            self._seen = ray.get(self._answer)
+            self._answer = self._mailbox.is_stopping.remote()
         return self._seen
 
 
@@ -226,7 +225,7 @@ def _follow(trainer: Any, mailbox: Any, report: Report) -> dict[str, float]:
     figures, faults, stopped = ray.get(mailbox.outcome.remote())
     if faults or ended.error:
         raise _fault(faults) from ended.error
-    if stopped:
+    if stopped or interrupted():
         raise KeyboardInterrupt
     return dict(figures)
 
@@ -257,24 +256,30 @@ def _in_background(run: Callable[[], object]) -> _Ended:
     return ended
 
 
-@contextlib.contextmanager
-def ray_session(cpus: int, *, gpus: bool) -> Iterator[None]:
-    """Join Ray's cluster, or start a quiet one on this machine with at least so many CPUs and end it after the block.
-
-    A session that is there already is used as it is, and goes on.
-    """
+def _cluster(spread: Spread) -> contextlib.AbstractContextManager[None]:
+    """Use the session that is there, or else join the cluster that the environment names, or else start one here."""
     if ray.is_initialized():
-        yield
-        return
-    own: dict[str, Any] = {
+        return contextlib.nullcontext()
+    if os.environ.get(ADDRESS):
+        return ray_session({})
+    return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)))
+
+
+def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
+    """Return the options for a session on this machine alone, with at least so many CPUs, and its GPUs or none."""
+    return {
         "address": "local",
         "num_cpus": max(available_cpus(), cpus),
         "num_gpus": None if gpus else 0,
         "include_dashboard": False,
     }
-    joined = {} if os.environ.get(ADDRESS) else own
-    with _environment(QUIET), contextlib.redirect_stdout(sys.stderr):
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **joined)
+
+
+@contextlib.contextmanager
+def ray_session(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Start or join Ray quietly, and leave it after the block; ``options`` are those of ``ray.init``."""
+    with _environment({**QUIET, **(environment or {})}), contextlib.redirect_stdout(sys.stderr):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         try:
             yield
         finally:
