@@ -1,6 +1,7 @@
-"""A search whose trials take no training: ``python tune_with_fake.py ENGINE OUT SECONDS [resume]``.
+"""A search whose trials take no training: ``python tune_with_fake.py FOLDER CHANGES [resume]``.
 
-Each run of a trial adds a line to OUT/runs.log. The search is interrupted from outside, so that it must stand alone.
+CHANGES are JSON over the search's configuration. Each run of a trial adds a line to FOLDER/out/runs.log. The search is
+interrupted from outside, so that it must stand alone.
 """
 
 from __future__ import annotations
@@ -86,13 +87,5 @@ def search(folder: Path, **changes: Any) -> SearchConfig:
 if __name__ == "__main__":
     from tuning.run import tune
 
-    config = search(
-        Path(sys.argv[2]),
-        engine=sys.argv[1],
-        settings={"seconds": float(sys.argv[3])},
-        scheduler={"kind": "asha", "reduction": 2},
-        resources={"concurrent": 2},
-        final={"seeds": [1, 2]},
-    )
-    result = tune(config, tell, resume="resume" in sys.argv, objective=climb)
-    print(result.best.name)
+    found = tune(search(Path(sys.argv[1]), **json.loads(sys.argv[2])), tell, "resume" in sys.argv[3:], climb)
+    print(json.dumps({"best": found.best.name, "verdict": found.verdict}))

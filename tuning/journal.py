@@ -25,8 +25,8 @@ History = tuple[tuple[int, float], ...]
 class Record:
     """A trial as far as it has come.
 
-    ``values`` are those of the axes by their names, ``overrides`` all settings over the base configuration. ``value`` is
-    the last figure named by the search's metric, None before the first.
+    ``values`` are those of the axes by their names, ``overrides`` all settings over the base configuration. ``value``
+    is the last figure named by the search's metric, None before the first.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -25,6 +27,7 @@ from tuning.settings import ResourcesConfig, SearchConfig
 
 QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
 """Ray Tune reads these from the environment: no files of its own per trial, and its state kept every second."""
+ENDED = (Trial.TERMINATED, Trial.ERROR)
 VALIDATION = "validation"
 LAST_RUNG = 8
 DIED = "The trial's process died, most likely for lack of memory: give fewer trials at once, or smaller ones."
@@ -179,7 +182,9 @@ def _tuner(plan: Plan) -> tune.Tuner:
     given = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
     trainable = tune.with_resources(_Work(plan, plan.journal).run_for_tune, given)
     if tune.Tuner.can_restore(str(store / name)):
-        return tune.Tuner.restore(str(store / name), trainable, resume_unfinished=True)
+        if _is_whole(store / name, plan.journal):
+            return tune.Tuner.restore(str(store / name), trainable, resume_unfinished=True)
+        shutil.rmtree(store / name)
     return tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -189,6 +194,23 @@ def _tuner(plan: Plan) -> tune.Tuner:
         ),
         run_config=tune.RunConfig(name=name, storage_path=str(store), verbose=0),
     )
+
+
+def _is_whole(folder: Path, journal: Journal) -> bool:
+    """Tell whether Ray's state of a search fits the journal, which can carry on without it.
+
+    Ray may be killed between its files, or in the middle of one; and where trials were deleted from the journal, Ray
+    would believe them done.
+    """
+    try:
+        state = max(folder.glob("experiment_state-*.json"))
+        live = json.loads(max(folder.glob("searcher-state-*.pkl")).read_text("utf-8"))
+        trials = [json.loads(trial) for trial, _ in json.loads(state.read_text("utf-8"))["trial_data"]]
+        running = {trial["trial_id"] for trial in trials if trial["status"] not in ENDED}
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    ended = sum(record.ended for record in journal.records())
+    return running == live.keys() and len(trials) - len(running) <= ended
 
 
 def _at_once(resources: ResourcesConfig) -> int:

@@ -36,8 +36,8 @@ class EmotionClipConfig(Config):
 
     ``classes`` adds a linear classifier over the image embedding. ``train`` is ``heads`` (heads, classifier, scale),
     ``last-N-blocks`` (these and the last N blocks of each tower with its final norms and projections), ``all``, or
-    ``lora`` (the heads, and adapters in the towers). ``logit_scale`` is what cosines are multiplied by at first; without
-    it that is what the backbone came with.
+    ``lora`` (the heads, and adapters in the towers). ``logit_scale`` is what cosines are multiplied by at first;
+    without it that is what the backbone came with.
     """
 
     image_head: HeadConfig | None = Field(default_factory=HeadConfig)
