@@ -86,12 +86,13 @@ def _show(config: SearchConfig, result: SearchResult) -> None:
 
     from tuning.report import shown, sorted_for_people
 
-    table = Table("trial", "ended", config.metric, *config.space, "step", "seconds")
+    table = Table("trial", "ended", config.metric, "step", "seconds", "values")
     for record in sorted_for_people(result.records, config.sign):
         value = "" if record.value is None else f"{record.value:.4f}"
-        values = [shown(record.values[key], 24) for key in config.space]
+        # One column for all axes: a column each would leave none of them room on a usual screen.
+        values = ", ".join(f"{key.rpartition('.')[2]} {shown(record.values[key], 24)}" for key in config.space)
         name = f"{int(record.name)}{' *' if record.name == result.best.name else ''}"
-        table.add_row(name, record.status, value, *values, str(record.step), f"{record.seconds:.0f}")
+        table.add_row(name, record.status, value, str(record.step), f"{record.seconds:.0f}", values)
     console = stdout()
     console.print(table)
     if result.comparison:
