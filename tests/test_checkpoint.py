@@ -322,6 +322,14 @@ def test_parts_of_two_runs_are_not_mixed(copied: Path, tmp_path: Path) -> None:
     assert "of another architecture" in fault_of(copied)
 
 
+def test_a_checkpoint_from_before_a_setting_existed_loads(copied: Path) -> None:
+    before = load_checkpoint(copied).state_dict()
+    edit(copied, lambda values: values["model"].pop("logit_scale"))
+    after = load_checkpoint(copied).state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
 def test_a_newer_format_asks_for_an_upgrade(copied: Path) -> None:
     edit(copied, lambda values: values.update(format=2, invention={"of": "tomorrow"}))
     assert re.search(r"of format 2.*reads up to 1: upgrade clip-emotion", fault_of(copied))

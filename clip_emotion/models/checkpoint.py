@@ -93,7 +93,8 @@ class CheckpointCard(Config):
     @property
     def stamp(self) -> str:
         """A hash of all that rebuilds the model but its weights, which carry it as well: 16 hexadecimal digits."""
-        config = self.model.model_dump(mode="json") if self.model is not None else None
+        # Without defaults, so that a checkpoint from before a setting existed still fits its weights.
+        config = self.model.model_dump(mode="json", exclude_defaults=True) if self.model is not None else None
         return fingerprint({"model": config, "backbone": self.backbone}, {})[:16]
 
 
