@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import json
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -438,6 +439,23 @@ def test_the_report_is_written_beside_the_data(run: Run, chat: Path, tmp_path: P
     assert "하린" in (tmp_path / "report" / "index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_the_report_is_written_though_nobody_reads_the_scores(
+    run: Run, chat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    class Closed(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise BrokenPipeError
+
+    # main() would put the null device in the place of this process's own standard output.
+    monkeypatch.setattr("clip_emotion.cli.main._drop_stdout", lambda: None)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Closed(), write_through=True))
+    code, _, err = run(chat, "--format", form, "--report", tmp_path / "report")
+    assert code == 1
+    assert "Report: " in err
+    assert "하린" in (tmp_path / "report" / "index.html").read_text("utf-8")
+
+
 def interrupting(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
     """Let each look at a followed file be followed by one step, and the last one by Ctrl-C."""
     left = iter(steps)
@@ -515,6 +533,16 @@ def test_following_standard_input_to_its_end(run: Run, monkeypatch: pytest.Monke
     assert lines[-2].split()[0] == "all"
     assert lines[-1].split()[0] == "현우"
     assert "서아" not in out
+
+
+def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["clip-emotion", "score", "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("clip_emotion", run_name="__main__")
+    assert end.value.code == 0
+    assert "--recency" in capsys.readouterr().out
+    runpy.run_module("clip_emotion.__main__", run_name="imported")
+    assert capsys.readouterr().out == ""
 
 
 def test_following_needs_a_file(run: Run, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Job:
 
         One conversation alone that cannot be scored, or a speaker whom no conversation knows, is an error.
         """
-        from scoring.output import Failure
+        from scoring.output import BOM, Failure
         from scoring.result import ConversationScore
 
         started = time.perf_counter()
@@ -93,12 +93,18 @@ class Job:
         errors = [error for _, error in pairs if error is not None]
         if len(errors) == len(outcomes) and (len(errors) == 1 or all(isinstance(e, UsageError) for e in errors)):
             raise errors[0]
-        self._write(outcomes, output)
+        content = self._content(outcomes, output)
+        if content is not None and output.path is not None:
+            mark = BOM if output.format == "csv" else ""
+            write_atomic(output.path, (mark + content).encode("utf-8", "backslashreplace"))
         scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
         if output.report is not None and scores:
             from scoring.report import write_report
 
             say(f"Report: {write_report(scores, output.report)}")
+        # Last, for whoever reads it may have gone (as with ``| head``), and files are to be whole all the same.
+        if output.path is None:
+            self._print(outcomes, content)
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         if output.format != "table":
             for failure in failures:
@@ -157,22 +163,24 @@ class Job:
             raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
         return chosen
 
-    def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
-        from scoring.output import BOM, FORMATS, Failure
+    def _content(self, outcomes: Sequence[Outcome], output: Output) -> str | None:
+        """Return the text of the chosen format; None for a table."""
+        from scoring.output import FORMATS
 
-        many = len(self.inputs) > 1 or len(outcomes) > 1
-        if output.format in FORMATS:
-            content = FORMATS[output.format](outcomes, many=many)
-            if output.path is None:
-                typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))
-            else:
-                mark = BOM if output.format == "csv" else ""
-                write_atomic(output.path, (mark + content).encode("utf-8", "backslashreplace"))
-            return
+        return FORMATS[output.format](outcomes, many=self._many(outcomes)) if output.format in FORMATS else None
+
+    def _many(self, outcomes: Sequence[Outcome]) -> bool:
+        return len(self.inputs) > 1 or len(outcomes) > 1
+
+    def _print(self, outcomes: Sequence[Outcome], content: str | None) -> None:
         from clip_emotion.cli.score_table import ScoreTable
+        from scoring.output import Failure
 
+        if content is not None:
+            typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))
+            return
         table, by_speaker = ScoreTable(), bool(self.speakers)
-        if many or isinstance(outcomes[0], Failure):
+        if self._many(outcomes) or isinstance(outcomes[0], Failure):
             table.ranking(outcomes, by_speaker=by_speaker)
         else:
             table.conversation(outcomes[0], by_speaker=by_speaker)
