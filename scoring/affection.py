@@ -34,7 +34,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Reduce = Callable[[FloatArray], FloatArray]
 
-NO_TIME = "A half-life in minutes needs a time for every turn, and some have none: give --half-life in turns."
 NOT_A_NUMBER = "A turn score is not a number: leave out the turns of which nothing can be said before scoring."
 
 _QUANTILES = (0.025, 0.975)
@@ -184,7 +183,7 @@ class RunningScore:
         if self._recency.kind != "exponential" or self._recency.unit == "turns":
             return float(place)
         if minute is None or not math.isfinite(minute):
-            raise UsageError(NO_TIME)
+            raise UsageError(_no_time(self._recency))
         return max(self.clock, minute)
 
     def _step(self, clock: float, place: int) -> tuple[float, float]:
@@ -198,8 +197,15 @@ class RunningScore:
 def score_interval(
     s: FloatArray, r: FloatArray, recency: RecencyConfig, config: BootstrapConfig
 ) -> tuple[float, float] | None:
-    """Return the 95 % interval of the normalised score of turns s [T] of recency r [T]; None below two turns."""
-    return peak_end_interval(s, config) if recency.kind == "peak-end" else bootstrap_interval(s, r, config)
+    """Return the 95 % interval of the normalised score of turns s [T] of recency r [T].
+
+    None below two turns, and for a peak-end score that comes out the same whichever turns are redrawn: its interval
+    would be a point, and pass for certainty.
+    """
+    if recency.kind != "peak-end":
+        return bootstrap_interval(s, r, config)
+    bounds = peak_end_interval(s, config)
+    return None if bounds is None or bounds[0] == bounds[1] else bounds
 
 
 def bootstrap_interval(s: FloatArray, r: FloatArray, config: BootstrapConfig) -> tuple[float, float] | None:
@@ -304,8 +310,15 @@ def _clock(count: int, recency: RecencyConfig, minutes: FloatArray | None) -> Fl
     if recency.unit == "turns":
         return np.arange(count, dtype=np.float64)
     if minutes is None or not np.isfinite(minutes).all():
-        raise UsageError(NO_TIME)
+        raise UsageError(_no_time(recency))
     return np.asarray(np.maximum.accumulate(minutes))
+
+
+def _no_time(recency: RecencyConfig) -> str:
+    return (
+        f"A half-life in time ({recency.half_life_words}) needs a time for every turn, and some have none: give "
+        "--half-life in turns."
+    )
 
 
 def _fading(age: FloatArray, half_life: float) -> FloatArray:

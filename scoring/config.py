@@ -30,6 +30,14 @@ class RecencyConfig(Config):
         unit = self.unit.removesuffix("s") if self.half_life == 1 else self.unit
         return f"{self.kind} (half-life {self.half_life:g} {unit})"
 
+    @property
+    def half_life_words(self) -> str:
+        """The half-life as ``--half-life`` takes it: ``10``, ``30m``, ``2h``, ``1d``."""
+        if self.unit == "turns":
+            return f"{self.half_life:g}"
+        minutes, unit = next((each for each in ((1440, "d"), (60, "h")) if self.half_life % each[0] == 0), (1, "m"))
+        return f"{self.half_life / minutes:g}{unit}"
+
 
 class FusionConfig(Config):
     """How a turn's text and picture are fused: p ∝ p_text^(1 - picture) · p_picture^picture."""

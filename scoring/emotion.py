@@ -13,6 +13,11 @@ from scoring.turns import Turn
 
 FloatArray = NDArray[np.float64]
 
+NO_HEAD = (
+    "KoBERT's emotions need its trained head: give its folder with --kobert FOLDER, which clip-emotion train "
+    "configs/train/kobert_kote.yaml makes."
+)
+
 
 class TurnEmotion(Protocol):
     """Gives each turn a probability per label of one vocabulary.

@@ -15,7 +15,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.labeller import ZeroShotLabeller
 from clip_emotion.vocabulary import Vocabulary
 from scoring.config import FusionConfig
-from scoring.emotion import FloatArray, TurnEmotion
+from scoring.emotion import NO_HEAD, FloatArray, TurnEmotion
 from scoring.expressions import ExpressionNormaliser
 from scoring.fusion import AutoEmotion
 from scoring.nearest import label_hint
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NO_FEELING = "only a link or a name"
 NO_PICTURE = "no picture"
+NOT_GIVEN = "the file gives it no emotions"
 ALL_ZERO = "the emotions given are all zero"
 NOT_FINITE = "the model gives no finite numbers for this text"
 
@@ -172,7 +173,9 @@ class GivenEmotion:
                 row[self._column(label, turn)] += _checked(value, label, turn)
         totals = rows.sum(axis=1)
         self.reasons = {
-            turn.index: ALL_ZERO for turn, total in zip(turns, totals, strict=True) if turn.emotions and not total
+            turn.index: ALL_ZERO if turn.emotions else NOT_GIVEN
+            for turn, total in zip(turns, totals, strict=True)
+            if not total
         }
         with np.errstate(invalid="ignore"):
             return np.asarray(rows / totals[:, None])
@@ -211,10 +214,7 @@ def _labeller(options: EmotionOptions) -> ZeroShotLabeller:
 
 def _kobert(options: EmotionOptions) -> KobertEmotion:
     if options.kobert is None:
-        raise UsageError(
-            "KoBERT's emotions need its trained head: give its folder with --kobert FOLDER, which clip-emotion train "
-            "configs/train/kobert_kote.yaml makes."
-        )
+        raise UsageError(NO_HEAD)
     from clip_emotion.models.kobert_emotion import load_kobert_emotion
     from clip_emotion.runtime import resolve_device
 

@@ -317,14 +317,21 @@ def only_speakers(score: ConversationScore, names: Sequence[str]) -> Conversatio
 
     A name is found whatever its case and spacing. Raises UsageError that lists the speakers where one is unknown.
     """
-    known = {fold(speaker): speaker for speaker in score.speakers}
-    chosen: list[str] = []
+    chosen = known_speakers(score.name, tuple(score.speakers), names)
+    parts = {speaker: part for speaker, part in score.speakers.items() if speaker in chosen}
+    return replace(score, speakers=parts, turns=tuple(turn for turn in score.turns if turn.turn.speaker in parts))
+
+
+def known_speakers(conversation: str, speakers: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the speakers of a conversation that ``names`` mean, whatever their case and spacing.
+
+    Raises UsageError that lists the speakers where one is unknown.
+    """
+    known = {fold(speaker): speaker for speaker in speakers}
     for name in names:
         if fold(name) not in known:
             near = nearest(name, known.values())
             hint = f" Perhaps '{near}'?" if near else ""
             listed = ", ".join(list(known.values())[:SHOWN_SPEAKERS]) + ("…" if len(known) > SHOWN_SPEAKERS else "")
-            raise UsageError(f"{score.name} has no speaker '{name}'.{hint} It has: {listed}.")
-        chosen.append(known[fold(name)])
-    parts = {speaker: part for speaker, part in score.speakers.items() if speaker in chosen}
-    return replace(score, speakers=parts, turns=tuple(turn for turn in score.turns if turn.turn.speaker in parts))
+            raise UsageError(f"{conversation} has no speaker '{name}'.{hint} It has: {listed}.")
+    return [known[fold(name)] for name in names]

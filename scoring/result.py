@@ -36,7 +36,8 @@ class Summary:
     """A conversation or one speaker's part in it.
 
     ``turns`` counts the scored ones, ``score`` is Σ r_t s_t / Σ r_t, ``raw`` is Σ (t/T) s_t, ``ci95`` the bootstrap
-    interval of ``score`` (None below two turns). ``contributions`` are the labels' shares of ``score``.
+    interval of ``score`` (None below two turns, and where it would be a point). ``contributions`` are the labels'
+    shares of ``score``.
     """
 
     turns: int

@@ -51,12 +51,18 @@ def load_embedder(name: str, device: str = "auto") -> TextEmbedder:
     """
     from clip_emotion.runtime import resolve_device
 
+    known, where = embedder_loader(name)
+    return known.load(where, resolve_device(device))
+
+
+def embedder_loader(name: str) -> tuple[Loader, str]:
+    """Return how an embedder of this name is loaded, and from where; raises UsageError for an unknown name."""
     kind, colon, where = name.partition(":")
     known = EMBEDDERS.get(kind)
     if known is None or (colon and not where) or (known.needs_place and not where):
         spellings = ", ".join(spelling for loader in EMBEDDERS.values() for spelling in loader.spellings)
         raise UsageError(f"Unknown embedder '{name}': choose one of {spellings}.")
-    return known.load(where, resolve_device(device))
+    return known, where
 
 
 @dataclass

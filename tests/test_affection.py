@@ -337,7 +337,8 @@ def test_intervals_are_seeded_ordered_and_around_the_score(recency: RecencyConfi
     assert interval == affection.score_interval(s, r, recency, BootstrapConfig())
     assert interval is not None
     assert s.min() <= interval[0] <= affection.weighted_mean(s, r) <= interval[1] <= s.max()
-    assert affection.score_interval(s[:2], r[:2] + 0.1, recency, BootstrapConfig()) is not None
+    two = affection.score_interval(s[:2], r[:2] + 0.1, recency, BootstrapConfig())
+    assert (two is None) == (recency.kind == "peak-end")  # the one turn before the end can only be redrawn as itself
 
 
 def test_a_short_half_life_in_a_long_chat_has_a_finite_interval() -> None:
@@ -359,6 +360,10 @@ def test_the_peak_end_interval_shows_how_much_hangs_on_one_peak() -> None:
     assert affection.peak_end_interval(calm, config) == pytest.approx((0.1, 0.1))
     assert affection.peak_end_interval(peaked, config) == pytest.approx((0.1, 0.5))
     assert affection.peak_end_interval(many, config) == pytest.approx((0.5, 0.5))
+    recency = RecencyConfig(kind="peak-end")
+    for scores, is_point in ((calm, True), (peaked, False), (many, True)):
+        weights = affection.recency_weights(60, recency, scores=scores)
+        assert (affection.score_interval(scores, weights, recency, config) is None) == is_point
 
 
 def test_every_kind_is_tested() -> None:

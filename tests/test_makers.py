@@ -37,6 +37,7 @@ from scoring.makers import (
     NO_FEELING,
     NO_PICTURE,
     NOT_FINITE,
+    NOT_GIVEN,
     EmotionOptions,
     GivenEmotion,
     ImageEmotion,
@@ -190,7 +191,7 @@ def test_given_emotions_are_matched_and_sum_to_one() -> None:
     found = maker.emotions(turns)
     assert found[:2].tolist() == [[0.75, 0.25], [0.0, 1.0]]
     assert np.isnan(found[2:]).all()
-    assert maker.reasons == {3: ALL_ZERO}
+    assert maker.reasons == {3: ALL_ZERO, 4: NOT_GIVEN}
 
 
 @pytest.mark.parametrize(

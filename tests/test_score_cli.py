@@ -16,11 +16,14 @@ import pytest
 from pictures import plain, save
 
 import scoring.follow
+import scoring.makers
 import scoring.similarity
 from clip_emotion.cli.main import main
 from clip_emotion.cli.score import find_inputs, parse_half_life
+from clip_emotion.cli.score_read import shortest_names
 from clip_emotion.errors import UsageError
 from clip_emotion.models import registry
+from scoring.config import RecencyConfig
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -162,9 +165,16 @@ def test_half_life_spellings() -> None:
     assert parse_half_life("10m") == (10.0, "minutes")
     assert parse_half_life(" 2 H") == (120.0, "minutes")
     assert parse_half_life("1.5d") == (2160.0, "minutes")
-    for wrong in ("", "0", "0m", "-1", "ten", "5s", "1e3", "inf"):
-        with pytest.raises(UsageError, match="half-life"):
+    for wrong in ("", "-1", "ten", "5s", "1e3", "inf"):
+        with pytest.raises(UsageError, match="is no time"):
             parse_half_life(wrong)
+    for nothing in ("0", "0m", "0.0"):
+        with pytest.raises(UsageError, match="must be above 0"):
+            parse_half_life(nothing)
+    for text in ("10", "45m", "2h", "1.5d", "1d", "90m"):
+        value, unit = parse_half_life(text)
+        words = RecencyConfig(kind="exponential", half_life=value, unit=unit).half_life_words
+        assert parse_half_life(words) == (value, unit)
 
 
 def test_json_lines_alone_and_among_several(run: Run, chat: Path, cold: Path) -> None:
@@ -260,7 +270,15 @@ def test_files_of_one_name_stay_apart(run: Run, cold: Path, tmp_path: Path) -> N
     other.parent.mkdir()
     other.write_text(COLD, "utf-8")
     _, out, _ = run(cold, other, "--format", "json")
-    assert [entry["name"] for entry in json.loads(out)] == ["cold.txt", str(other)]
+    assert [entry["name"] for entry in json.loads(out)] == [f"{tmp_path.name}/cold.txt", "other/cold.txt"]
+
+
+def test_the_shortest_names_that_tell_files_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = ["a/x/warm.txt", "b/x/warm.txt", "b/y/warm.txt", "cold.txt", "deep/chat.txt", "chat.txt", "-"]
+    names = ["a/x/warm.txt", "b/x/warm.txt", "y/warm.txt", "cold.txt", "deep/chat.txt", f"{tmp_path.name}/chat.txt"]
+    assert list(map(shortest_names(paths).__getitem__, paths)) == [*names, "stdin"]
+    assert shortest_names(["one.txt", "./one.txt"]) == {"-": "stdin", "one.txt": "one.txt", "./one.txt": "one.txt"}
 
 
 def test_conversations_of_one_table(run: Run, tmp_path: Path) -> None:
@@ -413,6 +431,39 @@ def test_misuse_is_one_sentence(run: Run, chat: Path, arguments: list[str], word
     assert code == (1 if "--config" in arguments else 2)
     assert out == ""
     assert words in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["none.txt"], 1, "Cannot read none.txt"),
+        (["empty.txt"], 1, "empty.txt is empty"),
+        (["none.txt", "empty.txt"], 1, "2 failed"),
+        (["none.txt", "--follow"], 1, "Cannot read none.txt"),
+        (["cold.txt", "--speaker", "누구"], 2, "cold.txt has no speaker '누구'"),
+        (["cold.txt", "--emotions", "kobert"], 2, "--kobert FOLDER"),
+        (["cold.txt", "--emotions", "given"], 1, "cold.txt holds no emotions: --emotions given takes them from"),
+        (["cold.txt", "--embedder", "word2vec"], 2, "Unknown embedder"),
+    ],
+)
+def test_bad_input_is_told_before_models_load(
+    run: Run, cold: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
+) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr(registry, "load_encoder", loaded.append)
+    monkeypatch.setattr(scoring.makers, "load_emotion", lambda *models: loaded.append(models))
+    monkeypatch.setattr(scoring.similarity, "load_embedder", lambda *models: loaded.append(models))
+    monkeypatch.chdir(cold.parent)
+    Path("empty.txt").write_bytes(b"")
+    found, _, err = run(*arguments)
+    assert (found, loaded) == (code, [])
+    assert words in err
+
+
+def test_a_half_life_in_time_needs_times(run: Run, cold: Path) -> None:
+    code, _, err = run(cold, "--recency", "exponential", "--half-life", "1d")
+    assert code == 2
+    assert "A half-life in time (1d) needs a time for every turn" in err
 
 
 def test_a_failed_write_leaves_the_old_file(

@@ -291,7 +291,7 @@ def test_minutes_need_times_of_the_scored_turns_alone() -> None:
     one = scorer(recency)
     assert one.score(Conversation("x", (timed, photo))).conversation.turns == 1
     bare = Turn(3, "b", "응")
-    with pytest.raises(UsageError, match="--half-life in turns"):
+    with pytest.raises(UsageError, match=r"A half-life in time \(10m\) .*--half-life in turns"):
         one.score(Conversation("x", (timed, bare)))
     one.update(timed)
     before = one.summary()

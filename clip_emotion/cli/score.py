@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import typer
 
 from clip_emotion.cli.common import chosen_words, say
 from clip_emotion.cli.label import Device, Language
+from clip_emotion.cli.score_read import Wanted, read_inputs
 from clip_emotion.cli.score_run import Job, Output, Watched
 from clip_emotion.errors import UsageError
 
@@ -91,19 +93,26 @@ def score(
     from scoring.readers.layouts import check_layout
 
     check_layout(layout)
-    options = ReadOptions(layout, anonymise)
-    words = chosen_words(labels, vocab)
-    choice = Choice(emotions.value, words, model, kobert, lang.value, device.value)
-    scorer, watched = load_scorer(choice, settings)
-    only = tuple(speaker or ())
+    choice = Choice(emotions.value, chosen_words(labels, vocab), model, kobert, lang.value, device.value)
+    choice.check(settings)
+    wanted = Wanted(ReadOptions(layout, anonymise), tuple(speaker or ()), given=emotions is Emotions.given)
     if follow:
-        from clip_emotion.cli.score_live import Live
-
-        names = watched.vocabulary.names(choice.shown_language)
-        shown = dict(zip(watched.vocabulary.keys, names, strict=True))
-        Live(inputs[0], scorer, options, shown, only, choice.is_small).run(output.format)
-    elif Job(inputs, scorer, watched, options, only).run(output):
+        _follow(inputs[0], choice, settings, wanted, output.format)
+        return
+    readings = read_inputs(inputs, wanted)
+    models = functools.cache(functools.partial(load_scorer, choice, settings))
+    if Job(readings, len(inputs), models, wanted.speakers).run(output):
         raise typer.Exit(1)
+
+
+def _follow(place: str, choice: Choice, settings: ScoreConfig, wanted: Wanted, form: str) -> None:
+    from clip_emotion.cli.score_live import Live, check_place
+
+    check_place(place)
+    scorer, watched = load_scorer(choice, settings)
+    names = watched.vocabulary.names(choice.shown_language)
+    shown = dict(zip(watched.vocabulary.keys, names, strict=True))
+    Live(place, scorer, wanted.options, shown, wanted.speakers, choice.is_small).run(form)
 
 
 def _settle_output(chosen: str | None, path: Path | None, report: Path | None, *, live: bool) -> Output:
@@ -141,7 +150,9 @@ def _settings(path: Path | None, recency: str | None, half_life: str | None, emb
 def parse_half_life(text: str) -> tuple[float, str]:
     """Return ``10`` as turns, ``30m``, ``2h`` and ``1d`` as minutes, with the unit; raises UsageError for others."""
     found = _HALF_LIFE.fullmatch(text.strip())
-    if not found or float(found[1]) == 0:
+    if found and float(found[1]) == 0:
+        raise UsageError(f"--half-life '{text}' must be above 0: give a number of turns such as 10, or 30m, 2h, 1d.")
+    if not found:
         raise UsageError(f"--half-life '{text}' is no time: give a number of turns such as 10, or 30m, 2h, 1d.")
     value, unit = float(found[1]), found[2].lower()
     return (value * _MINUTES[unit], "minutes") if unit else (value, "turns")
@@ -189,6 +200,15 @@ class Choice:
     def shown_language(self) -> str:
         """The language of the shown names: Korean unless English was asked for."""
         return "en" if self.lang == Language.en.value else "ko"
+
+    def check(self, config: ScoreConfig) -> None:
+        """Raise UsageError for what cannot be, as far as that is known without loading a model."""
+        from scoring.emotion import NO_HEAD
+        from scoring.similarity import embedder_loader
+
+        if self.emotions == Emotions.kobert.value and self.kobert is None:
+            raise UsageError(NO_HEAD)
+        embedder_loader(config.weights.embedder)
 
 
 def load_scorer(choice: Choice, config: ScoreConfig) -> tuple[AffectionScorer, Watched]:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
+def check_place(place: str) -> None:
+    """Raise DataError where a file that is to be followed cannot be read."""
+    from scoring.follow import FileTail
+
+    if place != STDIN:
+        FileTail(Path(place))
+
+
 @dataclass
 class Live:
     """One conversation that is followed: where it grows, what scores it, the shown labels and speakers."""

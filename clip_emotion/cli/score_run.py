@@ -1,17 +1,17 @@
-"""A run of ``clip-emotion score`` over finished conversations: read, scored, written."""
+"""A run of ``clip-emotion score`` over finished conversations that were read: scored, written."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.cli.score_read import Reading, raise_lone
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
     from scoring.emotion import TurnEmotion
     from scoring.output import Outcome
-    from scoring.readers import ReadOptions
     from scoring.result import ConversationScore
     from scoring.scorer import AffectionScorer
     from scoring.turns import Conversation, Turn
 
-STDIN = "-"
 CHUNK = 512
 
 
@@ -71,28 +69,73 @@ class Watched:
 
 @dataclass(frozen=True)
 class Job:
-    """What one call scores: these inputs, by this scorer, how they are read, and whose turns are reported."""
+    """What one call scores: what was read of so many inputs, by which models, and whose turns are reported.
 
-    inputs: Sequence[str]
-    scorer: AffectionScorer
-    emotion: Watched
-    options: ReadOptions
+    ``models`` is called only where there is something to score; it gives the scorer and the emotion that it asks.
+    """
+
+    readings: Sequence[Reading]
+    inputs: int
+    models: Callable[[], tuple[AffectionScorer, Watched]]
     speakers: tuple[str, ...] = ()
 
     def run(self, output: Output) -> int:
-        """Score all inputs, write what is wanted, and return how many could not be scored.
+        """Score all conversations, write what is wanted, and return how many could not be scored.
 
-        One conversation alone that cannot be scored, or a speaker whom no conversation knows, is an error.
+        One conversation alone that cannot be scored is an error.
         """
-        from scoring.output import BOM, Failure
+        from scoring.output import Failure
         from scoring.result import ConversationScore
 
+        if any(not isinstance(reading.found, ClipEmotionError) for reading in self.readings):
+            self.models()
         started = time.perf_counter()
-        pairs = list(self._outcomes())
-        outcomes = [outcome for outcome, _ in pairs]
-        errors = [error for _, error in pairs if error is not None]
-        if len(errors) == len(outcomes) and (len(errors) == 1 or all(isinstance(e, UsageError) for e in errors)):
-            raise errors[0]
+        found = [self._outcome(reading) for reading in self.readings]
+        raise_lone(found)
+        outcomes = [
+            Failure(reading.name, str(one)) if isinstance(one, ClipEmotionError) else one
+            for reading, one in zip(self.readings, found, strict=True)
+        ]
+        self._write(outcomes, output)
+        scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        if output.format != "table":
+            for failure in failures:
+                say(f"{failure.name}: {failure.error}")
+        say(_counts(scores, len(failures), time.perf_counter() - started))
+        return len(failures)
+
+    def _outcome(self, reading: Reading) -> ConversationScore | ClipEmotionError:
+        if isinstance(reading.found, ClipEmotionError):
+            return reading.found
+        try:
+            return self._score(reading.found)
+        except (DataError, UsageError) as error:
+            return error
+
+    def _score(self, conversation: Conversation) -> ConversationScore:
+        from scoring.output import only_speakers
+
+        scorer, emotion = self.models()
+        with progress_bar("Scoring", len(conversation.turns)) as emotion.advance:
+            score = scorer.score(conversation)
+        for notice in score.notices:
+            if notice not in emotion.notices:
+                say(f"Note: {score.name}: {notice}")
+        if not score.conversation.turns:
+            reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
+            raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
+        if not self.speakers:
+            return score
+        chosen = only_speakers(score, self.speakers)
+        if not any(part.turns for part in chosen.speakers.values()):
+            raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
+        return chosen
+
+    def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
+        from scoring.output import BOM
+        from scoring.result import ConversationScore
+
         content = self._content(outcomes, output)
         if content is not None and output.path is not None:
             mark = BOM if output.format == "csv" else ""
@@ -105,63 +148,6 @@ class Job:
         # Last, for whoever reads it may have gone (as with ``| head``), and files are to be whole all the same.
         if output.path is None:
             self._print(outcomes, content)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        if output.format != "table":
-            for failure in failures:
-                say(f"{failure.name}: {failure.error}")
-        say(_counts(scores, len(failures), time.perf_counter() - started))
-        return len(failures)
-
-    def _outcomes(self) -> Iterator[tuple[Outcome, ClipEmotionError | None]]:
-        """Yield a score, or a failure with its error, for each conversation of each input."""
-        from scoring.output import Failure
-
-        taken: set[str] = set()
-        for path in self.inputs:
-            try:
-                conversations = self._read(path)
-            except ClipEmotionError as error:
-                yield Failure(path, str(error)), error
-                continue
-            for conversation in conversations:
-                name = _free_name(conversation.name, None if self.options.anonymise else path, taken)
-                try:
-                    yield self._score(replace(conversation, name=name)), None
-                except (DataError, UsageError) as error:
-                    yield Failure(name, str(error)), error
-
-    def _read(self, path: str) -> Sequence[Conversation]:
-        from scoring.readers import read_conversations, read_stream
-
-        if path == STDIN:
-            found = read_stream(sys.stdin, "stdin", self.options)
-        else:
-            found = read_conversations(Path(path), self.options)
-        if not found:
-            raise DataError(f"{path} holds no turns: is it a chat export?")
-        return found
-
-    def _score(self, conversation: Conversation) -> ConversationScore:
-        from scoring.output import fault_sentence, only_speakers
-
-        if conversation.faults:
-            say(fault_sentence(conversation.name, conversation.faults))
-        if not conversation.turns:
-            raise DataError(f"{conversation.name} holds no turns: is it a chat export?")
-        with progress_bar("Scoring", len(conversation.turns)) as self.emotion.advance:
-            score = self.scorer.score(conversation)
-        for notice in score.notices:
-            if notice not in self.emotion.notices:
-                say(f"Note: {score.name}: {notice}")
-        if not score.conversation.turns:
-            reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
-            raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
-        if not self.speakers:
-            return score
-        chosen = only_speakers(score, self.speakers)
-        if not any(part.turns for part in chosen.speakers.values()):
-            raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
-        return chosen
 
     def _content(self, outcomes: Sequence[Outcome], output: Output) -> str | None:
         """Return the text of the chosen format; None for a table."""
@@ -170,7 +156,7 @@ class Job:
         return FORMATS[output.format](outcomes, many=self._many(outcomes)) if output.format in FORMATS else None
 
     def _many(self, outcomes: Sequence[Outcome]) -> bool:
-        return len(self.inputs) > 1 or len(outcomes) > 1
+        return self.inputs > 1 or len(outcomes) > 1
 
     def _print(self, outcomes: Sequence[Outcome], content: str | None) -> None:
         from clip_emotion.cli.score_table import ScoreTable
@@ -184,20 +170,6 @@ class Job:
             table.ranking(outcomes, by_speaker=by_speaker)
         else:
             table.conversation(outcomes[0], by_speaker=by_speaker)
-
-
-def _free_name(name: str, path: str | None, taken: set[str]) -> str:
-    """Return the conversation's name, or where another has it already one with its path (if it may be told), a number.
-
-    A path may name somebody: it is None where names are replaced.
-    """
-    candidates = [name]
-    if path is not None:
-        candidates.append(path if name in (path, Path(path).name, Path(path).stem) else f"{path}: {name}")
-    numbered = (f"{candidates[-1]} ({number})" for number in range(2, 2 + len(taken)))
-    free = next(candidate for candidate in (*candidates, *numbered) if candidate not in taken)
-    taken.add(free)
-    return free
 
 
 def _counts(scores: Sequence[ConversationScore], failed: int, seconds: float) -> str:
