@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,13 +17,16 @@ from team_work import one_step, talk
 from tuning_world import run_values, write_config, write_world
 
 from clip_emotion.cli.main import main
-from clip_emotion.errors import UsageError
+from clip_emotion.config import validate
+from clip_emotion.errors import MissingExtraError, UsageError
 from clip_emotion.models.checkpoint import load_checkpoint, read_card
-from clip_emotion.training.finetune import train_emotion_clip
+from clip_emotion.training.finetune import open_model, train_emotion_clip
+from clip_emotion.training.finetune_config import FinetuneConfig
 from clip_emotion.training.fit import Progress
-from clip_emotion.training.team import ALONE
+from clip_emotion.training.team import ALONE, Team
+from clip_emotion.vocabulary import Vocabulary
 
-STEPS = 30
+STEPS = 20
 EVERYTHING: dict[str, Any] = {
     "freeze": "none",
     "model.text_head": {"depth": 1, "dropout": 0.0},
@@ -116,28 +120,26 @@ def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
         train_distributed(config, [], interrupt, False, two)
     assert 1 <= told[-1].step < STEPS
     assert not (tmp_path / "pair" / "model.safetensors").exists()
-    assert train_distributed(config, [], told.append, True, two) == pytest.approx(figures, abs=1e-4)
+    assert train_distributed(config, [], told.append, True, two) == pytest.approx(figures, abs=1e-3)
     assert [progress.step for progress in told] == list(range(1, STEPS + 1))
-    assert [progress.loss for progress in told] == pytest.approx(losses, abs=1e-4)
+    assert [progress.loss for progress in told] == pytest.approx(losses, abs=1e-3)
+    assert read_card(tmp_path / "pair").metrics == pytest.approx(figures, abs=1e-3)
     alone, together = (load_checkpoint(tmp_path / name).state_dict() for name in ("alone", "pair"))
-    assert alone.keys() == together.keys()
-    for name, wanted in alone.items():
-        torch.testing.assert_close(together[name], wanted, atol=1e-5, rtol=1e-4, msg=name)
-    base = load_checkpoint_before(values)
-    moved = {name for name, tensor in alone.items() if name in base and not torch.allclose(tensor, base[name])}
+    before = before_training(values)
+    assert alone.keys() == together.keys() == before.keys()
+    moved = {name for name, tensor in alone.items() if not torch.allclose(tensor, before[name])}
     assert {name.split(".")[1] for name in moved if name.startswith("backbone.")} == {"image_tower", "text_tower"}
-    assert read_card(tmp_path / "pair").metrics == pytest.approx(figures, abs=1e-4)
-    # A worker's error comes back as its sentence.
-    with pytest.raises(UsageError, match="was made with other settings: use another out=FOLDER"):
-        train_distributed(config, ["own_names=0.1"], told.append, True, two)
+    # Rounding apart, and what a ReLU that it switches makes of it: without shared batch norms this is above 0.003.
+    assert distance(together, alone) < 0.001 * distance(before, alone)
 
 
-def load_checkpoint_before(values: dict[str, Any]) -> dict[str, torch.Tensor]:
-    from clip_emotion.config import validate
-    from clip_emotion.training.finetune import open_model
-    from clip_emotion.training.finetune_config import FinetuneConfig
-    from clip_emotion.vocabulary import Vocabulary
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """How far apart the weights of two models are, batch norm's statistics left out."""
+    learned = [name for name in one if ".running_" not in name and one[name].is_floating_point()]
+    return float(torch.stack([(one[name] - other[name]).square().sum() for name in learned]).sum().sqrt())
 
+
+def before_training(values: dict[str, Any]) -> dict[str, torch.Tensor]:
     return open_model(validate(FinetuneConfig, values, "test"), Vocabulary.load("basic8"), "test").state_dict()
 
 
@@ -171,6 +173,75 @@ def test_without_ray_the_install_line_is_told(
     config = write_config(tmp_path / "run.yaml", run_values(world))
     assert main(["train", str(config), "--engine", "ray", "--workers", "2"]) == 1
     assert "pip install 'clip-emotion[tune]'" in capsys.readouterr().err
+
+
+class Answer:
+    """A method of an actor that answers at once."""
+
+    def __init__(self, method: Any) -> None:
+        self.remote = method
+
+
+class Letters:
+    """A mailbox in this process, called as an actor is."""
+
+    def __init__(self, box: Any) -> None:
+        self.box = box
+
+    def __getattr__(self, name: str) -> Answer:
+        return Answer(getattr(self.box, name))
+
+
+@pytest.mark.parametrize(
+    ("raised", "faults", "interrupted"),
+    [
+        (None, [], False),
+        (KeyboardInterrupt(), [], True),
+        (UsageError("Use another folder."), [(2, "Use another folder.")], False),
+        (MissingExtraError("LoRA", "peft", "lora"), [(1, str(MissingExtraError("LoRA", "peft", "lora")))], False),
+        (RuntimeError("out of memory"), [(None, "RuntimeError: out of memory")], False),
+    ],
+)
+def test_what_a_worker_tells_at_its_end(
+    raised: BaseException | None,
+    faults: list[tuple[int | None, str]],
+    interrupted: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("clip_emotion.training.distributed")
+    seen: list[Team] = []
+
+    def train(values: Any, source: str, report: Any, resume: bool, team: Team) -> dict[str, float]:
+        seen.append(team)
+        report(Progress(1, 2, 0.5, 1.0))
+        if raised:
+            raise raised
+        return {"accuracy": 0.5}
+
+    context = SimpleNamespace(get_world_rank=lambda: 0, get_world_size=lambda: 2)
+    torch_module = SimpleNamespace(get_device=lambda: torch.device("cpu"))
+    fake = SimpleNamespace(train=SimpleNamespace(get_context=lambda: context, torch=torch_module), get=lambda x: x)
+    fake.wait = lambda refs, timeout: (refs, [])
+    monkeypatch.setattr(distributed, "ray", fake)
+    monkeypatch.setattr(distributed, "train_emotion_clip", train)
+    monkeypatch.chdir(tmp_path)
+    box = distributed.Mailbox()
+    job = {"mailbox": Letters(box), "home": str(tmp_path), "threads": torch.get_num_threads()}
+    job.update(values={}, source="test", resume=False)
+    if raised is None or interrupted:
+        distributed.work(job)
+    else:
+        with pytest.raises(type(raised)):
+            distributed.work(job)
+    assert [progress.step for progress in box.take()] == [1]
+    assert box.take() == []
+    figures = {} if raised else {"accuracy": 0.5}
+    assert box.outcome() == (figures, faults, interrupted)
+    assert (seen[0].rank, seen[0].size, seen[0].asked()) == (0, 2, False)
+    box.stop()
+    seen[0].asked()
+    assert seen[0].asked()
 
 
 def test_the_worker_that_knows_the_fault_is_the_one_that_is_heard() -> None:
