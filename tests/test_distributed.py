@@ -94,7 +94,7 @@ def test_what_members_tell_each_other(pair: list[dict[str, Any]]) -> None:
 def session() -> Iterator[None]:
     """One start of Ray for all runs of a test."""
     distributed = pytest.importorskip("clip_emotion.training.distributed")
-    with distributed.ray_session(distributed.on_this_machine(2, gpus=False)):
+    with distributed._cluster(distributed.Spread(workers=2, gpus=0, threads=1)):
         yield
 
 
@@ -234,7 +234,7 @@ def test_what_a_worker_tells_at_its_end(
     else:
         with pytest.raises(type(raised)):
             distributed.work(job)
-    assert [progress.step for progress in box.take()] == [1]
+    assert [Progress(**told) for told in box.take()] == [Progress(1, 2, 0.5, 1.0)]
     assert box.take() == []
     figures = {} if raised else {"accuracy": 0.5}
     assert box.outcome() == (figures, faults, interrupted)

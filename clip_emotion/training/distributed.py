@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from clip_emotion.runtime import available_cpus
 from clip_emotion.training.finetune import train_emotion_clip
 from clip_emotion.training.finetune_config import FinetuneConfig
 from clip_emotion.training.fit import Progress, Report, hold_interrupt
+from clip_emotion.training.mailbox import Mailbox
 from clip_emotion.training.stages import read_stage
 from clip_emotion.training.team import Team
 
@@ -36,6 +37,8 @@ QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 """Ray reads these from the environment: no statistics sent, no tables printed."""
+AS_NICE = {"RAY_worker_niceness": "0"}
+"""Ray would give its workers less of a busy machine's time than a run in one process has."""
 ADDRESS = "RAY_ADDRESS"
 """Ray's own variable: where it is set, the run goes to the cluster that it names."""
 POLL_SECONDS = 0.2
@@ -123,47 +126,6 @@ def _trainer(job: dict[str, Any], config: FinetuneConfig, spread: Spread) -> Any
     )
 
 
-@dataclass
-class Mailbox:
-    """What the workers tell the process that started them, and what it asks of them; lives as a Ray actor."""
-
-    reports: list[Progress] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
-    faults: list[tuple[int | None, str]] = field(default_factory=list)
-    """Sentences with the exit codes of their errors; None for one that is no error of this project."""
-    stopping: bool = False
-    interrupted: bool = False
-
-    def tell(self, progress: Progress) -> None:
-        """Keep a report until it is taken."""
-        self.reports.append(progress)
-
-    def take(self) -> list[Progress]:
-        """Hand out the reports that came since the last time."""
-        taken, self.reports = self.reports, []
-        return taken
-
-    def end(self, figures: dict[str, float] | None) -> None:
-        """Keep the figures of a run that ended, or that it was interrupted."""
-        self.figures, self.interrupted = figures or {}, figures is None
-
-    def fail(self, exit_code: int | None, sentence: str) -> None:
-        """Keep why a worker failed."""
-        self.faults.append((exit_code, sentence))
-
-    def stop(self) -> None:
-        """Ask the workers to stop."""
-        self.stopping = True
-
-    def is_stopping(self) -> bool:
-        """Tell whether the workers are to stop."""
-        return self.stopping
-
-    def outcome(self) -> tuple[dict[str, float], list[tuple[int | None, str]], bool]:
-        """Return figures, faults, and whether the run was interrupted."""
-        return self.figures, self.faults, self.interrupted
-
-
 def work(job: dict[str, Any]) -> None:
     """Do one worker's part of a run; Ray calls this in each worker's process, after it has joined them."""
     mailbox, context = job["mailbox"], ray.train.get_context()
@@ -176,7 +138,7 @@ def work(job: dict[str, Any]) -> None:
 
     def report(progress: Progress) -> None:
         if team.first:
-            mailbox.tell.remote(progress)
+            mailbox.tell.remote(asdict(progress))
 
     try:
         figures = train_emotion_clip(job["values"], job["source"], report, job["resume"], team)
@@ -217,8 +179,8 @@ def _follow(trainer: Any, mailbox: Any, report: Report) -> dict[str, float]:
         asked, over = False, False
         while not over:
             over = ended.wait(POLL_SECONDS)
-            for progress in ray.get(mailbox.take.remote()):
-                report(progress)
+            for told in ray.get(mailbox.take.remote()):
+                report(Progress(**told))
             if interrupted() and not asked:
                 mailbox.stop.remote()
                 asked = True
@@ -262,7 +224,7 @@ def _cluster(spread: Spread) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
     if os.environ.get(ADDRESS):
         return ray_session({})
-    return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)))
+    return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)), AS_NICE)
 
 
 def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
