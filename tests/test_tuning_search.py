@@ -30,7 +30,7 @@ from tuning.searchers import propose
 from tuning.settings import SearchConfig
 
 HERE = Path(__file__).parent
-WAIT = 300
+WAIT = 900
 """Seconds after which a search that does not come to its half has hung."""
 SPACE = {
     "fit.learning_rate": {"kind": "loguniform", "low": 1e-5, "high": 1e-1},
@@ -101,7 +101,7 @@ class Killed:
         self.before = records_of(folder)
         runs = len(started(folder))
         resumed = process(folder, changes, "resume")
-        self.told, self.said = resumed.communicate(timeout=2 * WAIT)
+        self.told, self.said = resumed.communicate(timeout=WAIT)
         assert resumed.returncode == 0, self.said
         self.starts = started(folder)[runs:]
         self.records = records_of(folder)
@@ -293,7 +293,7 @@ def test_without_ray_the_line_that_installs_it_is_given(tmp_path: Path, monkeypa
 def test_shipped_searches_fit_their_base_configurations(path: Path) -> None:
     config = load_config(SearchConfig, path, [])
     assert read_base(config)["kind"] == "emotion_clip"
-    assert config.out.name in path.read_text("utf-8").splitlines()[-1] or str(config.out) in path.read_text("utf-8")
+    assert f"# clip-emotion train {config.out / 'best.yaml'}" in path.read_text("utf-8").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -304,16 +304,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_the_command_line_to_a_winner_that_trains(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = run_values(world, **{"fit.steps": 6, "fit.evaluate_every": 2, "fit.save_every": 6, "seed": 0})
+    values = run_values(world, **{"fit.steps": 4, "fit.evaluate_every": 2, "fit.save_every": 4, "seed": 0})
     values["model"].update(image_head={"depth": 1, "dim": None}, text_head={"depth": 0, "dim": None}, logit_scale=None)
-    base = write_config(tmp_path / "base.yaml", values)
+    base = write_config(tmp_path / "base.yaml", {**values, "sampler": "balanced"})
     searching = {
         "base": str(base),
         "out": str(tmp_path / "search"),
         "metric": "macro_recall",
-        "trials": 3,
+        "trials": 2,
         "engine": "local",
         "searcher": {"kind": "random"},
+        "scheduler": {"kind": "none"},
         "settings": {"data.validate_on": ["validation"]},
         "space": {
             "fit.learning_rate": {"kind": "loguniform", "low": 1e-4, "high": 1e-1},
@@ -323,14 +324,12 @@ def test_from_the_command_line_to_a_winner_that_trains(
         },
         "final": {"seeds": [1, 2]},
     }
-    values["sampler"] = "balanced"
-    write_config(base, values)
     config = write_config(tmp_path / "tune.yaml", searching)
     assert main(["tune", str(config)]) == 0
     shown = capsys.readouterr()
     assert "noise of 2 runs against 2" in shown.out or "keep the default" in shown.out
     records = Journal(tmp_path / "search" / "trials", "macro_recall").records()
-    assert [record.status for record in records] == ["done", "done", "done"]
+    assert [record.status for record in records] == ["done", "done"]
     best = max(records, key=lambda record: record.value or 0.0)
     assert 0 < (best.value or 0.0) <= 1
     assert not any(name.startswith("heldout") for name in best.figures)

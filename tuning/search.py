@@ -20,7 +20,6 @@ from ray.tune.search import Searcher
 
 from clip_emotion.errors import UsageError
 from clip_emotion.runtime import available_cpus
-from clip_emotion.training.distributed import on_this_machine, ray_session
 from tuning.journal import History, Journal, Record, carry_out
 from tuning.plan import Plan, begin
 from tuning.settings import ResourcesConfig, SearchConfig
@@ -184,7 +183,7 @@ def _tuner(plan: Plan) -> tune.Tuner:
     if tune.Tuner.can_restore(str(store / name)):
         if _is_whole(store / name, plan.journal):
             return tune.Tuner.restore(str(store / name), trainable, resume_unfinished=True)
-        shutil.rmtree(store / name)
+        shutil.rmtree(store / name, ignore_errors=True)  # processes of the killed search may still be about
     return tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -220,6 +219,9 @@ def _at_once(resources: ResourcesConfig) -> int:
 @contextlib.contextmanager
 def _ray(resources: ResourcesConfig) -> Iterator[None]:
     """Start Ray on this machine alone, quietly, and end it after the block; raises UsageError without the GPUs."""
+    # Every worker imports this file: the training stack is for the trial to import, not for the file.
+    from clip_emotion.training.distributed import on_this_machine, ray_session
+
     options = on_this_machine(resources.cpus * _at_once(resources), gpus=bool(resources.gpus))
     memory = {"object_store_memory": resources.object_store_mb * 2**20}
     with ray_session({**options, **memory}, QUIET):
