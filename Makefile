@@ -1,6 +1,7 @@
 # make demo · make test: each does the whole set-up (a virtual environment in .venv) and then its work.
 # Settings: PYTHON=python3.12 chooses the interpreter, VENV=/elsewhere the environment,
-# PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" is handed to pip (here: a smaller torch, no CUDA).
+# PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" is handed to pip (here: a smaller torch, no CUDA),
+# WORKERS=4 runs the tests in as many processes.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -8,6 +9,7 @@ SHELL := bash
 
 VENV ?= .venv
 PIP_ARGS ?=
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install \
   --progress-bar off --no-compile $(PIP_ARGS)
@@ -60,7 +62,7 @@ demo: $(VENV)/.installed
 	echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
 
 test: $(VENV)/.installed-dev
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

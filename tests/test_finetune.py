@@ -298,7 +298,8 @@ def test_keeping_costs_nothing_where_nothing_has_moved(world: Path, splits: Pict
     model = objective.model.eval()
     pixels = model.backbone.normalise(objective.batches.get(0).pixels)
     rng = random.Random(0)
-    assert float(objective.keeper.loss(model, pixels, model.embed_images(pixels), rng)) == pytest.approx(0, abs=1e-5)
+    unmoved = objective.keeper.loss(model, pixels, model.embed_images(pixels), rng)
+    assert unmoved.item() == pytest.approx(0, abs=1e-5)
     held = opened(world, splits, keep={"pictures": 1.0})
     assert held.keeper is not None
     images = held.model.eval().embed_images(pixels).detach()
@@ -357,6 +358,11 @@ def test_rare_classes_and_sources_never_stop_a_balanced_batch(
         for step in range(6):
             rows = sampler.batch(step)
             assert len(set(rows)) == batch
+
+
+def test_a_group_that_later_joining_leaves_too_small_joins_too() -> None:
+    """Four single pictures as two pairs make three groups with the large class: a third of seven is more than two."""
+    assert with_rare_joined([0, 0, 0, 0, 1, 2, 3, 4], 7) == [0, 0, 0, 0, 4, 4, 4, 4]
 
 
 @given(st.integers(0, 1000), st.integers(3, 30))

@@ -159,7 +159,7 @@ def test_winner_and_default_run_with_each_seed_in_ray(killed: Killed) -> None:
 
 
 def test_a_killed_search_without_ray_ends_as_an_unbroken_one(tmp_path: Path) -> None:
-    changes = {
+    changes: dict[str, Any] = {
         "space": {**SPACE, "fail": {"kind": "choice", "values": ["never", "no", "sentence"]}},
         "settings": {"seconds": 0.1},
         "searcher": {"kind": "tpe", "startup": 3},
@@ -196,7 +196,7 @@ def test_a_search_is_not_mixed_with_another(tmp_path: Path) -> None:
 
 
 def test_a_search_without_a_good_end_says_why(tmp_path: Path) -> None:
-    always = {"settings": {"fail": "sentence"}}
+    always: dict[str, Any] = {"settings": {"fail": "sentence"}}
     with pytest.raises(ClipEmotionError, match=r"None of the 8 trials ran to its end.*It was asked to fail"):
         searched(tmp_path / "failing", **always)
     with pytest.raises(ClipEmotionError, match="'recall' is None: its figures are score, loss"):

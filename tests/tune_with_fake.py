@@ -26,8 +26,8 @@ def height(values: Mapping[str, Any]) -> float:
     """A hill whose top is 1, at a rate of BEST_RATE, three blocks, and the balanced sampler."""
     import math
 
-    rate = math.log10(values.get("fit.learning_rate", 1e-4) / BEST_RATE)
-    depth = (values.get("model.depth", 1) - 3) / 3
+    rate: float = math.log10(values.get("fit.learning_rate", 1e-4) / BEST_RATE)
+    depth: float = (values.get("model.depth", 1) - 3) / 3
     return 1.0 - 0.2 * rate**2 - 0.1 * depth**2 - 0.1 * (values.get("sampler.kind") != "balanced")
 
 

@@ -50,8 +50,9 @@ def train(
     try:
         _train(configs, overrides, resume, run)
     except KeyboardInterrupt:
-        spread = f" --engine {engine} --workers {workers}" if engine != "local" else ""
-        say(f"To go on: clip-emotion train {shlex.join(arguments)}{spread} --resume")
+        rest = [*arguments, *(["--engine", engine, "--workers", str(workers)] if engine != "local" else [])]
+        rest += [*(["--gpus", str(gpus)] if gpus >= 0 else []), *(["--threads", str(threads)] if threads else [])]
+        say(f"To go on: clip-emotion train {shlex.join(rest)} --resume")
         raise
 
 

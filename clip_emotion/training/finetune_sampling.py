@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
 from clip_emotion.data.balanced import BalancedBatchSampler, BatchSampler, ShuffledBatchSampler
 from clip_emotion.training.finetune_config import FinetuneConfig
@@ -35,19 +36,11 @@ def make_sampler(
 def with_rare_joined(labels: Sequence[int], batch: int) -> list[int]:
     """Return the class by which each row is balanced: one too rare for its share of a batch joins the next larger one.
 
-    All pictures of such a group are drawn equally often, and none twice in a batch.
+    All pictures of such a group are drawn equally often, and none twice in a batch. A group is named
+    by its largest class.
     """
     counts = Counter(labels)
-    share = -(-batch // max(1, len(counts)))
-    groups: list[list[int]] = []
-    for label, _ in sorted(counts.items(), key=lambda item: (item[1], item[0])):
-        # The joined classes leave fewer groups, whose shares are larger: the next check is against that.
-        if groups and sum(counts[one] for one in groups[-1]) < share:
-            groups[-1].append(label)
-        else:
-            groups.append([label])
-        share = -(-batch // (len(counts) - sum(len(own) - 1 for own in groups)))
-    joined = {label: own[-1] for own in groups for label in own}
+    joined = {label: max(own, key=lambda one: (counts[one], one)) for own in _joined(counts, batch) for label in own}
     return [joined[label] for label in labels]
 
 
@@ -59,13 +52,27 @@ def parts_of(labels: Sequence[int], sources: Sequence[str], batch: int) -> list[
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for label, source in zip(labels, sources, strict=True):
         counts[label][source] += 1
-    joined = {label: _joined_parts(own, batch, len(counts)) for label, own in counts.items()}
-    return [joined[label][source] for label, source in zip(labels, sources, strict=True)]
+    share = -(-batch // max(1, len(counts)))
+    names = {
+        (label, source): "+".join(sorted(part))
+        for label, own in counts.items()
+        for part in _joined(own, share)
+        for source in part
+    }
+    return [names[label, source] for label, source in zip(labels, sources, strict=True)]
 
 
-def _joined_parts(counts: Counter[str], batch: int, classes: int) -> dict[str, str]:
-    parts = [[name] for name, _ in sorted(counts.items(), key=lambda item: (item[1], item[0]))]
-    while len(parts) > 1 and sum(counts[name] for name in parts[0]) * len(parts) * classes < batch:
-        merged = parts[0] + parts[1]
-        parts = sorted([merged, *parts[2:]], key=lambda part: sum(counts[name] for name in part))
-    return {name: "+".join(sorted(part)) for part in parts for name in part}
+Name = TypeVar("Name", bound=Hashable)
+
+
+def _joined(counts: Counter[Name], batch: int) -> list[list[Name]]:
+    """Join the two smallest groups until the smallest can fill its equal share of the batch, or one is left."""
+    groups = [[name] for name in sorted(counts, key=lambda name: (counts[name], str(name)))]
+    while len(groups) > 1 and _rows(groups[0], counts) * len(groups) < batch:
+        merged = groups[0] + groups[1]
+        groups = sorted([merged, *groups[2:]], key=lambda group: _rows(group, counts))
+    return groups
+
+
+def _rows(group: Sequence[Name], counts: Counter[Name]) -> int:
+    return sum(counts[name] for name in group)
