@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from clip_emotion.config import validate
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.evaluation.plots import learning_curve_figure
 from clip_emotion.training import run as run_module
 from clip_emotion.training.fit import EarlyStopConfig, FitConfig, Progress, RunResult, fit
 
@@ -314,28 +313,6 @@ def test_the_learning_curve_is_drawn(tmp_path: Path) -> None:
         assert picture.format == "PNG"
         assert min(picture.size) > 500
         assert len(picture.convert("RGB").getcolors(10**6) or []) > 50
-
-
-def test_the_learning_curve_shows_every_figure_of_every_validation() -> None:
-    rows = [
-        {"step": 5, "seconds": 1.0, "loss": 2.0, "accuracy": 0.2, "perplexity": 30.0},
-        {"step": 10, "seconds": 2.0, "loss": 1.0, "accuracy": 0.6, "perplexity": 3.0, "recall": 0.5},
-    ]
-    figure = learning_curve_figure(rows, best_step=10)
-    drawn = {
-        line.get_label(): line.get_xydata().tolist()
-        for axes in figure.axes
-        for line in axes.lines
-        if not str(line.get_label()).startswith("best")
-    }
-    assert drawn == {
-        "training loss": [[5, 2.0], [10, 1.0]],
-        "accuracy": [[5, 0.2], [10, 0.6]],
-        "recall": [[10, 0.5]],
-        "perplexity": [[5, 30.0], [10, 3.0]],
-    }
-    assert [len(axes.lines) for axes in figure.axes] == [2, 3, 2]
-    assert len(learning_curve_figure(rows[:1]).axes) == 3
 
 
 # -- resume ------------------------------------------------------------------------------------------------------------

@@ -141,35 +141,3 @@ def per_class_figure(
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
-
-
-def learning_curve_figure(rows: Sequence[Mapping[str, float]], best_step: int | None = None, title: str = "") -> Figure:
-    """Draw a run's loss and its validation figures over the steps, with a line at the best step where there is one.
-
-    ``rows`` are those of ``metrics.jsonl``: step, seconds, loss and figures. Figures that stay in [0, 1] share one
-    panel, others get one below.
-    """
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in ("step", "seconds", "loss")))
-    series = {name: [(row["step"], row[name]) for row in rows if name in row] for name in names}
-    shares = [name for name in names if all(0 <= value <= 1 for _, value in series[name])]
-    others = [name for name in names if name not in shares]
-    losses = {"training loss": [(row["step"], row["loss"]) for row in rows]}
-    panels = [losses, *({name: series[name] for name in part} for part in (shares, others) if part)]
-    with figure_style():
-        figure = Figure(figsize=(7.0, 1.0 + 2.4 * len(panels)), layout="constrained")
-        for axes, panel in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
-            _draw_curves(axes, panel, best_step)
-        axes.set_xlabel("step")
-        figure.suptitle(title)
-    return figure
-
-
-def _draw_curves(axes: Axes, panel: Mapping[str, Sequence[tuple[float, float]]], best_step: int | None) -> None:
-    for number, (name, points) in enumerate(panel.items()):
-        steps, values = zip(*points, strict=True)
-        axes.plot(steps, values, marker="o", markersize=3, color=f"C{number % 10}", label=name)
-    if best_step is not None:
-        axes.axvline(best_step, color=GREY, linestyle="--", linewidth=1, label=f"best, step {best_step}")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
