@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from clip_emotion.cli.data import app
 from clip_emotion.cli.main import main
 from clip_emotion.data.prepare import load_prepared
-from tests.test_data_prepare import FER_FOLDER, duplicates, write, zipped
+from tests.test_data_prepare import FER_FOLDER, duplicates, png, write, zipped
 
 runner = CliRunner()
 
@@ -43,6 +43,35 @@ def test_prepare_tells_what_was_lost(tmp_path):
     assert "damaged.png" in done.stderr
     assert "Dropped 5 training rows: 1 blank, 1 in evaluation, 2 conflicting, 1 repeated." in done.stderr
     assert load_prepared(tmp_path / "out")["train"].num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rest"),
+    [
+        (["prepare", "image_folder", "--to", "out", "--from"], "all are in out/card.json"),
+        (["split", "--to", "out"], "all are in out/card.json"),
+        (["rename", "--to", "out"], "clip-emotion data check faces --format json names them all"),
+        (["stats"], "clip-emotion data check faces --format json names them all"),
+        (["merge", "--to", "out"], "all are in out/card.yaml"),
+    ],
+)
+def test_what_is_not_shown_is_where_the_sentence_says(tmp_path, monkeypatch, capsys, arguments, rest):
+    monkeypatch.chdir(tmp_path)
+    good = {f"happy/{n}.png": png(n) for n in range(1, 31)}
+    write(tmp_path / "faces", {**good, **{f"sad/damaged_{n:02}.jpg": b"no" for n in range(12)}})
+    source = "image_folder=faces" if arguments[0] == "merge" else "faces"
+    assert main(["data", *arguments, source]) == 0
+    err = capsys.readouterr().err
+    assert "Skipped 12 row(s)" in err
+    assert "damaged_09" in err
+    assert "damaged_11" not in err
+    assert f"  and 2 more; {rest}." in err
+    if "card" in rest:
+        where = (tmp_path / rest.removeprefix("all are in ")).read_text(encoding="utf-8")
+    else:
+        assert main(["data", "check", "faces", "--format", "json"]) == 1
+        where = capsys.readouterr().out
+    assert "damaged_11" in where
 
 
 def test_check_of_raw_pictures_reports_and_exits_1(tmp_path):
@@ -92,6 +121,9 @@ def test_list_knows_what_is_prepared(tmp_path):
         (["prepare", "fer2013", "--from", "missing.zip"], 1, "does not exist"),
         (["stats", "fer2013"], 1, "data prepare fer2013 --from"),
         (["stats", "nothing"], 2, "neither a prepared folder nor a known data set"),
+        (["check", "nowhere/faces"], 1, "nowhere/faces does not exist: correct the path"),
+        (["check", "nowhere.zip"], 1, "nowhere.zip does not exist"),
+        (["check", "./nowhere"], 1, "./nowhere does not exist"),
         (["check", "kote", "--labels", "a", "--vocab", "basic7"], 2, "not both"),
         (["get", "nsmc"], 2, "cannot be fetched by a command"),
     ],

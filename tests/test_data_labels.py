@@ -149,6 +149,12 @@ def test_check_labels_from_the_command_line(tmp_path, capsys, fake, probabilitie
     assert "1 of 37 labels are likely wrong; nothing was dropped." in err
 
 
+def test_pictures_that_cannot_be_checked_are_named(tmp_path, capsys, fake):
+    faces = write(coloured(tmp_path), {"red/damaged.jpg": b"no"})
+    assert main(["data", "check", str(faces), "--vocab", str(tmp_path / "colours.txt"), "--labels"]) == 0
+    assert "Skipped 1 row(s) that cannot be used:\n  red/damaged.jpg: Not a picture" in capsys.readouterr().err
+
+
 def test_report_folder(tmp_path, capsys, fake):
     prepare_words = ["--vocab", str(tmp_path / "colours.txt")]
     faces = coloured(tmp_path)

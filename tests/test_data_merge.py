@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 
 import pytest
 import yaml
@@ -215,6 +216,42 @@ def test_unknown_labels_are_refused_by_name_or_left_out(tmp_path):
     assert "contempt" not in load_prepared(tmp_path / "merged")["train"].features["label"].names
 
 
+@pytest.mark.parametrize("hold_out", [{}, {"muxspace": 2}])
+def test_both_cards_account_for_every_row(tmp_path, hold_out):
+    again = write(tmp_path / "again", {"validation/sad/a.png": png(10), "test/sad/b.png": png(11)})
+    prepare("image_folder", again, tmp_path / "p")
+    sources = [f"fer2013={fer(tmp_path)}", f"muxspace={mux(tmp_path)}", f"again={tmp_path / 'p'}"]
+    options = MergeOptions(vocabulary="basic7", leave_out=["contempt"], hold_out=hold_out)
+    card = merge(sources, tmp_path / "merged", options)
+    sums = sum((Counter(reasons) for splits in card.dropped.values() for reasons in splits.values()), Counter())
+    assert sums["in_evaluation"] >= 3, "published evaluation rows are among them"
+    assert sums["left_out"] == 1
+    dropped = load_record(tmp_path / "merged").dropped
+    assert {reason: count for reason, count in dropped if count} == dict(sums)
+    assert sum(sum(source.rows.values()) for source in card.sources) == sum(card.rows.values()) + dropped.total
+
+
+def test_rows_that_cannot_be_used_are_named_and_in_both_cards(tmp_path, capsys):
+    source = write(tmp_path / "faces", {"happy/a.png": png(1), "sad/damaged.jpg": b"no"})
+    assert main(["data", "merge", f"image_folder={source}", "--to", str(tmp_path / "merged")]) == 0
+    err = capsys.readouterr().err
+    assert "Skipped 1 row(s) of image_folder that cannot be used:\n  sad/damaged.jpg: Not a picture" in err
+    assert f"The whole account is in {tmp_path / 'merged' / 'card.yaml'}." in err
+    assert "card.json" not in err
+    (own,) = load_merged_card(tmp_path / "merged").sources
+    assert [row.path for row in own.skipped] == ["sad/damaged.jpg"]
+    assert [row.path for row in load_record(tmp_path / "merged").skipped] == ["image_folder: sad/damaged.jpg"]
+
+
+def test_a_label_to_leave_out_that_no_source_has_is_refused_by_name(tmp_path, capsys):
+    command = ["data", "merge", f"muxspace={mux(tmp_path)}", "--vocab", "basic7", "--to", str(tmp_path / "merged")]
+    assert main([*command, "--leave-out", "contmpt"]) == 2
+    err = capsys.readouterr().err
+    assert "No source has the label 'contmpt' to leave out: there are angry, " in err
+    assert "contempt" in err
+    assert not (tmp_path / "merged").exists()
+
+
 def test_prepared_sets_are_named_without_a_path(tmp_path, capsys):
     prepare("fer2013", fer(tmp_path))
     prepare("muxspace", mux(tmp_path), tmp_path / "mine")
@@ -244,7 +281,8 @@ def test_a_merged_set_works_in_the_other_verbs(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["nothing=x.zip"], 2, "Unknown data set 'nothing'"),
+        (["nothing=x.zip"], 2, "Unknown data set 'nothing': write image_folder=x.zip for your own pictures"),
+        (["nowhere/faces"], 1, "nowhere/faces does not exist"),
         (["nothing"], 2, "neither a prepared folder nor a known data set"),
         (["fer2013"], 1, "not prepared yet"),
         (["fer2013=missing.zip"], 1, "does not exist"),

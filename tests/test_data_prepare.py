@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_emotion.data.cards import list_cards, load_card
+from clip_emotion.data.cleaning import Dropped
 from clip_emotion.data.prepare import guess_card, load_prepared, load_record, prepare
 from clip_emotion.data.recipes import RECIPES
 from clip_emotion.data.recipes.base import split_of_file
@@ -349,7 +350,7 @@ def test_drop_duplicates_cleans_training_and_leaves_evaluation(tmp_path):
     assert sorted(prepared["train"]["path"]) == ["train/happy/a.png", "train/sad/own.png"]
     assert prepared["validation"].num_rows == 3
     record = load_record(tmp_path / "out")
-    assert record.dropped.model_dump() == {"blank": 1, "in_evaluation": 1, "conflicting": 2, "repeated": 1}
+    assert record.dropped == Dropped(blank=1, in_evaluation=1, conflicting=2, repeated=1)
     assert record.rows == {"train": 2, "validation": 3}
     assert not set(prepared["train"]["sha"]) & set(prepared["validation"]["sha"])
 

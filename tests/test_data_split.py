@@ -94,6 +94,38 @@ def test_split_of_raw_pictures(tmp_path, capsys):
     assert load_record(tmp_path / "other").fingerprint != first
 
 
+def test_split_never_overwrites(tmp_path, capsys):
+    source, to = str(faces(tmp_path)), tmp_path / "cut"
+    to.mkdir()
+    assert main(["data", "split", source, "--to", str(to)]) == 0, "an empty folder is no loss"
+    first = load_record(to).fingerprint
+    for again in (source, str(to)):
+        assert main(["data", "split", again, "--seed", "1", "--to", str(to)]) == 2
+        assert f"{to} is there already, and nothing is overwritten" in capsys.readouterr().err
+    assert load_record(to).fingerprint == first
+
+
+@pytest.mark.parametrize("verb", ["split", "rename"])
+@pytest.mark.parametrize("prepared_before", [False, True])
+def test_pictures_left_out_are_named(tmp_path, capsys, verb, prepared_before):
+    source = write(tmp_path / "faces", {f"happy/{n}.png": png(n) for n in range(1, 31)} | {"sad/damaged.jpg": b"no"})
+    if prepared_before:
+        prepare("image_folder", source, tmp_path / "p")
+        source = tmp_path / "p"
+    assert main(["data", verb, str(source), "--to", str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(tmp_path / "out")
+    assert "Skipped 1 row(s) that cannot be used:\n  sad/damaged.jpg: Not a picture" in err
+
+
+def test_a_split_of_one_split_leaves_its_own_rows_out_only(tmp_path, capsys):
+    good = {f"{split}/happy/{n}.png": png(n) for split in ("train", "test") for n in range(1, 21)}
+    source = write(tmp_path / "faces", {**good, "train/sad/one.jpg": b"no", "test/sad/two.jpg": b"no"})
+    assert main(["data", "split", str(source), "--split", "train", "--to", str(tmp_path / "cut")]) == 0
+    assert [row.path for row in load_record(tmp_path / "cut").skipped] == ["train/sad/one.jpg"]
+    assert "two.jpg" not in capsys.readouterr().err
+
+
 def test_split_of_one_split_into_two(tmp_path):
     prepared = prepare("image_folder", faces(tmp_path, "train/"), tmp_path / "p")
     options = SplitOptions(ratios=(9, 1), split="train", stratify=False)

@@ -13,7 +13,16 @@ from rich.text import Text
 
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.data_labels import CheckCommand, LabelCheck, Probabilities
-from clip_emotion.cli.data_source import CARD, LABELS, VOCAB, Format, opened_set
+from clip_emotion.cli.data_source import (
+    CARD,
+    LABELS,
+    VOCAB,
+    Format,
+    in_words,
+    opened_set,
+    tell_skipped,
+    tell_skipped_of,
+)
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
     from clip_emotion.data.prepare import Record
 
 BAR = 32
-SHOWN = 10
 
 app = typer.Typer(help="Fetch, prepare, count and check data sets.", no_args_is_help=True)
 
@@ -72,7 +80,7 @@ def prepare(
     split: str = typer.Option("train", help="The split of rows whose source names none."),
 ) -> None:
     """Turn raw files into a Hugging Face data set on disk."""
-    from clip_emotion.data.prepare import load_record
+    from clip_emotion.data.prepare import RECORD, load_record
     from clip_emotion.data.prepare import prepare as prepare_files
 
     with progress_bar(f"Preparing {name}") as advance:
@@ -89,7 +97,8 @@ def prepare(
     record = load_record(target)
     say(f"Prepared {name}: " + ", ".join(f"{part} {data.num_rows:,}" for part, data in prepared.items()) + ".")
     if record:
-        _tell_losses(record)
+        tell_skipped(record.skipped, f"all are in {target / RECORD}")
+        _tell_dropped(record)
     print(target)
 
 
@@ -105,7 +114,8 @@ def stats(
     """Show class counts per split, as a table and as bars."""
     from clip_emotion.data.stats import class_counts
 
-    with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, _):
+    with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, record):
+        tell_skipped_of(name, record)
         counts = class_counts(prepared)
         rows = {split: data.num_rows for split, data in prepared.items()}
     if figure is not None:
@@ -146,6 +156,7 @@ def check(
     """
     with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, record):
         if label_issues:
+            tell_skipped_of(name, record)
             LabelCheck(model, probabilities, top, report, face, device, seed).run(prepared, output)
             return
         _check_rows(prepared, record, output)
@@ -173,16 +184,10 @@ def _prepared_dir(name: str) -> Path:
     return prepared_dir(load_card(name).name)
 
 
-def _tell_losses(record: Record) -> None:
-    if record.skipped:
-        say(f"Skipped {len(record.skipped)} rows that cannot be used:")
-        for row in record.skipped[:SHOWN]:
-            say(f"  {row.path}: {row.reason}")
-        if len(record.skipped) > SHOWN:
-            say(f"  and {len(record.skipped) - SHOWN} more; all are in card.json.")
+def _tell_dropped(record: Record) -> None:
     if record.dropped:
-        reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in record.dropped)
-        say(f"Dropped {record.dropped.total} training rows: {reasons}.")
+        reasons = in_words(record.dropped)
+        say(f"Dropped {record.dropped.total:,} training rows{reasons and f': {reasons}'}.")
 
 
 def _counts_table(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> Table:

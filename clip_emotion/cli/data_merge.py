@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.cli.data_source import in_words, tell_skipped
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def merge(
         [], "--hold-out", metavar="NAME=N", help="Put one training picture in N of a source into the test split."
     ),
     leave_out: list[str] = typer.Option(
-        [], "--leave-out", metavar="LABEL", help="Drop the rows of a label that the vocabulary does not have."
+        [],
+        "--leave-out",
+        metavar="LABEL",
+        help="Drop the rows of a label of the sources, such as one that the vocabulary lacks.",
     ),
 ) -> None:
     """Merge picture sets: one vocabulary, no picture twice across sources and splits, the source kept per row.
@@ -51,20 +55,20 @@ def _share(text: str) -> tuple[str, int]:
 
 
 def _tell(card: MergedCard, to: Path) -> None:
+    from clip_emotion.data.merge_card import CARD
+
     rows = ", ".join(f"{split} {count:,}" for split, count in card.rows.items())
     say(f"Merged {len(card.sources)} set(s): {rows}.")
     for source, splits in card.counts.items():
         kept = ", ".join(f"{split} {sum(counts.values()):,}" for split, counts in splits.items())
         say(f"  {source}: {kept}.{_dropped(card.dropped[source])}")
-    skipped = {source.name: source.skipped for source in card.sources if source.skipped}
-    for source, count in skipped.items():
-        say(f"  {source}: {count} rows cannot be used; all are in card.json.")
-    say(f"Licences: {card.licence}. The whole account is in {to / 'card.yaml'}.")
+    for part in card.sources:
+        tell_skipped(part.skipped, f"all are in {to / CARD}", part.name)
+    say(f"Licences: {card.licence}. The whole account is in {to / CARD}.")
 
 
 def _dropped(splits: dict[str, dict[str, int]]) -> str:
     parts = []
     for split, reasons in splits.items():
-        told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
-        parts += [f"{sum(reasons.values()):,} of {split} ({told})"] if reasons else []
+        parts += [f"{sum(reasons.values()):,} of {split} ({in_words(reasons.items())})"] if reasons else []
     return f" Dropped {'; '.join(parts)}." if parts else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import progress_bar
+from clip_emotion.cli.common import progress_bar, say
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from clip_emotion.data.prepare import Record
+    from clip_emotion.data.prepare import Record, SkippedRow
     from clip_emotion.vocabulary import Vocabulary
+
+SHOWN = 10
 
 
 class Format(str, Enum):
@@ -55,6 +57,27 @@ def opened_set(
         with progress_bar(f"Reading {name}") as advance:
             _prepare_raw(path, card, target, vocabulary, advance)
         yield load_prepared(target), load_record(target)
+
+
+def tell_skipped(skipped: Sequence[SkippedRow], all_of_them: str, source: str = "") -> None:
+    """Name the rows that cannot be used on stderr; ``all_of_them`` says where to find those that are not shown."""
+    if not skipped:
+        return
+    say(f"Skipped {len(skipped):,} row(s){source and f' of {source}'} that cannot be used:")
+    for row in skipped[:SHOWN]:
+        say(f"  {row.path}: {row.reason}")
+    if len(skipped) > SHOWN:
+        say(f"  and {len(skipped) - SHOWN:,} more; {all_of_them}.")
+
+
+def tell_skipped_of(name: str, record: Record | None) -> None:
+    """Name the rows of the user's set that cannot be used, for verbs that write no record of them."""
+    tell_skipped(record.skipped if record else (), f"clip-emotion data check {name} --format json names them all")
+
+
+def in_words(reasons: Iterable[tuple[str, int]]) -> str:
+    """Return the reasons for which rows were dropped, each with its number of rows."""
+    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons if count)
 
 
 def _prepare_raw(

@@ -27,17 +27,22 @@ class Contents:
 
 
 class Dropped(Config):
-    """How many rows cleaning took out of the training split, by reason; a row counts under the first that holds."""
+    """How many rows were taken out, by reason; a row counts under the first that holds.
+
+    ``prepare`` cleans the training split only. ``merge`` counts the rows of every split, and as ``left_out`` those
+    whose label was not wanted.
+    """
 
     blank: int = 0
     in_evaluation: int = 0
     conflicting: int = 0
     repeated: int = 0
+    left_out: int = 0
 
     @property
     def total(self) -> int:
         """All rows that were taken out."""
-        return self.blank + self.in_evaluation + self.conflicting + self.repeated
+        return sum(count for _, count in self)
 
 
 def keep_for_training(splits: Mapping[str, Contents], one_label: bool = True) -> tuple[list[int], Dropped]:
@@ -64,7 +69,7 @@ def contradictory(*parts: Contents) -> set[str]:
 
 
 def drop_reasons(rows: Contents, elsewhere: Set[str], conflicting: Set[str]) -> list[str | None]:
-    """Return, for each row, the first of ``Dropped``'s reasons that holds, or None where the row is to be kept."""
+    """Return, for each row, the first of the four reasons below that holds, or None where the row is to be kept."""
     seen: set[tuple[str, str]] = set()
     reasons: list[str | None] = []
     for key, label, blank in zip(rows.keys, rows.labels, rows.blank, strict=True):

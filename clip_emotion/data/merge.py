@@ -48,7 +48,7 @@ class MergeOptions(Config):
     """How sets are merged: the vocabulary of the result, shares held out for testing, and labels to leave out.
 
     ``hold_out`` gives, for a source, the N of "one training picture in N goes to the test split", decided by content
-    alone. ``leave_out`` names labels whose rows are dropped because the vocabulary does not have them.
+    alone. ``leave_out`` names labels of the sources whose rows are dropped, such as one that the vocabulary lacks.
     """
 
     vocabulary: str = "basic8"
@@ -101,6 +101,7 @@ def merge(
     _check_names([one.name for one in wanted], options)
     with replacing(to) as work:
         parts = [_open(one, work / f"source{number}", progress) for number, one in enumerate(wanted)]
+        _check_left_out(options.leave_out, parts)
         places = {part.name: label_places(part, vocabulary, options.leave_out) for part in parts}
         shelves = [shelf for part in parts for shelf in _shelves(part, places[part.name], options, progress)]
         decide(shelves)
@@ -160,13 +161,23 @@ def _open(wanted: Wanted, scratch: Path, progress: Progress | None) -> Part:
 def _prepare(name: str, location: str, to: Path, progress: Progress | None) -> None:
     if name not in list_cards() and Path(name).suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(
-            f"Unknown data set '{name}': raw files are read by a card ({', '.join(list_cards())}); prepare your own "
-            "pictures first, and name their folder."
+            f"Unknown data set '{name}': write image_folder={location} for your own pictures in class folders, "
+            f"image_csv={location} for a table of them, or the card that reads them ({', '.join(list_cards())}); "
+            f"once prepared, they can be called '{name}'."
         )
     kind = load_card(name).kind
     if kind != "image":
         raise UsageError(f"'{name}' holds {kind}s: only picture sets can be merged.")
     prepare(name, location, to, progress=progress)
+
+
+def _check_left_out(leave_out: Sequence[str], parts: Sequence[Part]) -> None:
+    known = dict.fromkeys(
+        name for part in parts for data in part.prepared.values() for name in data.features["label"].names
+    )
+    unknown = [f"'{name}'" for name in leave_out if name not in known]
+    if unknown:
+        raise UsageError(f"No source has the label {', '.join(unknown)} to leave out: there are {', '.join(known)}.")
 
 
 def label_places(part: Part, vocabulary: Vocabulary, leave_out: Sequence[str] = ()) -> dict[str, int | None]:
@@ -286,7 +297,7 @@ def _source(part: Part, vocabulary: Vocabulary, places: Mapping[str, int | None]
         location=part.location,
         fingerprint=record.fingerprint if record else fingerprint(own),
         rows={split: data.num_rows for split, data in part.prepared.items()},
-        skipped=len(record.skipped) if record else 0,
+        skipped=record.skipped if record else [],
         dropped_before=record.dropped if record else None,
         held_out_one_in=one_in,
         labels={name: "" if place is None else vocabulary.keys[place] for name, place in places.items()},
@@ -303,8 +314,8 @@ def _by_source(
 
 
 def _record(card: MergedCard, parts: Sequence[Part], shelves: Sequence[Shelf]) -> Record:
-    """Return the record that every prepared set has; its dropped rows are those of training and of what is held out."""
-    cleaned = Counter(reason for shelf in shelves if not shelf.published for reason in shelf.reasons if reason)
+    """Return the record that every prepared set has: what the card tells of each source, summed up."""
+    dropped = sum((shelf.drop_counts() for shelf in shelves), Counter[str]())
     skipped = [
         SkippedRow(split=row.split, path=f"{part.name}: {row.path}", reason=row.reason)
         for part in parts
@@ -319,7 +330,7 @@ def _record(card: MergedCard, parts: Sequence[Part], shelves: Sequence[Shelf]) -
         layout="merged",
         vocabulary=card.vocabulary,
         rows=card.rows,
-        dropped=Dropped(**cleaned),
+        dropped=Dropped(**dropped),
         skipped=skipped,
         fingerprint=card.fingerprint,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.data.cleaning import Dropped
-from clip_emotion.data.prepare import find_prepared
+from clip_emotion.data.prepare import SkippedRow, find_prepared
 
 CARD = "card.yaml"
 
@@ -14,7 +14,8 @@ CARD = "card.yaml"
 class MergedSource(Config):
     """One source of a merged set: where it came from, under which licence, and how its labels were read.
 
-    ``dropped_before`` is what cleaning took out when the source itself was prepared.
+    ``skipped`` are the rows that could not be used, and ``dropped_before`` is what cleaning took out, when the source
+    itself was prepared.
     """
 
     name: str
@@ -24,7 +25,7 @@ class MergedSource(Config):
     location: str
     fingerprint: str
     rows: dict[str, int]
-    skipped: int
+    skipped: list[SkippedRow]
     dropped_before: Dropped | None
     held_out_one_in: int | None
     labels: dict[str, str]
@@ -35,7 +36,7 @@ class MergedCard(Config):
 
     ``counts`` are rows per source, split and label; ``dropped`` are rows per source, split and reason: blank,
     in_evaluation (the picture stands in a split that comes first), conflicting (equal pictures under several labels),
-    repeated, left_out.
+    repeated, left_out. ``card.json`` beside it holds the sums of these.
     """
 
     name: str

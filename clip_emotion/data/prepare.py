@@ -112,7 +112,7 @@ def prepared_dir(name: str) -> Path:
 def find_prepared(name_or_path: str | Path) -> Path:
     """Return the folder of a prepared data set, given that folder or the name of its card.
 
-    Raises DataError when it has not been prepared yet, UsageError when there is neither such a folder nor such a card.
+    Raises DataError when it has not been prepared yet or a path does not exist, UsageError for an unknown name.
     """
     path = Path(name_or_path)
     if (path / MARK).is_file():
@@ -125,6 +125,11 @@ def find_prepared(name_or_path: str | Path) -> Path:
         raise DataError(f"'{name}' is not prepared yet: run clip-emotion data prepare {name} --from PATH.")
     if path.exists():
         raise DataError(f"{path} is not a prepared data set: run clip-emotion data prepare NAME --from {path}.")
+    # A name of a data set is one bare word: with a separator or a suffix it can only be meant as a path.
+    if path.suffix or path.name != str(name_or_path):
+        raise DataError(
+            f"{name} does not exist: correct the path, or give a known data set ({', '.join(list_cards())})."
+        )
     raise UsageError(f"'{name}' is neither a prepared folder nor a known data set ({', '.join(list_cards())}).")
 
 
@@ -312,11 +317,19 @@ def scratch_beside(target: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def refuse_taken(target: Path) -> None:
+    """Raise UsageError when a folder that is to be written is there and holds something."""
+    if _holds_something(target):
+        raise UsageError(f"{target} is there already, and nothing is overwritten: choose another folder with --to.")
+
+
 def _check_target(target: Path) -> None:
-    if not target.exists() or (target / MARK).is_file():
-        return
-    if not target.is_dir() or any(target.iterdir()):
+    if not (target / MARK).is_file() and _holds_something(target):
         raise UsageError(f"{target} exists and is not a prepared data set: choose another folder with --to.")
+
+
+def _holds_something(target: Path) -> bool:
+    return target.exists() and (not target.is_dir() or any(target.iterdir()))
 
 
 def _put_in_place(new: Path, target: Path, aside: Path) -> None:

@@ -15,7 +15,7 @@ from datasets import Image as ImageFeature
 from PIL import Image, UnidentifiedImageError
 
 from clip_emotion.data.images import SUFFIXES
-from clip_emotion.data.prepare import scratch_beside
+from clip_emotion.data.prepare import refuse_taken, scratch_beside
 from clip_emotion.errors import UsageError
 from clip_emotion.text import nfc
 
@@ -49,8 +49,7 @@ def rename(
     """
     if layout not in LAYOUTS:
         raise UsageError(f"Unknown layout '{layout}': choose one of {', '.join(LAYOUTS)}.")
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"{to} is there already, and nothing is overwritten: choose another folder with --to.")
+    refuse_taken(to)
     _check(prepared)
     with scratch_beside(to) as work:
         folder = work / "pictures"

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config
 from clip_emotion.data.cards import SPLITS
 from clip_emotion.data.cleaning import Contents
-from clip_emotion.data.prepare import OUT, Record, fingerprint, load_prepared, replacing, write_record
+from clip_emotion.data.prepare import OUT, Record, fingerprint, load_prepared, refuse_taken, replacing, write_record
 from clip_emotion.data.recipes.base import content_key
 from clip_emotion.errors import DataError, UsageError
 
@@ -74,11 +74,13 @@ def assign(keys: Sequence[str], strata: Sequence[int], ratios: Sequence[float], 
 def split_prepared(
     prepared: DatasetDict, to: Path, options: SplitOptions | None = None, record: Record | None = None
 ) -> DatasetDict:
-    """Cut a prepared set's rows anew and write them as a prepared set, whole or not at all.
+    """Cut a prepared set's rows anew and write them to a new folder as a prepared set, whole or not at all.
 
     Rows of equal content, told by ``sha`` or by the text, are never in two splits.
-    Raises UsageError for a split that is not there, rows that cannot be stratified, and too few rows for a split.
+    Raises UsageError when the folder is there and holds something, for a split that is not there, rows that cannot be
+    stratified, and too few rows for a split.
     """
+    refuse_taken(to)
     options = options or SplitOptions()
     pool = _pool(prepared, options.split)
     keys = list(pool["sha"]) if "sha" in pool.features else [content_key(text.encode()) for text in _texts(pool)]
@@ -130,6 +132,7 @@ def _record(record: Record, cut: DatasetDict, options: SplitOptions) -> Record:
             "name": f"{record.name} split {shares}",
             "title": f"{record.title}; split {shares} with seed {options.seed}",
             "rows": {name: data.num_rows for name, data in cut.items()},
+            "skipped": [row for row in record.skipped if options.split in (None, row.split)],
             "fingerprint": fingerprint(contents),
         }
     )
