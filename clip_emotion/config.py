@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from clip_emotion.errors import UsageError
 from clip_emotion.text import read_text
@@ -48,8 +50,17 @@ def validate(kind: type[ConfigT], values: dict[str, Any], source: str) -> Config
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {_reason(kind, e)}" for e in error.errors())
         raise UsageError(f"{source} has {error.error_count()} fault(s): {faults}.") from error
+
+
+def _reason(kind: type[BaseModel], fault: ErrorDetails) -> str:
+    if fault["type"] != "extra_forbidden":
+        return fault["msg"].rstrip(".")
+    schema = kind.model_json_schema()
+    known = {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
+    near = get_close_matches(str(fault["loc"][-1]), sorted(known))
+    return "no such setting" + (f" (near it: {', '.join(near)})" if near else "")
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:

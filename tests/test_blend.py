@@ -214,6 +214,28 @@ def test_a_share_that_is_given_needs_no_data(base_folder: Path, tmp_path: Path) 
     assert shares == sorted([*ALPHAS, 0.45])
 
 
+def test_neither_a_model_nor_what_is_not_a_blend_is_overwritten(
+    base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuned = tuned_model(base_folder)
+    save_checkpoint(tuned.model, tmp_path / "tuned", tuned.card)
+    save_checkpoint(tuned.model, tmp_path / "other", tuned.card)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "README.md").write_text("my readme")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    command = ["blend", str(base_folder), str(tmp_path / "tuned"), "--alpha", "0.5", "--to"]
+    for to, said in (
+        ("tuned", "one of the models"),
+        (base_folder, "one of the models"),
+        ("other", "other things than an earlier blend"),
+        ("thesis", "other things than an earlier blend"),
+        ("thesis/README.md", "other things than an earlier blend"),
+    ):
+        assert main([*command, str(tmp_path / to)]) == 2
+        assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

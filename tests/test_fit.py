@@ -231,11 +231,20 @@ def test_a_line_that_was_cut_off_goes_with_the_steps_that_are_taken_again(tmp_pa
     assert [line["step"] for line in metrics(tmp_path)] == [3, 6, 9, 12]
 
 
-@pytest.mark.parametrize("changes", [{"learning_rate": 0.02}, {"steps": 24}, {"seed": 1}])
-def test_a_checkpoint_of_other_settings_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"learning_rate": 0.02}, r"fit\.learning_rate was [\d.]+, now 0\.02"),
+        ({"steps": 24}, r"fit\.steps was 12, now 24"),
+        ({"seed": 1, "steps": 24, "ema": 0.5, "log_every": 5}, r"fit\.steps was 12, now 24; .*; .*; 1 more"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
     fit(Lines(), settings(), tmp_path, silent)
     lines = metrics(tmp_path)
-    with pytest.raises(UsageError, match=r"checkpoint\.pt was made with other settings.*drop --resume"):
+    with pytest.raises(
+        UsageError, match=rf"checkpoint\.pt was made with other settings \({said}\): .*another out=FOLDER"
+    ):
         fit(Lines(), settings(**changes), tmp_path, silent, resume=True)
     assert metrics(tmp_path) == lines
 
@@ -243,7 +252,7 @@ def test_a_checkpoint_of_other_settings_is_refused(changes: dict[str, object], t
 def test_a_checkpoint_of_another_objective_is_refused(tmp_path: Path) -> None:
     fit(Lines(), settings(), tmp_path, silent, settings={"batch": 4, "sides": [[0.0, 32]]})
     fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 4, "sides": [[0.0, 32]]})
-    with pytest.raises(UsageError, match="other settings"):
+    with pytest.raises(UsageError, match=r"other settings \(batch was 4, now 5\)"):
         fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 5, "sides": [[0.0, 32]]})
 
 

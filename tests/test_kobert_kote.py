@@ -500,7 +500,7 @@ def test_check_trains_nothing(home: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         ({"batch": 0, "loss.smoothing": 2}, 2, "2 fault(s)"),
         ({"head.pooling": "max"}, 2, "head.pooling"),
-        ({"colour": "red"}, 2, "colour: Extra inputs are not permitted"),
+        ({"colour": "red"}, 2, "colour: no such setting"),
         ({"device": "abacus"}, 2, "Unknown device 'abacus'"),
         ({"head.max_tokens": 65}, 2, "reads 64 at most"),
         ({"backbone": "nowhere"}, 1, "The KoBERT folder nowhere does not exist"),
@@ -528,9 +528,10 @@ def test_faults_are_told_before_training(
 
 def test_the_backbone_is_not_overwritten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = (home / "kobert" / "model.safetensors").read_bytes()
-    code, err = told(capsys, arguments(home, "kobert"))
-    assert code == 2
-    assert "out would overwrite the backbone" in err
+    for more, sentence in ((["--check"], "out would overwrite the backbone"), ([], "holds other things than a run")):
+        code, err = told(capsys, [*arguments(home, "kobert"), *more])
+        assert code == 2
+        assert sentence in err
     assert (home / "kobert" / "model.safetensors").read_bytes() == weights
 
 

@@ -199,7 +199,7 @@ def test_a_search_without_a_good_end_says_why(tmp_path: Path) -> None:
     always: dict[str, Any] = {"settings": {"fail": "sentence"}}
     with pytest.raises(ClipEmotionError, match=r"None of the 8 trials ran to its end.*It was asked to fail"):
         searched(tmp_path / "failing", **always)
-    with pytest.raises(ClipEmotionError, match="'recall' is None: its figures are score, loss"):
+    with pytest.raises(ClipEmotionError, match="no figure 'recall': its figures are score, loss"):
         searched(tmp_path / "misnamed", metric="recall")
 
 

@@ -132,7 +132,8 @@ def _ended(record: Record, result: TrialResult, metric: str, seconds: float) -> 
         return replace(record, status="failed", seconds=seconds, error=result.error, step=result.step)
     if value is None or not math.isfinite(value):
         known = ", ".join(result.figures) or "none"
-        error = f"The run's figure '{metric}' is {value}: its figures are {known}."
+        what = f"The run has no figure '{metric}'" if value is None else f"The run's figure '{metric}' is {value}"
+        error = f"{what}: its figures are {known}."
         return replace(record, status="failed", seconds=seconds, error=error, step=result.step, value=None)
     at, figures = result.step or record.step, result.figures
     return replace(record, status=result.status, seconds=seconds, value=value, step=at, figures=figures)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.cli.common import progress_bar, say, say_log, write_atomic
 from clip_emotion.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ def blend(
     if report is not None and not data:
         raise UsageError("--report draws the curve over validation pictures: name them with --data.")
 
+    _check_to(to, base, tuned)
+    say_log("clip_emotion.training")
+
     from clip_emotion.models.checkpoint import load_checkpoint_encoder
     from clip_emotion.retrieval.evaluating import Options
     from clip_emotion.retrieval.labelled import Choice
@@ -74,6 +77,18 @@ def blend(
         sets = [rows for name in data for rows in _rows(name, choice, stack)]
         points = _curve(job, sets, options) if sets else []
     _finish(job, points, to, report)
+
+
+def _check_to(to: Path, base: str, tuned: Path) -> None:
+    """Raise UsageError unless the folder is free or holds an earlier blend of other models."""
+    from clip_emotion.models.checkpoint import DESCRIPTION, read_card
+
+    if to.exists() and any(to.resolve() == Path(model).resolve() for model in (base, tuned)):
+        raise UsageError(f"--to {to} is one of the models to be blended, which stay as they are: name a new folder.")
+    if (to / DESCRIPTION).is_file() and "blend" in read_card(to).trained_with:
+        return
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"--to {to} holds other things than an earlier blend: name a new folder.")
 
 
 def _share(text: str) -> float | None:
@@ -156,6 +171,9 @@ def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -
         drawn = _figure(points, alpha, job.names[1])
         for path in (to / FIGURE, *([report] if report else [])):
             write_atomic(path, drawn)
+    else:
+        for name in (CURVE, FIGURE):  # those of an earlier blend are not of this one
+            (to / name).unlink(missing_ok=True)
     _tell(points, chosen, alpha, to)
 
 
@@ -177,4 +195,6 @@ def _tell(points: list[BlendPoint], chosen: BlendPoint | None, alpha: float, to:
     for point in points:
         scores = f"trained {point.trained:.3f}  unseen {point.unseen:.3f}  mean {point.score:.3f}"
         say(f"alpha {point.alpha:<4g} {scores}{'  <-' if point is chosen else ''}")
+    if not alpha and chosen:
+        say(f"The tuned model gained nothing on these pictures: {to} is the base as it was.")
     say(f"Blended with alpha {alpha:g}: use it with --model {to}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,18 @@ def stdout() -> Console:
 def say(sentence: str) -> None:
     """Tell people one plain sentence on stderr, neither wrapped nor read as markup."""
     stderr.print(sentence, soft_wrap=True, markup=False)
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def say_log(name: str) -> None:
+    """Tell people on stderr what a part of the library logs of its course."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Said()]
 
 
 def chosen_words(labels: str | None, vocab: str | None) -> Vocabulary | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import say, stderr
+from clip_emotion.cli.common import say, say_log, stderr
 
 if TYPE_CHECKING:
     from clip_emotion.training.fit import Progress, Report
@@ -44,6 +44,7 @@ def train(
         raise UsageError(f"No such configuration: {', '.join(missing) or 'none given'} (see the folder configs/train).")
 
     run = _engine(engine, workers, gpus, threads)
+    say_log("clip_emotion.training")
     if check:
         _check(configs, overrides)
         return
@@ -94,10 +95,18 @@ def _check(configs: list[Path], overrides: list[str]) -> None:
     from clip_emotion.training.checking import check
 
     sources = check(configs, overrides)
-    say(f"Ready: {len(configs)} configuration(s) are right, and all {len(sources)} data sets that they read are there.")
+    found = f", and all {len(sources)} data sets that they read are there" if sources else " with their data"
+    say(f"Ready: {len(configs)} configuration(s) are right{found}.")
 
 
 def _train(configs: list[Path], overrides: list[str], resume: bool, run: Run) -> None:
+    from clip_emotion.training.run_folder import check_out
+    from clip_emotion.training.stages import read_stage
+
+    for path in configs:
+        out = read_stage(path, overrides)[1].get("out")
+        if isinstance(out, str):
+            check_out(Path(out), resume)
     for path in configs:
         say(f"Training {path} (Ctrl-C keeps the checkpoint; --resume goes on).")
         figures = run(path, overrides, _report, resume)

@@ -173,8 +173,7 @@ class ShuffledBatchSampler(BatchSampler):
         steps_per_epoch: int | None = None,
     ) -> None:
         count = len(_checked(labels, batch_size, replicas, rank))
-        if batch_size > count:
-            raise UsageError(f"A batch of {batch_size} is more than the {count} pictures: use at most {count}.")
+        _check_count(count, batch_size)
         super().__init__([[np.arange(count)]], batch_size, seed, (rank, replicas), steps_per_epoch)
 
 
@@ -189,8 +188,15 @@ def _checked(labels: ArrayLike, batch_size: int, replicas: int, rank: int) -> ND
     return classes
 
 
+def _check_count(count: int, batch_size: int) -> None:
+    if batch_size > count:
+        raise UsageError(f"A batch of {batch_size} is more than the {count} pictures: use a batch of at most {count}.")
+
+
 def _check_rarest(groups: list[list[Rows]], names: NDArray[Any], batch_size: int) -> None:
     """Refuse a batch that would need some row twice: with C classes, n rows and S sources it is above n · S · C."""
+    if len(groups) == len(groups[0]) == 1:
+        _check_count(len(groups[0][0]), batch_size)
     room = [min(len(rows) for rows in parts) * len(parts) * len(groups) for parts in groups]
     at = int(np.argmin(room))
     if batch_size > room[at]:

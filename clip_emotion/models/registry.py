@@ -21,14 +21,14 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
     if spec in BUNDLED:
         return BUNDLED[spec](chosen)
     folder = Path(spec).expanduser()
-    if (folder / "checkpoint.yaml").is_file():
-        from clip_emotion.models.checkpoint import load_checkpoint_encoder
-
-        return load_checkpoint_encoder(folder, chosen)
     if (folder / "mini.yaml").is_file():
         from clip_emotion.models.mini import load_mini
 
         return load_mini(folder, chosen)
+    if any((folder / name).is_file() for name in ("checkpoint.yaml", "checkpoint.pt")):
+        from clip_emotion.models.checkpoint import load_checkpoint_encoder
+
+        return load_checkpoint_encoder(folder, chosen)
     from clip_emotion.models.open_clip_adapter import load_open_clip
 
     return load_open_clip(spec, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.training.fit_config import FitConfig
 from clip_emotion.training.objective import Objective, RatedObjective, Settings
 from clip_emotion.training.optim import make_optimizer, schedule
+from clip_emotion.training.run_folder import CHECKPOINT
 from clip_emotion.training.team import ALONE, Team
+
+SHOWN, ABSENT = 3, "absent"
+"""How many settings that differ are named, and the value of one that is not there."""
 
 
 class Run:
@@ -51,7 +56,7 @@ class Run:
     @property
     def path(self) -> Path:
         """The checkpoint's file."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     @property
     def best_path(self) -> Path:
@@ -143,24 +148,52 @@ class Run:
             weights, average, optimizer = state["model"], state["average"], state["optimizer"]
         except Exception as error:
             raise ModelError(f"The checkpoint {self.path} cannot be read: delete it to start afresh.") from error
-        other = UsageError(f"{self.path} was made with other settings: use another out=FOLDER or drop --resume.")
-        if not self._is_of(*written):
-            raise other
+        changed = self._changed(*written)
+        if changed:
+            raise self._other(f" ({changed})")
         try:
             self.objective.model.load_state_dict(weights)
             self.average.load_state_dict(average)
             self.optimizer.load_state_dict(optimizer)
             self.scaler.load_state_dict(state.get("scaler", self.scaler.state_dict()))
         except (RuntimeError, ValueError) as error:
-            raise other from error
+            raise self._other() from error
+
+    def _other(self, changed: str = "") -> UsageError:
+        return UsageError(
+            f"{self.path} was made with other settings{changed}: restore them, or use another out=FOLDER."
+        )
 
     def _state_on_disk(self) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         return state
 
-    def _is_of(self, config: object, settings: object) -> bool:
+    def _changed(self, config: object, settings: object) -> str:
+        """Return what differs from the run that wrote the checkpoint, and nothing where all is the same."""
         try:
             # Read anew, so that a checkpoint from before a setting existed is one with its default.
-            return FitConfig.model_validate(config) == self.config and settings == self.settings
+            before = FitConfig.model_validate(config).model_dump(mode="json")
         except ValidationError:
-            return False
+            return "its fit is of another version"
+        now = self.config.model_dump(mode="json")
+        return difference({"fit": before, **_mapping(settings)}, {"fit": now, **self.settings})
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return the settings that differ, by their names with dots, with both values; empty where none does."""
+    old, new = _flat(before), _flat(now)
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name, ABSENT) != new.get(name, ABSENT)]
+    shown = [f"{name} was {old.get(name, ABSENT)}, now {new.get(name, ABSENT)}" for name in names[:SHOWN]]
+    return "; ".join([*shown, *([f"{len(names) - SHOWN} more"] if len(names) > SHOWN else [])])
+
+
+def _flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        whole = f"{head}{name}"
+        flat.update(_flat(value, f"{whole}.") if isinstance(value, Mapping) and value else {whole: value})
+    return flat
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"settings": value}

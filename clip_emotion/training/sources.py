@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from clip_emotion.data.prepare import MARK, load_prepared, prepare
 from clip_emotion.data.recipes import read
 from clip_emotion.data.recipes.base import Request
 from clip_emotion.data.sources import open_source
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class RawSource:
         """
         if (self.folder / MARK).is_file():
             return load_prepared(self.folder)
+        logger.info("Preparing %s, once, in %s …", self.path, self.folder)
         return prepare(self.card, self.path, self.folder, drop_duplicates=self.drop_duplicates)
 
     def check(self) -> None:

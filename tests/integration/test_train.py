@@ -188,7 +188,7 @@ def test_check_knows_what_an_earlier_configuration_makes(
 @pytest.mark.parametrize(
     ("overrides", "code", "sentence"),
     [
-        (["tower.colour=red"], 2, "tower.colour: Extra inputs are not permitted"),
+        (["tower.colour=red"], 2, "tower.colour: no such setting"),
         (["fit.steps=0", "noise.word_dropout=2"], 2, "2 fault(s)"),
         (["kind=mini_sound"], 2, "known kinds are mini_text, mini_image"),
         (["fit.steps=many"], 2, "fit.steps"),
@@ -252,14 +252,36 @@ def test_what_does_not_fit_the_data_is_told_before_training(
     home: Path, overrides: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = (home / "text" / "text.safetensors").read_bytes()
-    code, err = told(capsys, [*text_arguments(home), *overrides])
+    code, err = told(capsys, [*text_arguments(home), *overrides, "--resume"])
     assert code in (1, 2)
     assert sentence in err
     assert (home / "text" / "text.safetensors").read_bytes() == weights
 
 
+def test_a_run_is_not_begun_again_over_another(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in (home / "text").rglob("*") if path.is_file()}
+    code, err = told(capsys, [*text_arguments(home), "seed=3"])
+    assert (code, "holds a run already: go on with --resume" in err) == (2, True)
+    assert {path: path.read_bytes() for path in (home / "text").rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_of_other_things_is_left_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "thesis").mkdir()
+    (home / "thesis" / "README.md").write_text("my readme")
+    for more in ([], ["--resume"]):
+        code, err = told(capsys, [*text_arguments(home, "thesis"), *more])
+        assert (code, "holds other things than a run" in err) == (2, True)
+    assert [path.name for path in (home / "thesis").iterdir()] == ["README.md"]
+
+
+def test_data_that_is_prepared_first_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*text_arguments(home, "told"), f"sources.prepared={home / 'anew'}"]
+    assert main(arguments) == 0
+    assert f"Preparing {home / 'raw'}" in capsys.readouterr().err
+
+
 def test_the_image_stage_needs_the_text_stage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, err = told(capsys, [*image_arguments(home), f"text={home / 'raw'}"])
+    code, err = told(capsys, [*image_arguments(home), f"text={home / 'raw'}", "--resume"])
     assert code == 1
     assert f"There is no finished text tower in {home / 'raw'}: run its configuration first." in err
 
