@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 from itertools import product
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from clip_emotion.data.families import (
 from clip_emotion.errors import ClipEmotionError, DataError
 from clip_emotion.vocabulary import Vocabulary
 
-KOTE = Path(__file__).resolve().parents[2] / "shared" / "data" / "kote.tsv.gz"
+DATA = Path(os.environ.get("CLIP_EMOTION_REAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+KOTE = DATA / "kote.tsv.gz"
 N = 5
 texts = st.lists(st.lists(st.integers(0, N - 1), max_size=4), max_size=30)
 
