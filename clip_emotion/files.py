@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def is_taken(path: Path) -> bool:
+    """Tell whether a folder that is to be written is there and holds something, or is no folder."""
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: into a neighbour first, then renamed over ``path``; text becomes UTF-8.
 

@@ -301,6 +301,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_world(tmp_path_factory.mktemp("world"))
 
 
+def two_trials(base: Path, folder: Path) -> dict[str, Any]:
+    out, metric = str(folder / "search"), "macro_recall"
+    return {"base": str(base), "out": out, "metric": metric, "trials": 2, "engine": "local"}
+
+
 def test_from_the_command_line_to_a_winner_that_trains(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -308,11 +313,7 @@ def test_from_the_command_line_to_a_winner_that_trains(
     values["model"].update(image_head={"depth": 1, "dim": None}, text_head={"depth": 0, "dim": None}, logit_scale=None)
     base = write_config(tmp_path / "base.yaml", {**values, "sampler": "balanced"})
     searching = {
-        "base": str(base),
-        "out": str(tmp_path / "search"),
-        "metric": "macro_recall",
-        "trials": 2,
-        "engine": "local",
+        **two_trials(base, tmp_path),
         "searcher": {"kind": "random"},
         "scheduler": {"kind": "none"},
         "settings": {"data.validate_on": ["validation"]},
@@ -349,11 +350,7 @@ def test_a_search_is_checked_at_the_ends_of_its_axes(
 ) -> None:
     base = write_config(tmp_path / "base.yaml", run_values(world, seed=0, batch=16))
     searching = {
-        "base": str(base),
-        "out": str(tmp_path / "search"),
-        "metric": "macro_recall",
-        "trials": 2,
-        "engine": "local",
+        **two_trials(base, tmp_path),
         "space": {"batch": {"kind": "int", "low": 8, "high": 16}},
     }
     config = write_config(tmp_path / "tune.yaml", searching)

@@ -12,6 +12,7 @@ import typer
 
 from clip_emotion.cli.common import progress_bar, say, say_log, write_atomic
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import is_taken
 
 if TYPE_CHECKING:
     from clip_emotion.models.checkpoint import EmotionClipEncoder
@@ -87,7 +88,7 @@ def _check_to(to: Path, base: str, tuned: Path) -> None:
         raise UsageError(f"--to {to} is one of the models to be blended, which stay as they are: name a new folder.")
     if (to / DESCRIPTION).is_file() and "blend" in read_card(to).trained_with:
         return
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if is_taken(to):
         raise UsageError(f"--to {to} holds other things than an earlier blend: name a new folder.")
 
 

@@ -21,6 +21,7 @@ from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped
 from clip_emotion.data.recipes.hub import dataset_reading, hub_source, load_hub
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import is_taken
 from clip_emotion.resources import cache_dir
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
@@ -319,17 +320,13 @@ def scratch_beside(target: Path) -> Iterator[Path]:
 
 def refuse_taken(target: Path) -> None:
     """Raise UsageError when a folder that is to be written is there and holds something."""
-    if _holds_something(target):
+    if is_taken(target):
         raise UsageError(f"{target} is there already, and nothing is overwritten: choose another folder with --to.")
 
 
 def _check_target(target: Path) -> None:
-    if not (target / MARK).is_file() and _holds_something(target):
+    if not (target / MARK).is_file() and is_taken(target):
         raise UsageError(f"{target} exists and is not a prepared data set: choose another folder with --to.")
-
-
-def _holds_something(target: Path) -> bool:
-    return target.exists() and (not target.is_dir() or any(target.iterdir()))
 
 
 def _put_in_place(new: Path, target: Path, aside: Path) -> None:

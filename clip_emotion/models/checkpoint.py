@@ -29,7 +29,7 @@ from clip_emotion.vocabulary import Vocabulary
 FORMAT = 1
 """The version of a checkpoint's folder that is written here, and the newest that is read."""
 DESCRIPTION, WEIGHTS, MODEL_CARD = "checkpoint.yaml", "model.safetensors", "README.md"
-UNFINISHED = "checkpoint.pt"
+RUN_STATE = "checkpoint.pt"
 """A training run's own state, which is there before the run's end."""
 STAMP = "clip_emotion"
 """The entry of the weights' metadata that says which architecture they belong to."""
@@ -200,7 +200,7 @@ def model_card(card: CheckpointCard) -> str:
 def read_card(folder: Path) -> CheckpointCard:
     """Read a checkpoint's description; raises ModelError where it is missing, malformed or of a newer version."""
     path = folder / DESCRIPTION
-    if not path.is_file() and (folder / UNFINISHED).is_file():
+    if not path.is_file() and (folder / RUN_STATE).is_file():
         raise ModelError(f"{folder} holds a training run that has not ended: go on with clip-emotion train … --resume.")
     if not path.is_file():
         what = f"lacks {DESCRIPTION}" if folder.is_dir() else "does not exist"

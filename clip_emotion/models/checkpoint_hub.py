@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.files import draft_of, publish
+from clip_emotion.files import draft_of, is_taken, publish
 from clip_emotion.models.checkpoint import DESCRIPTION, MODEL_CARD, load_checkpoint, read_card
 from clip_emotion.models.hub import TIMEOUT, knock
 from clip_emotion.models.open_clip_adapter import short
@@ -69,7 +69,7 @@ def pull_checkpoint(repository: Repository, folder: Path, revision: str | None =
     """
     from huggingface_hub import HfApi
 
-    if folder.exists() and not (folder / DESCRIPTION).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    if is_taken(folder) and not (folder / DESCRIPTION).is_file():
         raise UsageError(f"{folder} holds other things than a checkpoint: name a new folder.")
     api = HfApi(token=repository.token)
     with _told(f"pull {repository.name}" + (f" at {revision}" if revision else "")), draft_of(folder) as draft:

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.models.checkpoint import RUN_STATE
 from clip_emotion.training.fit_config import FitConfig
 from clip_emotion.training.objective import Objective, RatedObjective, Settings
 from clip_emotion.training.optim import make_optimizer, schedule
-from clip_emotion.training.run_folder import CHECKPOINT
 from clip_emotion.training.team import ALONE, Team
 
 SHOWN, ABSENT = 3, "absent"
@@ -56,7 +56,7 @@ class Run:
     @property
     def path(self) -> Path:
         """The checkpoint's file."""
-        return self.folder / CHECKPOINT
+        return self.folder / RUN_STATE
 
     @property
     def best_path(self) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip_emotion.errors import UsageError
+from clip_emotion.models.checkpoint import RUN_STATE
 from clip_emotion.training.curves import BOARD, METRICS, PICTURE
 
-CHECKPOINT = "checkpoint.pt"
 BEGUN = {METRICS, PICTURE, BOARD, "tokenizer.json", "deepen", "ray"}
 """What a run leaves before its first checkpoint: of no use without one."""
 
@@ -17,7 +17,7 @@ def check_out(folder: Path, resume: bool) -> None:
 
     Raises UsageError where a run would be lost by starting again, and where the folder holds other things.
     """
-    if (folder / CHECKPOINT).is_file():
+    if (folder / RUN_STATE).is_file():
         if not resume:
             raise UsageError(
                 f"{folder} holds a run already: go on with --resume, choose another out=FOLDER, or delete the folder."
