@@ -34,10 +34,10 @@ from torch import Tensor
 
 from clip_emotion.data.images import find_images, open_image
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.models.open_clip_adapter import OpenClipEncoder
+from clip_emotion.models.openclip.encoder import OpenClipEncoder
 from clip_emotion.models.registry import load_encoder
-from clip_emotion.retrieval.labeller import ZeroShotLabeller
-from clip_emotion.retrieval.stream import StreamConfig
+from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
+from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Vocabulary
 
 TEMPLATE = "This is a photo of {}."

@@ -30,17 +30,17 @@ import torch
 from numpy.typing import NDArray
 
 from clip_emotion.models.registry import load_encoder
-from clip_emotion.retrieval.labeller import ZeroShotLabeller
+from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.vocabulary import Vocabulary
+from scoring.affection.scorer import AffectionScorer
+from scoring.affection.weights import affection_weights
 from scoring.config import ScoreConfig
-from scoring.emotion import TurnEmotion
-from scoring.makers import EmotionOptions, load_emotion
-from scoring.output import json_document
+from scoring.conversation import Turn
+from scoring.embedders import load_embedder
+from scoring.emotions.base import TurnEmotion
+from scoring.emotions.makers import EmotionOptions, load_emotion
+from scoring.output.formats import json_document
 from scoring.readers import read_conversations
-from scoring.scorer import AffectionScorer
-from scoring.similarity import load_embedder
-from scoring.turns import Turn
-from scoring.weights import affection_weights
 
 SPEAKERS = ("하린", "도윤")
 START = datetime(2026, 3, 2, 8, 0)

@@ -24,12 +24,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip_emotion.data.balanced import BalancedBatchSampler
 from clip_emotion.data.batches import Batch, PictureBatches, Prefetcher, row_labels
+from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.data.transforms import TransformConfig
-from clip_emotion.models.image_tower import ImageTower, ImageTowerConfig
-from clip_emotion.training.fit import FitConfig, Progress, fit
-from clip_emotion.training.optim import make_optimizer
+from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
+from clip_emotion.training.loop.fit import FitConfig, Progress, fit
+from clip_emotion.training.loop.optim import make_optimizer
 
 CLASSES, PICTURES, SIDE = 7, 2000, 48
 CHANGES = TransformConfig()  # type: ignore[call-arg]

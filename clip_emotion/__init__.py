@@ -9,16 +9,16 @@ from clip_emotion.version import __version__
 
 if TYPE_CHECKING:
     from clip_emotion.models.registry import load_encoder
-    from clip_emotion.retrieval.index import VocabularyIndex
-    from clip_emotion.retrieval.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.labelling.index import VocabularyIndex
+    from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.vocabulary import Vocabulary
 
 __all__ = ["Vocabulary", "VocabularyIndex", "ZeroShotLabeller", "__version__", "load_encoder"]
 
 _HOMES = {
     "Vocabulary": "clip_emotion.vocabulary",
-    "VocabularyIndex": "clip_emotion.retrieval.index",
-    "ZeroShotLabeller": "clip_emotion.retrieval.labeller",
+    "VocabularyIndex": "clip_emotion.retrieval.labelling.index",
+    "ZeroShotLabeller": "clip_emotion.retrieval.labelling.labeller",
     "load_encoder": "clip_emotion.models.registry",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scoring.config import ScoreConfig
-from scoring.turns import Fault, Turn
+from scoring.conversation import Fault, Turn
 
 
 @dataclass(frozen=True, slots=True)

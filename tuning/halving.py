@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tuning.config import SchedulerConfig
 from tuning.journal import History
-from tuning.settings import SchedulerConfig
 
 
 def rungs(config: SchedulerConfig, count: int) -> list[int]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuning.config import SearchConfig
 from tuning.journal import Record
-from tuning.settings import SearchConfig
 
 FEWEST = 4
 """With fewer trials nothing can be said of what mattered."""

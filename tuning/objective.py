@@ -41,8 +41,8 @@ def run_trial(base: Path, overrides: Mapping[str, Any], folder: Path, report: Re
     A run that was cut off goes on from its checkpoint. Whatever fails, memory that runs out included, is an outcome
     and no error: it comes back as a sentence. Only KeyboardInterrupt passes.
     """
-    from clip_emotion.training.fit import Progress
-    from clip_emotion.training.stages import train
+    from clip_emotion.training.loop.fit import Progress
+    from clip_emotion.training.registry import train
 
     step, figures = 0, dict[str, float]()
 

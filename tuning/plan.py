@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuning.config import SearchConfig
 from tuning.journal import Journal, Record, Tell
 from tuning.objective import Objective
 from tuning.searchers import propose
-from tuning.settings import SearchConfig
 from tuning.space import Values, settings_at
 
 

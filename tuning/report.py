@@ -15,9 +15,9 @@ import yaml
 
 from clip_emotion.config import apply_override
 from tuning.comparison import Comparison
+from tuning.config import SearchConfig
 from tuning.journal import Record
 from tuning.objective import as_overrides
-from tuning.settings import SearchConfig
 from tuning.space import Values, settings_at
 
 BEST, TRIALS, SUMMARY = "best.yaml", "trials.csv", "summary.json"

@@ -1,233 +1,205 @@
-"""The engine on Ray Tune; the only file of the search that imports Ray."""
+"""A search from its configuration to its results."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import ray
-from ray import tune
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
+import yaml
 
-from clip_emotion.errors import UsageError
-from clip_emotion.runtime import available_cpus
-from tuning.journal import History, Journal, Record, carry_out
-from tuning.plan import Plan, begin
-from tuning.settings import ResourcesConfig, SearchConfig
+from clip_emotion.config import apply_override, read_yaml
+from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
+from clip_emotion.evaluation.plots.classification import figure_png
+from clip_emotion.files import write_atomic
+from clip_emotion.training.checking import check
+from clip_emotion.training.registry import read_stage
+from tuning.comparison import Comparison, compare
+from tuning.config import SearchConfig
+from tuning.importance import importance
+from tuning.journal import Journal, Record, Tell, best_of
+from tuning.objective import Objective, as_overrides, run_trial
+from tuning.plan import Engine, Plan, overrides_of
+from tuning.plots import importance_figure, parallel_figure
+from tuning.report import BEST, IMPORTANCE, PARALLEL, SUMMARY, TRIALS, best_yaml, summary_json, trials_csv
+from tuning.space import Values, corners, defaults, look_up, settings_at
 
-QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
-"""Ray Tune reads these from the environment: no files of its own per trial, and its state kept every second."""
-ENDED = (Trial.TERMINATED, Trial.ERROR)
-VALIDATION = "validation"
-LAST_RUNG = 8
-DIED = "The trial's process died, most likely for lack of memory: give fewer trials at once, or smaller ones."
-
-
-class RayEngine:
-    """Runs trials in processes of their own, several at once, on this machine."""
-
-    def search(self, plan: Plan) -> None:
-        """Run every trial of the plan that has not ended; raises KeyboardInterrupt where it was interrupted."""
-        if not plan.pending():
-            return
-        with _ray(plan.config.resources):
-            _tuner(plan).fit()
-        if plan.pending():
-            raise KeyboardInterrupt
-
-    def run(self, plan: Plan, journal: Journal, records: Sequence[Record]) -> None:
-        """Run other trials of the plan's configuration to their end, none stopped early."""
-        if all(record.ended for record in records):
-            return
-        resources = plan.config.resources
-        work = _Work(plan, journal)
-        with _ray(resources):
-            task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=0)(_run_to_the_end)
-            running = {task.remote(work, record.name): record.name for record in records if not record.ended}
-            while running:
-                (ready, *_), _ = ray.wait(list(running))
-                with contextlib.suppress(ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
-                    ray.get(ready)
-                plan.over(journal, journal.end(running.pop(ready), "failed", DIED))
-
-
-class _Work:
-    """What a worker does with a trial; it travels to the worker, so that it holds little."""
-
-    def __init__(self, plan: Plan, journal: Journal) -> None:
-        self.base, self.objective, self.journal = plan.config.base, plan.objective, journal
-        self.home = Path.cwd()
-
-    def run(self, name: str, stop: Callable[[History], bool]) -> None:
-        # Ray gives each trial another working directory; the configuration's paths start from the user's.
-        os.chdir(self.home)
-        record = self.journal.read(name)
-        assert record is not None
-        carry_out(self.journal, record, self.base, self.objective, stop)
-
-    def run_for_tune(self, config: Mapping[str, Any]) -> None:
-        def stop(history: History) -> bool:
-            # Ray ends a trial that ASHA stops by ending its process.
-            tune.report({VALIDATION: len(history), self.journal.metric: history[-1][1]})
-            return False
-
-        self.run(config["name"], stop)
-
-
-def _run_to_the_end(work: _Work, name: str) -> None:
-    work.run(name, lambda history: False)
-
-
-class JournalSearcher(Searcher):
-    """Hands the plan's pending trials to Ray, and gives those that Ray ends their end in the journal.
-
-    What to propose follows from the journal alone; kept beside it is only which of Ray's trials is which of ours.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(metric=plan.config.metric, mode=plan.config.mode)
-        self.plan = plan
-        self.live: dict[str, str] = {}
-        self.limit = _at_once(plan.config.resources)
-
-    def suggest(self, trial_id: str) -> Any:
-        """Begin the next trial, unless enough are running; tells Ray when none is left."""
-        running = set(self.live.values())
-        if len(running) >= self.limit:
-            return None
-        name = next((name for name in self.plan.pending() if name not in running), None)
-        if name is None:
-            return str(Searcher.FINISHED)
-        self.live[trial_id] = name
-        self.plan.tell(begin(self.plan, name))
-        return {"name": name}
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Do nothing: the trial itself keeps its figures."""
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Keep how the trial ended, where it could not do so itself: stopped by ASHA, or its process died."""
-        name = self.live.pop(trial_id, None)
-        if name is not None:
-            journal = self.plan.journal
-            self.plan.over(journal, journal.end(name, *(("failed", DIED) if error else ("stopped",))))
-
-    def save(self, checkpoint_path: str) -> None:
-        """Keep which of Ray's trials is which of ours."""
-        Path(checkpoint_path).write_text(json.dumps(self.live), encoding="utf-8")
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Read which of Ray's trials is which of ours."""
-        self.live = json.loads(Path(checkpoint_path).read_text("utf-8"))
+SNAPSHOT = "search.yaml"
+FREE = ("out", "engine", "resources", "trials", "final", "keep_weights")
+"""What may differ when a search goes on."""
+SEEDS = ("seed", "fit.seed")
+"""Where a training configuration keeps its seeds."""
 
 
 @dataclass(frozen=True)
-class _SchedulerMaker:
-    """Makes a scheduler that knows the trials so far: ``Tuner.restore`` brings none of its memory back."""
+class SearchResult:
+    """The end of a search: its trials, the best, the comparison with the base configuration, and what mattered."""
 
-    config: SearchConfig
-    journal: Journal
-
-    def __call__(self) -> TrialScheduler:
-        chosen = self.config.scheduler
-        if chosen.kind == "none":
-            return FIFOScheduler()  # type: ignore[no-untyped-call]
-        scheduler = JournalASHA(
-            time_attr=VALIDATION,
-            metric=self.config.metric,
-            mode=self.config.mode,
-            grace_period=chosen.grace,
-            reduction_factor=chosen.reduction,
-            max_t=chosen.grace * chosen.reduction**LAST_RUNG,
-        )
-        scheduler.maker = self
-        scheduler.replay([record for record in self.journal.records() if record.ended])
-        return scheduler
+    records: tuple[Record, ...]
+    best: Record
+    finals: tuple[Record, ...]
+    comparison: Comparison | None
+    verdict: str
+    importance: dict[str, float]
 
 
-class JournalASHA(ASHAScheduler):
-    """ASHA (1810.05934) that is made anew from the journal wherever Ray takes it from disk."""
+def tune(config: SearchConfig, tell: Tell, resume: bool = False, objective: Objective = run_trial) -> SearchResult:
+    """Search, compare the winner with the base configuration over several seeds, and write the results into ``out``.
 
-    maker: _SchedulerMaker
-
-    def __reduce__(self) -> tuple[_SchedulerMaker, tuple[()]]:
-        return self.maker, ()
-
-    def replay(self, records: Sequence[Record]) -> None:
-        """Let the scheduler see the figures of trials that have ended."""
-        nobody: Any = None
-        for record in records:
-            trial: Any = SimpleNamespace(trial_id=f"ended-{record.name}")
-            self.on_trial_add(nobody, trial)
-            for at, (_, value) in enumerate(record.history, 1):
-                self.on_trial_result(nobody, trial, {VALIDATION: at, self.metric: value})
-            self.on_trial_remove(nobody, trial)
-
-
-def _tuner(plan: Plan) -> tune.Tuner:
-    config = plan.config
-    # A search with more trials than before is another one for Ray; the journal carries on what was done.
-    store = (config.out / "ray").resolve()
-    name = f"{config.trials}_trials"
-    given = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
-    trainable = tune.with_resources(_Work(plan, plan.journal).run_for_tune, given)
-    if tune.Tuner.can_restore(str(store / name)):
-        if _is_whole(store / name, plan.journal):
-            return tune.Tuner.restore(str(store / name), trainable, resume_unfinished=True)
-        shutil.rmtree(store / name, ignore_errors=True)  # processes of the killed search may still be about
-    return tune.Tuner(
-        trainable,
-        tune_config=tune.TuneConfig(
-            num_samples=config.trials,
-            search_alg=JournalSearcher(plan),
-            scheduler=_SchedulerMaker(config, plan.journal)(),
-        ),
-        run_config=tune.RunConfig(name=name, storage_path=str(store), verbose=0),
-    )
-
-
-def _is_whole(folder: Path, journal: Journal) -> bool:
-    """Tell whether Ray's state of a search fits the journal, which can carry on without it.
-
-    Ray may be killed between its files, or in the middle of one; and where trials were deleted from the journal, Ray
-    would believe them done.
+    ``tell`` hears when a trial begins and ends. Raises UsageError for a faulty configuration and for a folder that
+    holds another search, ClipEmotionError when no trial ran to its end, KeyboardInterrupt when it was interrupted;
+    with ``resume`` trials that have ended are not run again.
     """
-    try:
-        state = max(folder.glob("experiment_state-*.json"))
-        live = json.loads(max(folder.glob("searcher-state-*.pkl")).read_text("utf-8"))
-        trials = [json.loads(trial) for trial, _ in json.loads(state.read_text("utf-8"))["trial_data"]]
-        running = {trial["trial_id"] for trial in trials if trial["status"] not in ENDED}
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-    ended = sum(record.ended for record in journal.records())
-    return running == live.keys() and len(trials) - len(running) <= ended
+    base = read_base(config)
+    engine = ENGINES[config.engine]()
+    _claim(config, base, resume)
+    plan = Plan(config, Journal(config.trials_folder.resolve(), config.metric), objective, tell)
+    engine.search(plan)
+    records = _ended_records(plan, config.trials)
+    best = best_of(records, config.sign)
+    if best is None:
+        failed = next((record.error for record in records if record.error), "all were stopped early")
+        raise ClipEmotionError(f"None of the {len(records)} trials ran to its end; the first to fail said: {failed}")
+    write_atomic(config.out / BEST, best_yaml(config, base, best))
+    write_atomic(config.out / TRIALS, trials_csv(config, records))
+    important = importance(config, records)
+    _draw(config, records, best, important)
+    finals = _finals(engine, plan, base, best)
+    comparison, verdict = _judge(config, finals)
+    write_atomic(config.out / SUMMARY, summary_json(best, base_values(config), comparison, verdict, important))
+    return SearchResult(tuple(records), best, tuple(finals), comparison, verdict, important)
 
 
-def _at_once(resources: ResourcesConfig) -> int:
-    return resources.concurrent or max(1, available_cpus() // resources.cpus)
+def read_base(config: SearchConfig) -> dict[str, Any]:
+    """Return the base training configuration; raises UsageError where it, an axis or a seed in it is missing."""
+    if not config.base.is_file():
+        raise UsageError(f"There is no base configuration {config.base} (paths start from the working directory).")
+    _, values = read_stage(config.base, [])
+    base_values(config)
+    if config.final.seeds and not _seed_keys(values):
+        raise UsageError(f"{config.base} has neither 'seed' nor 'fit.seed': write one there, or final.seeds=[].")
+    return values
 
 
-@contextlib.contextmanager
-def _ray(resources: ResourcesConfig) -> Iterator[None]:
-    """Start Ray on this machine alone, quietly, and end it after the block; raises UsageError without the GPUs."""
-    # Every worker imports this file: the training stack is for the trial to import, not for the file.
-    from clip_emotion.training.distributed import on_this_machine, ray_session
+def base_values(config: SearchConfig) -> Values:
+    """Return what the axes' settings are in the base configuration, or in ``settings`` where these have them.
 
-    options = on_this_machine(resources.cpus * _at_once(resources), gpus=bool(resources.gpus))
-    memory = {"object_store_memory": resources.object_store_mb * 2**20}
-    with ray_session({**options, **memory}, QUIET):
-        there = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
-        if there < resources.gpus:
+    Raises UsageError that names every setting which is in neither.
+    """
+    values = read_yaml(config.base)
+    for line in as_overrides(config.settings):
+        apply_override(values, line)
+    return defaults(config.space, values, str(config.base))
+
+
+def check_search(config: SearchConfig) -> list[Path]:
+    """See, without a search, that trials can run at the ends of every axis; returns where their data lies.
+
+    Raises what ``train --check`` raises, and MissingExtraError where the engine is not installed.
+    """
+    read_base(config)
+    ENGINES[config.engine]()
+    found: dict[Path, None] = {}
+    for values in corners(config.space):
+        lines = as_overrides(overrides_of(config, values))
+        found.update(dict.fromkeys(check([config.base], lines)))
+    return list(found)
+
+
+def _claim(config: SearchConfig, base: dict[str, Any], resume: bool) -> None:
+    """See that the folder is free, or holds the same search and is to go on; then leave the search's settings there."""
+    kept = {"search": config.model_dump(mode="json", exclude=set(FREE)), "base": base}
+    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    path = config.out / SNAPSHOT
+    if path.is_file():
+        if not resume:
+            raise UsageError(f"{config.out} holds a search already: go on with --resume, or choose another out=FOLDER.")
+        if path.read_text("utf-8") != text:
             raise UsageError(
-                f"A trial is to have {resources.gpus:g} GPU(s), and Ray sees {there:g}: lower resources.gpus."
+                f"{config.out} holds a search with other settings or another base configuration: choose another "
+                "out=FOLDER, or restore the settings."
             )
-        yield
+    write_atomic(path, text)
+
+
+def _ended_records(plan: Plan, count: int) -> list[Record]:
+    records = [record for record in plan.journal.records() if record.ended][:count]
+    if not plan.config.keep_weights:
+        plan.journal.tidy(record.name for record in records)
+    return records
+
+
+def _draw(config: SearchConfig, records: Sequence[Record], best: Record, important: dict[str, float]) -> None:
+    write_atomic(config.out / PARALLEL, figure_png(parallel_figure(config, records, best)))
+    if important:
+        figure = importance_figure(important, config.metric, len(records))
+        write_atomic(config.out / IMPORTANCE, figure_png(figure))
+
+
+def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> list[Record]:
+    config = plan.config
+    journal = Journal(config.final_folder.resolve(), config.metric)
+    settings = config.settings if config.final.settings is None else config.final.settings
+    records = []
+    for seed in config.final.seeds:
+        seeds = dict.fromkeys(_seed_keys(base), seed)
+        for who, values in (("default", {}), ("best", best.values)):
+            wanted = Record(f"{who}_seed{seed}", values, {**settings, **settings_at(config.space, values), **seeds})
+            known = journal.read(wanted.name)
+            # Another winner, or other settings, than when a search was cut off: that run is of no use.
+            same = known is not None and known.overrides == wanted.overrides
+            records.append(known if known and same else _afresh(journal, wanted))
+    engine.run(plan, journal, records)
+    ended = [journal.read(record.name) or record for record in records]
+    if not config.keep_weights:
+        journal.tidy(record.name for record in ended if record.ended)
+    return ended
+
+
+def _afresh(journal: Journal, record: Record) -> Record:
+    journal.tidy([record.name])
+    return journal.write(record)
+
+
+def _judge(config: SearchConfig, finals: Sequence[Record]) -> tuple[Comparison | None, str]:
+    if not config.final.seeds:
+        return None, "The winner was not compared with the default: final.seeds is empty."
+    done = [record for record in finals if record.status == "done"]
+    default, best = (
+        [record.value for record in done if record.name.startswith(who) and record.value is not None]
+        for who in ("default_", "best_")
+    )
+    comparison = compare(default, best, config.sign)
+    if comparison is None:
+        faults = next((record.error for record in finals if record.error), "give at least two seeds under final.seeds.")
+        return None, f"The winner cannot be compared with the default: {faults}"
+    return comparison, comparison.verdict
+
+
+def _seed_keys(base: Values) -> list[str]:
+    found = []
+    for key in SEEDS:
+        try:
+            look_up(base, key)
+        except KeyError:
+            continue
+        found.append(key)
+    return found
+
+
+def _local() -> Engine:
+    from tuning.local_engine import LocalEngine
+
+    return LocalEngine()
+
+
+def _ray() -> Engine:
+    try:
+        from tuning.ray_engine import RayEngine
+    except ImportError as error:
+        raise MissingExtraError("Search with Ray", "ray", "tune") from error
+    return RayEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"ray": _ray, "local": _local}

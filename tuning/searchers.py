@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from clip_emotion.errors import MissingExtraError
+from tuning.config import SearchConfig
 from tuning.journal import Record
-from tuning.settings import SearchConfig
 from tuning.space import Axis, Choice, IntRange, LogUniform, Range, Values, sample
 
 

@@ -15,10 +15,10 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.files import is_taken
 
 if TYPE_CHECKING:
-    from clip_emotion.models.checkpoint import EmotionClipEncoder
-    from clip_emotion.retrieval.evaluating import Options
-    from clip_emotion.retrieval.labelled import ImageRow
-    from clip_emotion.training.blend import BlendPoint
+    from clip_emotion.models.emotion_clip.checkpoint import EmotionClipEncoder
+    from clip_emotion.retrieval.evaluation.evaluate import Options
+    from clip_emotion.retrieval.evaluation.labelled import ImageRow
+    from clip_emotion.training.wise_ft import BlendPoint
 
 AUTO = "auto"
 CURVE, FIGURE = "blend.csv", "blend.png"
@@ -63,12 +63,12 @@ def blend(
     _check_to(to, base, tuned)
     say_log("clip_emotion.training")
 
-    from clip_emotion.models.checkpoint import load_checkpoint_encoder
-    from clip_emotion.retrieval.evaluating import Options
-    from clip_emotion.retrieval.labelled import Choice
-    from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
+    from clip_emotion.retrieval.evaluation.evaluate import Options
+    from clip_emotion.retrieval.evaluation.labelled import Choice
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.runtime import resolve_device
-    from clip_emotion.training.blend import open_base
+    from clip_emotion.training.wise_ft import open_base
 
     place = resolve_device(device)
     job = Job(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
@@ -82,7 +82,7 @@ def blend(
 
 def _check_to(to: Path, base: str, tuned: Path) -> None:
     """Raise UsageError unless the folder is free or holds an earlier blend of other models."""
-    from clip_emotion.models.checkpoint import DESCRIPTION, read_card
+    from clip_emotion.models.emotion_clip.checkpoint import DESCRIPTION, read_card
 
     if to.exists() and any(to.resolve() == Path(model).resolve() for model in (base, tuned)):
         raise UsageError(f"--to {to} is one of the models to be blended, which stay as they are: name a new folder.")
@@ -106,7 +106,7 @@ def _share(text: str) -> float | None:
 
 def _rows(name: str, choice: Any, stack: contextlib.ExitStack) -> list[list[ImageRow]]:
     """Return the pictures of each set that a --data names; they can be read until the stack is closed."""
-    from clip_emotion.retrieval.labelled import open_labelled
+    from clip_emotion.retrieval.evaluation.labelled import open_labelled
 
     if Path(name).suffix.lower() in CONFIGS:
         return _rows_of_run(Path(name), choice)
@@ -119,10 +119,10 @@ def _rows(name: str, choice: Any, stack: contextlib.ExitStack) -> list[list[Imag
 def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
     """Return what a fine-tuning run validates on, without what it holds out to the end."""
     from clip_emotion.config import validate
-    from clip_emotion.retrieval.labelled import prepared_images, sample_rows
-    from clip_emotion.training.finetune_config import FinetuneConfig
-    from clip_emotion.training.finetune_data import load_pictures
-    from clip_emotion.training.stages import read_stage
+    from clip_emotion.retrieval.evaluation.labelled import prepared_images, sample_rows
+    from clip_emotion.training.finetune.config import FinetuneConfig
+    from clip_emotion.training.finetune.data import load_pictures
+    from clip_emotion.training.registry import read_stage
     from clip_emotion.vocabulary import Vocabulary
 
     if not path.is_file():
@@ -134,8 +134,8 @@ def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
 
 
 def _curve(job: Job, sets: list[list[ImageRow]], options: Options) -> list[BlendPoint]:
-    from clip_emotion.retrieval.word_scores import mean_scores, word_scores
-    from clip_emotion.training.blend import ALPHAS, curve
+    from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
+    from clip_emotion.training.wise_ft import ALPHAS, curve
 
     alphas = [*ALPHAS, *([] if job.alpha is None else [job.alpha])]
 
@@ -147,8 +147,8 @@ def _curve(job: Job, sets: list[list[ImageRow]], options: Options) -> list[Blend
 
 
 def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -> None:
-    from clip_emotion.models.checkpoint import save_checkpoint
-    from clip_emotion.training.blend import best_point, blended, curve_csv
+    from clip_emotion.models.emotion_clip.checkpoint import save_checkpoint
+    from clip_emotion.training.wise_ft import best_point, blended, curve_csv
 
     chosen = next((point for point in points if point.alpha == job.alpha), None) if job.alpha is not None else None
     if job.alpha is None:
@@ -179,8 +179,8 @@ def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -
 
 
 def _figure(points: list[BlendPoint], alpha: float, name: str) -> bytes:
-    from clip_emotion.evaluation.blend_plot import blend_figure
-    from clip_emotion.evaluation.plots import figure_png
+    from clip_emotion.evaluation.plots.classification import figure_png
+    from clip_emotion.evaluation.plots.wise_ft import blend_figure
 
     series: dict[str, Callable[[BlendPoint], float]] = {
         "trained words": lambda point: point.trained,

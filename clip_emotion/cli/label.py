@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clip_emotion.data.images import ImageSource
-    from clip_emotion.retrieval.labeller import ZeroShotLabeller
-    from clip_emotion.retrieval.output import RunCard
-    from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.labelling.rows import RunCard
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.types import Prediction, ScoredLabel
     from clip_emotion.vocabulary import Vocabulary
 
@@ -98,7 +98,7 @@ def label(
     """
     output = _settle_output(output_format.value if output_format else None, out, resume, report)
     from clip_emotion.data.images import allow_pixels, find_images
-    from clip_emotion.retrieval.stream import StreamConfig
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.vocabulary import Vocabulary
 
     words = chosen_words(labels, vocab) or Vocabulary.load(DEFAULT_VOCABULARY)
@@ -134,7 +134,7 @@ def _settle_output(chosen: str | None, out: Path | None, resume: bool, report: P
 def _labeller(model: str, words: Vocabulary, lang: str, device: str) -> ZeroShotLabeller:
     from clip_emotion.models import registry
     from clip_emotion.resources import cache_dir
-    from clip_emotion.retrieval.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 
     encoder = registry.load_encoder(model, device)
     labeller = ZeroShotLabeller(encoder, words, lang, cache=cache_dir() / "vocabularies")
@@ -177,7 +177,7 @@ class Job:
     @contextmanager
     def _sink(self, output: Output) -> Iterator[tuple[Callable[[Prediction], None], Sequence[Prediction]]]:
         """Hand out a function that writes a row, and the rows of the run that is continued."""
-        from clip_emotion.retrieval.output import PIPED_LAYOUTS, RowWriter, Target, open_target
+        from clip_emotion.retrieval.labelling.rows import PIPED_LAYOUTS, RowWriter, Target, open_target
 
         if output.format == Format.table.value:
             yield TableWriter(self.labeller.vocabulary.names(self.labeller.language), self._glosses()).write, []
@@ -193,7 +193,7 @@ class Job:
                 yield writer.write, done.predictions
 
     def _card(self) -> RunCard:
-        from clip_emotion.retrieval.output import RunCard
+        from clip_emotion.retrieval.labelling.rows import RunCard
 
         settings = {
             "lang": self.labeller.language,
@@ -219,7 +219,7 @@ class Job:
         return {entry.key: entry.names.get(other, "") for entry in labels if shown in entry.names}
 
     def _write_report(self, folder: Path, predictions: Sequence[Prediction]) -> Path:
-        from clip_emotion.retrieval.contact_sheet import SheetConfig, write_contact_sheet
+        from clip_emotion.retrieval.labelling.contact_sheet import SheetConfig, write_contact_sheet
 
         encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
         config = SheetConfig(

@@ -14,17 +14,17 @@ import typer
 from clip_emotion import __version__
 from clip_emotion.cli.blend import blend
 from clip_emotion.cli.common import say
-from clip_emotion.cli.data import app as data_app
-from clip_emotion.cli.data_merge import merge
-from clip_emotion.cli.data_split import rename, split
+from clip_emotion.cli.data.families import families
+from clip_emotion.cli.data.merge import merge
+from clip_emotion.cli.data.split import rename, split
+from clip_emotion.cli.data.verbs import app as data_app
 from clip_emotion.cli.doctor import doctor
-from clip_emotion.cli.evaluate import evaluate
-from clip_emotion.cli.evaluate_conversations import evaluate_conversations
-from clip_emotion.cli.evaluate_similarity import evaluate_similarity
-from clip_emotion.cli.families import families
+from clip_emotion.cli.evaluate.conversations import evaluate_conversations
+from clip_emotion.cli.evaluate.images import evaluate
+from clip_emotion.cli.evaluate.similarity import evaluate_similarity
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
-from clip_emotion.cli.score import score
+from clip_emotion.cli.score.verb import score
 from clip_emotion.cli.train import train
 from clip_emotion.cli.tune import tune
 from clip_emotion.cli.weights import weights

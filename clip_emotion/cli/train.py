@@ -13,7 +13,7 @@ import typer
 from clip_emotion.cli.common import say, say_log, stderr
 
 if TYPE_CHECKING:
-    from clip_emotion.training.fit import Progress, Report
+    from clip_emotion.training.loop.fit import Progress, Report
 
     Run = Callable[[Path, list[str], Report, bool], dict[str, float]]
 
@@ -72,7 +72,7 @@ def _local(workers: int, gpus: int, threads: int) -> Run:
     import torch
 
     from clip_emotion.runtime import available_cpus
-    from clip_emotion.training.stages import train
+    from clip_emotion.training.registry import train
 
     torch.set_num_threads(threads or available_cpus())
     return train
@@ -81,7 +81,7 @@ def _local(workers: int, gpus: int, threads: int) -> Run:
 def _ray(workers: int, gpus: int, threads: int) -> Run:
     import torch
 
-    from clip_emotion.training.distributed import Spread, train_distributed
+    from clip_emotion.training.parallel.ray_train import Spread, train_distributed
 
     each = int(torch.cuda.is_available()) if gpus < 0 else gpus
     return partial(train_distributed, spread=Spread(workers, each, threads))
@@ -100,8 +100,8 @@ def _check(configs: list[Path], overrides: list[str]) -> None:
 
 
 def _train(configs: list[Path], overrides: list[str], resume: bool, run: Run) -> None:
-    from clip_emotion.training.run_folder import check_out
-    from clip_emotion.training.stages import read_stage
+    from clip_emotion.training.loop.run_folder import check_out
+    from clip_emotion.training.registry import read_stage
 
     for path in configs:
         out = read_stage(path, overrides)[1].get("out")

@@ -11,9 +11,9 @@ import typer
 from clip_emotion.cli.common import say, stderr, stdout
 
 if TYPE_CHECKING:
+    from tuning.config import SearchConfig
     from tuning.journal import Record
-    from tuning.run import SearchResult
-    from tuning.settings import SearchConfig
+    from tuning.search import SearchResult
 
 
 def tune(
@@ -29,7 +29,7 @@ def tune(
     """
     config = _read(arguments, engine, trials)
     if check:
-        from tuning.run import check_search
+        from tuning.search import check_search
 
         sources = check_search(config)
         say(f"Ready: the search is right at the ends of its {len(config.space)} axes; {len(sources)} data sets there.")
@@ -45,7 +45,7 @@ def tune(
 def _read(arguments: list[str], engine: str, trials: int) -> SearchConfig:
     from clip_emotion.config import load_config
     from clip_emotion.errors import UsageError
-    from tuning.settings import SearchConfig
+    from tuning.config import SearchConfig
 
     paths = [Path(argument) for argument in arguments if "=" not in argument]
     if len(paths) != 1 or not paths[0].is_file():
@@ -59,7 +59,7 @@ def _read(arguments: list[str], engine: str, trials: int) -> SearchConfig:
 
 def _search(config: SearchConfig, resume: bool) -> None:
     from tuning.report import places
-    from tuning.run import tune as run_search
+    from tuning.search import tune as run_search
 
     axes = ", ".join(config.space)
     say(f"Searching {config.base} for {config.metric} over {axes}: {config.trials} trials (Ctrl-C stops; --resume).")

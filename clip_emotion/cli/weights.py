@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from clip_emotion.vocabulary import Vocabulary
-    from scoring.weights import AffectionWeights, Spread
+    from scoring.affection.weights import AffectionWeights, Spread
 
 BAR = 10
 """Characters that a weight of 1 is long, on either side of zero."""
@@ -47,9 +47,9 @@ def weights(
 ) -> None:
     """Show each label's weight in a turn's score: how near it lies to the anchors, from -1 (cold) to 1 (warm)."""
     from clip_emotion.vocabulary import Vocabulary
+    from scoring.affection.weights import affection_weights
     from scoring.config import load_settings
-    from scoring.similarity import load_embedder
-    from scoring.weights import affection_weights
+    from scoring.embedders import load_embedder
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise UsageError(f"--figure draws a PNG: give it a name such as {figure.with_suffix('.png')}.")
@@ -77,7 +77,7 @@ def _rows(found: AffectionWeights, vocabulary: Vocabulary) -> list[dict[str, obj
 
 
 def _spreads(found: AffectionWeights) -> dict[str, Spread]:
-    from scoring.weights import spread
+    from scoring.affection.weights import spread
 
     columns = {"raw": found.raw, "centred": found.centred, "weight": found.values}
     return {name: spread(values) for name, values in columns.items() if values is not None}
@@ -156,8 +156,8 @@ def _spread_table(found: AffectionWeights) -> Table:
 
 
 def _draw(found: AffectionWeights, vocabulary: Vocabulary, path: Path) -> None:
-    from clip_emotion.evaluation.plots import figure_png
-    from scoring.weights_figure import weights_figure
+    from clip_emotion.evaluation.plots.classification import figure_png
+    from scoring.output.weights_plot import weights_figure
 
     write_atomic(path, figure_png(weights_figure(found, vocabulary.names("ko"))))
     say(f"Figure: {path}")

@@ -19,8 +19,8 @@ from torch import Generator, Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as V
 
-from clip_emotion.data.balanced import BatchSampler
 from clip_emotion.data.images import open_image
+from clip_emotion.data.samplers import BatchSampler
 from clip_emotion.data.transforms import TransformConfig, apply_changes, draw_changes
 from clip_emotion.errors import DataError, ImageError
 

@@ -18,6 +18,7 @@ from clip_emotion.data.cards import Card, list_cards, load_card
 from clip_emotion.data.cleaning import TRAIN, Contents, Dropped
 from clip_emotion.data.held_out import picture_held_out
 from clip_emotion.data.merge_card import CARD, MergedCard, MergedSource
+from clip_emotion.data.merge_rules import TEST, Shelf, decide
 from clip_emotion.data.prepare import (
     MARK,
     OUT,
@@ -34,7 +35,6 @@ from clip_emotion.data.prepare import (
 )
 from clip_emotion.data.recipes.base import Reading, Row, place_of, unknown_labels
 from clip_emotion.data.recipes.images import image_features, is_blank
-from clip_emotion.data.shelves import TEST, Shelf, decide
 from clip_emotion.errors import DataError, ImageError, UsageError
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary

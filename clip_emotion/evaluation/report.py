@@ -10,7 +10,12 @@ import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots import confusion_figure, figure_png, per_class_figure, reliability_figure
+from clip_emotion.evaluation.plots.classification import (
+    confusion_figure,
+    figure_png,
+    per_class_figure,
+    reliability_figure,
+)
 from clip_emotion.evaluation.result import Evaluation
 
 CAPTIONS = {

@@ -22,20 +22,20 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
         return BUNDLED[spec](chosen)
     folder = Path(spec).expanduser()
     if (folder / "mini.yaml").is_file():
-        from clip_emotion.models.mini import load_mini
+        from clip_emotion.models.mini.encoder import load_mini
 
         return load_mini(folder, chosen)
     if any((folder / name).is_file() for name in ("checkpoint.yaml", "checkpoint.pt")):
-        from clip_emotion.models.checkpoint import load_checkpoint_encoder
+        from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
 
         return load_checkpoint_encoder(folder, chosen)
-    from clip_emotion.models.open_clip_adapter import load_open_clip
+    from clip_emotion.models.openclip.encoder import load_open_clip
 
     return load_open_clip(spec, chosen)
 
 
 def _bundled_mini(device: torch.device) -> ImageTextEncoder:
-    from clip_emotion.models.mini import load_mini
+    from clip_emotion.models.mini.encoder import load_mini
 
     return load_mini(weights_dir() / "mini", device)
 

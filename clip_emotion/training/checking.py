@@ -10,15 +10,15 @@ import torch
 
 from clip_emotion.config import validate
 from clip_emotion.errors import DataError
-from clip_emotion.models.mini import load_mini
-from clip_emotion.training.finetune import check_batches
-from clip_emotion.training.finetune_config import FinetuneConfig
-from clip_emotion.training.kobert_kote import KobertKoteConfig, open_backbone
-from clip_emotion.training.mini_chats import MiniChatsConfig
-from clip_emotion.training.mini_image import MiniImageConfig
-from clip_emotion.training.mini_text import MiniTextConfig
+from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.training.finetune.config import FinetuneConfig
+from clip_emotion.training.finetune.objective import check_batches
+from clip_emotion.training.kobert.kote import KobertKoteConfig, open_backbone
+from clip_emotion.training.mini.chats import MiniChatsConfig
+from clip_emotion.training.mini.image import MiniImageConfig
+from clip_emotion.training.mini.text import MiniTextConfig
+from clip_emotion.training.registry import check_widths, finished_text, read_stage
 from clip_emotion.training.sources import RawSource
-from clip_emotion.training.stages import check_widths, finished_text, read_stage
 
 Made = dict[Path, int]
 """What earlier configurations of the same command will have made: folders of towers, and their embeddings' width."""

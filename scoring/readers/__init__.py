@@ -2,7 +2,7 @@
 
 from scoring.readers.layouts import LAYOUTS, detect_layout
 from scoring.readers.live import LiveReader
+from scoring.readers.messages import Layout
 from scoring.readers.reading import ReadOptions, read_conversations, read_stream
-from scoring.readers.records import Layout
 
 __all__ = ["LAYOUTS", "Layout", "LiveReader", "ReadOptions", "detect_layout", "read_conversations", "read_stream"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from clip_emotion.text import has_hangul
-from scoring.turns import Fault, Turn
+from scoring.conversation import Fault, Turn
 
 _WORD = "0-9A-Za-z가-힣"
 _NOT_LETTERS = re.compile("[^A-Za-z가-힣]+")

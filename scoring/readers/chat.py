@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
-from scoring.readers.records import Message, fault
-from scoring.turns import Fault
+from scoring.readers.messages import Message, fault
 
 BEFORE_FIRST = "it stands before the first message"
 AFTER_FAULT = "it follows a line that could not be read"

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from clip_emotion.text import fold
 from scoring.readers.cleaning import clean
-from scoring.readers.records import Message
+from scoring.readers.messages import Message
 from scoring.readers.times import read_clock, read_date, read_time
 
 # Compared without case, spaces and underscores.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
 from scoring.readers.fields import FieldError, gather, read_row
-from scoring.readers.records import Layout, Message, fault
-from scoring.turns import Fault
+from scoring.readers.messages import Layout, Message, fault
 
 
 class JsonLinesParser:

@@ -13,8 +13,8 @@ from datetime import date, datetime, time
 from functools import lru_cache
 
 from scoring.readers.chat import BEFORE_FIRST, ChatParser
-from scoring.readers.notes import is_bare_note, is_heading, is_saved_date, is_stamped_note
-from scoring.readers.records import Layout, Message, fault
+from scoring.readers.messages import Layout, Message, fault
+from scoring.readers.notices import is_bare_note, is_heading, is_saved_date, is_stamped_note
 from scoring.readers.times import MONTH, read_clock, read_date
 
 _HALF = "(?:오전|오후)"

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from clip_emotion.errors import UsageError
 from scoring.readers.jsonl import JSONL
 from scoring.readers.kakaotalk import KAKAOTALK
+from scoring.readers.messages import Layout
 from scoring.readers.plain import PLAIN
-from scoring.readers.records import Layout
 from scoring.readers.table import MACOS, TABLE
 
 # In the order in which they are asked whether a line is theirs; plain last, for it takes any colon.

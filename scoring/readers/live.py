@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scoring.conversation import Fault, Turn
 from scoring.readers.anonymise import Anonymiser
-from scoring.readers.assembly import Assembler
 from scoring.readers.cleaning import clean
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout, layout_of_line
+from scoring.readers.messages import Layout, Message, Parser, fault
 from scoring.readers.reading import ReadOptions
-from scoring.readers.records import Layout, Message, Parser, fault
-from scoring.turns import Fault, Turn
+from scoring.readers.turns import Assembler
 
 _WAITING = 1000
 """Lines that are kept while no layout is recognised; older ones become faults."""

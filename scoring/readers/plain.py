@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from scoring.readers.chat import ChatParser
-from scoring.readers.notes import is_heading
-from scoring.readers.records import Layout, Message
+from scoring.readers.messages import Layout, Message
+from scoring.readers.notices import is_heading
 
 # A name is short, has no sentence's end in it, and its colon is neither a clock's (3:12) nor an address's (https://).
 _LINE = re.compile(r"(?P<name>[^\s:：][^:：\t]{0,39}?)\s*(?::(?!//)|：)(?P<text>.*)$")

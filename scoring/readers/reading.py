@@ -9,12 +9,12 @@ from typing import TextIO
 
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
+from scoring.conversation import Conversation, Fault, Turn
 from scoring.readers.anonymise import Anonymiser
-from scoring.readers.assembly import Assembler
 from scoring.readers.cleaning import checked, clean, decode, read_bytes
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout, detect_layout
-from scoring.readers.records import Layout, Message
-from scoring.turns import Conversation, Fault, Turn
+from scoring.readers.messages import Layout, Message
+from scoring.readers.turns import Assembler
 
 FORMS = "a KakaoTalk export, lines of 이름: 말, JSON Lines or a table with the columns speaker and text"
 

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
 from scoring.readers.fields import FieldError, field_of, gather, read_row
-from scoring.readers.notes import is_bare_note
-from scoring.readers.records import Layout, Message, fault
-from scoring.turns import Fault
+from scoring.readers.messages import Layout, Message, fault
+from scoring.readers.notices import is_bare_note
 
 _DELIMITERS = (",", "\t", ";", "|")
 _MACOS_HEADER = ["Date", "User", "Message"]

@@ -15,9 +15,9 @@ from tokenizers.models import WordLevel
 from clip_emotion.cli import doctor as doctor_module
 from clip_emotion.cli.main import main
 from clip_emotion.models import registry
-from clip_emotion.models.image_tower import ImageTower, ImageTowerConfig
-from clip_emotion.models.mini import MiniConfig, MiniEncoder
-from clip_emotion.models.text_tower import TextTower, TextTowerConfig
+from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
+from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
+from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig
 from clip_emotion.vocabulary import shipped_vocabularies
 
 

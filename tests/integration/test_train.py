@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from minis import face, write_pictures, write_texts
 
 from clip_emotion import ZeroShotLabeller
 from clip_emotion.cli.main import main
-from clip_emotion.models.mini import MiniEncoder
+from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.resources import configs_dir
-from clip_emotion.training.mini_text import MiniTextObjective
+from clip_emotion.training.mini.text import MiniTextObjective
+from tests.support.minis import face, write_pictures, write_texts
 
 TEXT = configs_dir() / "train" / "mini_1_text.yaml"
 IMAGE = configs_dir() / "train" / "mini_2_image.yaml"

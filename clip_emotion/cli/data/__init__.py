@@ -1,0 +1,1 @@
+"""``clip-emotion data``: fetch, prepare, merge, split and check data sets."""

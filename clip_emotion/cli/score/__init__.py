@@ -1,0 +1,1 @@
+"""``clip-emotion score``: conversations scored turn by turn and as a whole."""

@@ -1,0 +1,178 @@
+"""A run of ``clip-emotion score`` over finished conversations that were read: scored, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.cli.score.inputs import Reading, raise_lone
+from clip_emotion.errors import ClipEmotionError, DataError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scoring.affection.scorer import AffectionScorer
+    from scoring.conversation import Conversation, Turn
+    from scoring.emotions.base import TurnEmotion
+    from scoring.output.formats import Outcome
+    from scoring.result import ConversationScore
+
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the scores go, settled before any work begins."""
+
+    format: str
+    path: Path | None
+    report: Path | None
+
+
+class Watched:
+    """A turn's emotion, asked for in pieces of many turns, that tells ``advance`` how many are done."""
+
+    def __init__(self, inner: TurnEmotion) -> None:
+        self.inner = inner
+        self.advance: Callable[[int], None] = lambda steps: None
+        self.reasons: dict[int, str] = {}
+        self._mirror()
+
+    def emotions(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+        """Return the inner one's probabilities, [T, L], and keep its reasons."""
+        import numpy as np
+
+        self.reasons = {}
+        starts = range(0, max(len(turns), 1), CHUNK)
+        return np.concatenate([self._piece(turns[start : start + CHUNK]) for start in starts])
+
+    def _piece(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+        from scoring.emotions.base import reasons_of
+
+        probabilities = self.inner.emotions(turns)
+        self.reasons.update(reasons_of(self.inner))
+        self._mirror()
+        self.advance(len(turns))
+        return probabilities
+
+    def _mirror(self) -> None:
+        # A maker may learn while it works, such as that there are pictures after all.
+        self.name, self.vocabulary, self.notices = self.inner.name, self.inner.vocabulary, self.inner.notices
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call scores: what was read of so many inputs, by which models, and whose turns are reported.
+
+    ``models`` is called only where there is something to score; it gives the scorer and the emotion that it asks.
+    """
+
+    readings: Sequence[Reading]
+    inputs: int
+    models: Callable[[], tuple[AffectionScorer, Watched]]
+    speakers: tuple[str, ...] = ()
+
+    def run(self, output: Output) -> int:
+        """Score all conversations, write what is wanted, and return how many could not be scored.
+
+        One conversation alone that cannot be scored is an error.
+        """
+        from scoring.output.formats import Failure
+        from scoring.result import ConversationScore
+
+        if any(not isinstance(reading.found, ClipEmotionError) for reading in self.readings):
+            self.models()
+        started = time.perf_counter()
+        found = [self._outcome(reading) for reading in self.readings]
+        raise_lone(found)
+        outcomes = [
+            Failure(reading.name, str(one)) if isinstance(one, ClipEmotionError) else one
+            for reading, one in zip(self.readings, found, strict=True)
+        ]
+        self._write(outcomes, output)
+        scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        if output.format != "table":
+            for failure in failures:
+                say(f"{failure.name}: {failure.error}")
+        say(_counts(scores, len(failures), time.perf_counter() - started))
+        return len(failures)
+
+    def _outcome(self, reading: Reading) -> ConversationScore | ClipEmotionError:
+        if isinstance(reading.found, ClipEmotionError):
+            return reading.found
+        try:
+            return self._score(reading.found)
+        except (DataError, UsageError) as error:
+            return error
+
+    def _score(self, conversation: Conversation) -> ConversationScore:
+        from scoring.output.formats import only_speakers
+
+        scorer, emotion = self.models()
+        with progress_bar("Scoring", len(conversation.turns)) as emotion.advance:
+            score = scorer.score(conversation)
+        for notice in score.notices:
+            if notice not in emotion.notices:
+                say(f"Note: {score.name}: {notice}")
+        if not score.conversation.turns:
+            reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
+            raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
+        if not self.speakers:
+            return score
+        chosen = only_speakers(score, self.speakers)
+        if not any(part.turns for part in chosen.speakers.values()):
+            raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
+        return chosen
+
+    def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
+        from scoring.output.formats import BOM
+        from scoring.result import ConversationScore
+
+        content = self._content(outcomes, output)
+        if content is not None and output.path is not None:
+            mark = BOM if output.format == "csv" else ""
+            write_atomic(output.path, (mark + content).encode("utf-8", "backslashreplace"))
+        scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+        if output.report is not None and scores:
+            from scoring.output.report import write_report
+
+            say(f"Report: {write_report(scores, output.report)}")
+        # Last, for whoever reads it may have gone (as with ``| head``), and files are to be whole all the same.
+        if output.path is None:
+            self._print(outcomes, content)
+
+    def _content(self, outcomes: Sequence[Outcome], output: Output) -> str | None:
+        """Return the text of the chosen format; None for a table."""
+        from scoring.output.formats import FORMATS
+
+        return FORMATS[output.format](outcomes, many=self._many(outcomes)) if output.format in FORMATS else None
+
+    def _many(self, outcomes: Sequence[Outcome]) -> bool:
+        return self.inputs > 1 or len(outcomes) > 1
+
+    def _print(self, outcomes: Sequence[Outcome], content: str | None) -> None:
+        from clip_emotion.cli.score.table import ScoreTable
+        from scoring.output.formats import Failure
+
+        if content is not None:
+            typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))
+            return
+        table, by_speaker = ScoreTable(), bool(self.speakers)
+        if self._many(outcomes) or isinstance(outcomes[0], Failure):
+            table.ranking(outcomes, by_speaker=by_speaker)
+        else:
+            table.conversation(outcomes[0], by_speaker=by_speaker)
+
+
+def _counts(scores: Sequence[ConversationScore], failed: int, seconds: float) -> str:
+    turns = sum(len(score.turns) for score in scores)
+    conversations = f"{len(scores) + failed} conversation{'' if len(scores) + failed == 1 else 's'}"
+    return f"{conversations}, {turns} turn{'' if turns == 1 else 's'} in {seconds:.1f} s; {failed} failed."

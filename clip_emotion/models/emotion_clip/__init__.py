@@ -1,0 +1,1 @@
+"""EmotionClip: a backbone with deeper heads, and its checkpoints."""

@@ -1,0 +1,1 @@
+"""KoBERT: its one door, its tokenizer and its head over emotions."""

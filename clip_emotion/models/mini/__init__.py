@@ -1,0 +1,1 @@
+"""The bundled mini: its towers, its encoder and its backbone."""

@@ -1,0 +1,200 @@
+"""The bundled mini: a real image–text encoder pair, small enough to come with the package."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from clip_emotion.config import Config, load_config
+from clip_emotion.errors import ModelError
+from clip_emotion.files import write_atomic
+from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
+from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
+from clip_emotion.text import nfc
+
+TEXT_BATCH = 256
+PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
+"""The files of a mini's folder."""
+CHATS = "chats.safetensors"
+"""The file of the tower for chat messages, which a mini may have besides."""
+
+
+class MiniConfig(Config):
+    """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
+
+    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is as large as the text tower.
+    """
+
+    name: str = "mini"
+    text: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
+    image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
+    logit_scale: float = Field(default=20.0, gt=0)
+    text_logit_scale: float = Field(default=20.0, gt=0)
+    text_threshold: float = Field(default=0.06, gt=0, lt=1)
+    chat_logit_scale: float | None = Field(default=None, gt=0)
+    flip_average: bool = True
+    languages: tuple[str, ...] = ("ko", "en")
+    trained_with: dict[str, Any] = Field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write the configuration as YAML, atomically."""
+        write_atomic(path, yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False))
+
+
+@dataclass
+class MiniEncoder:
+    """An ImageTextEncoder made of a small residual network and a small bilingual text tower.
+
+    ``encode_images`` averages the embeddings of a picture and its mirror image. ``text_threshold`` is the probability
+    from which a text is said to carry a label where several may be true. ``chat_tower`` embeds chat messages in the
+    space of the text tower's words.
+    """
+
+    config: MiniConfig
+    text_tower: TextTower
+    image_tower: ImageTower
+    tokenizer: Tokenizer
+    device: torch.device
+    fingerprint: str
+    chat_tower: TextTower | None = None
+    languages: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.config.name
+        self.languages = self.config.languages
+        self.logit_scale = self.config.logit_scale
+        self.text_logit_scale = self.config.text_logit_scale
+        self.text_threshold = self.config.text_threshold
+        self.message_logit_scale = self.config.chat_logit_scale or self.config.text_logit_scale
+        self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
+        self.text_tower.to(self.device).eval()
+        self._messages = self.text_tower if self.chat_tower is None else self.chat_tower.to(self.device).eval()
+        self.image_tower.to(self.device).to(memory_format=torch.channels_last).eval()
+
+    def _preprocess(self, image: Image.Image) -> Tensor:
+        return to_pixels(image, self.config.image.image_size)
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Embed pictures: RGB in [0, 1], [N, 3, H, W] → [N, D], L2-normalised, on the CPU."""
+        grey = standardise(luminance(pixels.to(self.device)))
+        embedding: Tensor = self.image_tower(grey)
+        if self.config.flip_average:
+            embedding = nn.functional.normalize(embedding + self.image_tower(grey.flip(3)), dim=-1)
+        return embedding.cpu()
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """Embed texts: M strings in Korean or English → [M, D], L2-normalised, on the CPU."""
+        return self._embed(self.text_tower, texts)
+
+    @torch.inference_mode()
+    def encode_messages(self, texts: list[str]) -> Tensor:
+        """Embed chat messages as ``encode_texts`` embeds words, by the tower trained for them where there is one."""
+        return self._embed(self._messages, texts)
+
+    def _embed(self, tower: TextTower, texts: list[str]) -> Tensor:
+        ids = tokenize(self.tokenizer, [nfc(text) for text in texts])
+        # Texts of like length share a batch, so that little is spent on padding.
+        order = sorted(range(len(ids)), key=lambda position: len(ids[position]))
+        embeddings = torch.empty(len(texts), self.config.text.dim)
+        for start in range(0, len(order), TEXT_BATCH):
+            rows = order[start : start + TEXT_BATCH]
+            padded = pad_ids([ids[row] for row in rows], self.config.text.max_tokens)
+            embeddings[rows] = tower(padded.to(self.device)).cpu()
+        return embeddings
+
+    def save(self, folder: Path) -> None:
+        """Write the pair to a folder: two safetensors in half precision, the tokenizer and ``mini.yaml``."""
+        description, text, image, tokenizer = (folder / name for name in PARTS)
+        save_tower(self.text_tower, text)
+        save_tower(self.image_tower, image)
+        write_atomic(tokenizer, self.tokenizer.to_str())
+        if self.chat_tower is not None:
+            save_tower(self.chat_tower, folder / CHATS)
+        self.config.write(description)
+
+
+def to_pixels(image: Image.Image, size: int) -> Tensor:
+    """Make of a picture RGB in [0, 1], float [3, size, size]."""
+    picture = image.convert("RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    array = np.asarray(picture, dtype=np.float32) / 255
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+
+def save_tower(tower: nn.Module, path: Path) -> None:
+    """Write a tower's floating-point weights in half precision, atomically."""
+    tensors = {name: _half(tensor).contiguous() for name, tensor in tower.state_dict().items()}
+    write_atomic(path, to_safetensors(tensors))
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype)
+
+
+def load_tower(tower: nn.Module, path: Path) -> None:
+    """Fill a tower from a safetensors file; raises ModelError when it is missing, truncated or of other sizes."""
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"The weights {path} cannot be read ({error}): fetch or train them again.") from error
+    whole = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+    try:
+        tower.load_state_dict(whole)
+    except RuntimeError as error:
+        raise ModelError(f"The weights {path} do not fit the sizes in mini.yaml beside them.") from error
+
+
+def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
+    """Load a mini from its folder; raises ModelError with one sentence when a part is missing or broken."""
+    parts = [folder / name for name in PARTS]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise ModelError(
+            f"The mini in {folder} lacks {', '.join(missing)}: reinstall clip-emotion or train it with "
+            "clip-emotion train configs/train/mini_1_text.yaml configs/train/mini_2_image.yaml."
+        )
+    config = load_config(MiniConfig, parts[0])
+    text_tower, image_tower = TextTower(config.text), ImageTower(config.image)
+    load_tower(text_tower, parts[1])
+    load_tower(image_tower, parts[2])
+    chat_tower = None
+    if config.chat_logit_scale is not None:
+        chat_tower = TextTower(config.text)
+        parts.append(folder / CHATS)
+        load_tower(chat_tower, parts[-1])
+    tokenizer = load_tokenizer(folder / PARTS[3])
+    return MiniEncoder(config, text_tower, image_tower, tokenizer, device, fingerprint_files(parts), chat_tower)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer.json; raises ModelError when it is not one."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise ModelError(f"The tokenizer {path} cannot be read: fetch or train it again.") from error
+    return tokenizer
+
+
+def fingerprint_files(paths: list[Path]) -> str:
+    """Return a SHA-256 over the files' bytes, in order, as ``mini-<16 hex digits>``."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return f"mini-{digest.hexdigest()[:16]}"

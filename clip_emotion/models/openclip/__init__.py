@@ -1,0 +1,1 @@
+"""Any open_clip model, as an encoder and as a backbone."""

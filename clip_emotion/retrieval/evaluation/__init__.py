@@ -1,0 +1,1 @@
+"""An encoder against labelled rows."""

@@ -1,0 +1,1 @@
+"""Zero-shot labelling: vocabulary index, image stream, labeller, rows, contact sheet."""

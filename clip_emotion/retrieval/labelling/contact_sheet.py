@@ -1,0 +1,126 @@
+"""A contact sheet: self-contained HTML pages of thumbnails with their words and bars."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image, ImageDraw
+
+from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
+from clip_emotion.errors import ImageError, UsageError
+from clip_emotion.files import write_atomic
+from clip_emotion.types import FaceBox, Prediction
+
+PAGE_SIZE = 200
+THUMBNAIL = 360
+"""The longer side of a thumbnail in pixels: sharp at phone width, some 20 kB each."""
+PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
+"""The names of a sheet's further pages, and of nothing else."""
+FACE_COLOUR = (217, 119, 63)
+
+
+@dataclass(frozen=True)
+class SheetConfig:
+    """What a sheet says above its pictures, and how large it grows.
+
+    ``glosses`` maps a label's key to its name in the other language.
+    """
+
+    title: str = "clip-emotion"
+    subtitle: str = ""
+    glosses: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = PAGE_SIZE
+    workers: int = 2
+    max_pixels: int = MAX_PIXELS
+
+
+def write_contact_sheet(
+    folder: Path, predictions: Sequence[Prediction], sources: Mapping[str, ImageSource], config: SheetConfig
+) -> Path:
+    """Write ``index.html`` and, past the page size, ``page-2.html`` … into a folder, and return the first page's path.
+
+    Pages that an earlier, longer sheet left in the folder are removed. ``sources`` finds a prediction's picture by its
+    path. Raises UsageError when the folder cannot be written.
+    """
+    chunks = [predictions[start : start + config.page_size] for start in range(0, len(predictions), config.page_size)]
+    names = ["index.html", *(f"page-{number}.html" for number in range(2, len(chunks) + 1))]
+    template = _environment().get_template("contact_sheet.html.j2")
+    try:
+        for number, chunk in enumerate(chunks or [[]], start=1):
+            content = template.render(
+                title=config.title,
+                subtitle=config.subtitle,
+                cards=list(_cards(chunk, sources, config)),
+                page=number,
+                pages=len(names),
+                names=names,
+            )
+            write_atomic(folder / names[number - 1], content)
+        _remove_stale(folder, names)
+    except OSError as error:
+        raise UsageError(f"Cannot write the report to {folder}: {error.strerror or error}.") from error
+    return folder / names[0]
+
+
+def _remove_stale(folder: Path, names: Sequence[str]) -> None:
+    for path in list(folder.iterdir()):
+        if PAGE_NAME.fullmatch(path.name) and path.name not in names and path.is_file():
+            path.unlink()
+
+
+def _environment() -> Environment:
+    loader = PackageLoader("clip_emotion.retrieval.labelling")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _cards(
+    predictions: Sequence[Prediction], sources: Mapping[str, ImageSource], config: SheetConfig
+) -> Iterator[dict[str, Any]]:
+    def thumbnail(prediction: Prediction) -> str:
+        source = sources.get(prediction.path)
+        return "" if source is None else _thumbnail(source, prediction.face_box, config.max_pixels)
+
+    with ThreadPoolExecutor(config.workers) as pool:
+        for prediction, picture in zip(predictions, pool.map(thumbnail, predictions), strict=True):
+            yield {
+                "path": prediction.path,
+                "face": prediction.face_index if prediction.face_box else None,
+                "note": prediction.face_note,
+                "error": prediction.error,
+                "thumbnail": picture,
+                "words": [
+                    _word(label.name, label.probability, config.glosses.get(label.key, ""))
+                    for label in prediction.labels
+                ],
+            }
+
+
+def _word(name: str, probability: float, gloss: str) -> dict[str, str]:
+    share = f"{probability:.0%}" if probability >= 0.0995 else f"{probability:.1%}"
+    return {"name": name, "gloss": gloss if gloss != name else "", "share": share, "width": f"{100 * probability:.1f}"}
+
+
+def _thumbnail(source: ImageSource, box: FaceBox | None, max_pixels: int) -> str:
+    """Return a small JPEG with the face framed, in base64; an empty text where the picture cannot be read."""
+    try:
+        image = read_source(source, max_pixels=max_pixels)
+    except ImageError:
+        return ""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+    if box is not None:
+        scale = small.width / image.width, small.height / image.height
+        corners = (box.x, box.y, box.x + box.width, box.y + box.height)
+        frame = [corner * scale[axis % 2] for axis, corner in enumerate(corners)]
+        ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=max(2, THUMBNAIL // 120))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=82, optimize=True)
+    return base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,0 +1,1 @@
+"""Fine-tuning of KoBERT on Korean emotions."""

@@ -1,0 +1,269 @@
+"""Fine-tuning KoBERT on KOTE: 44 emotions of Korean comments, several of which may hold at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn.metrics import f1_score
+from torch import Tensor, nn
+
+from clip_emotion.config import Config
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.metrics import multilabel_metrics
+from clip_emotion.models.kobert.emotion import (
+    HeadConfig,
+    KobertEmotionConfig,
+    KobertEmotionModel,
+    KobertEmotionNetwork,
+    pad_batch,
+    predict_ids,
+    token_ids,
+)
+from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
+from clip_emotion.runtime import resolve_device
+from clip_emotion.text import fold
+from clip_emotion.training.corpora import TextRows, load_kote, load_labelled
+from clip_emotion.training.loop.fit import FitConfig, RunResult
+from clip_emotion.training.sources import RawSource
+from clip_emotion.vocabulary import Vocabulary
+
+VOCABULARY = "kote44"
+THRESHOLDS = np.arange(2, 91) / 100
+HEAVIEST = 20.0
+"""The most that a label's positive rows count; the least is its inverse."""
+
+FloatArray = NDArray[np.floating[Any]]
+BoolArray = NDArray[np.bool_]
+
+
+class KoteConfig(Config):
+    """Where KOTE lies, and which rows are kept out of training.
+
+    The last ``kote_validation`` rows of ``kote`` validate, the ``kote_tuning`` rows before them tune the threshold, as
+    for the mini; all others train. ``more`` names further KOTE tables that train as a whole, such as the published
+    ``train.tsv``, less the comments that stand among the rows kept out.
+    """
+
+    folder: Path
+    prepared: Path = Path("runs/prepared")
+    kote: str = "kote.tsv.gz"
+    more: tuple[str, ...] = ()
+    kote_validation: int = Field(1000, ge=1)
+    kote_tuning: int = Field(300, ge=1)
+
+    def raw(self) -> tuple[RawSource, ...]:
+        """Return the raw data sets, the one with the rows kept out first."""
+        return tuple(RawSource("kote", self.folder / file, self.prepared) for file in (self.kote, *self.more))
+
+
+class RatesConfig(Config):
+    """How fast the parts learn, as factors on ``fit.learning_rate``, which is that of BERT's last layer.
+
+    The head learns ``head`` times as fast, each layer ``layer_decay`` times as fast as the one above it, and the
+    embeddings as one more layer below (ULMFiT's discriminative fine-tuning, 1801.06146; 1905.05583).
+    """
+
+    head: float = Field(10.0, gt=0)
+    layer_decay: float = Field(0.95, gt=0, le=1)
+
+
+class KoteLossConfig(Config):
+    """Binary cross-entropy over the labels.
+
+    ``smoothing`` ε turns targets y into y · (1 - ε) + ε / 2. A label's positive rows count
+    (negatives / positives)^``positive_power`` times, within 1/20 and 20: 0 counts all alike, 1 balances each label.
+    """
+
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    positive_power: float = Field(0.0, ge=0, le=1)
+
+
+class KobertKoteConfig(Config):
+    """Configuration of the stage: ``backbone`` is KoBERT's Hub name, or a folder that holds it."""
+
+    kind: Literal["kobert_kote"]
+    seed: int = 0
+    backbone: str = HUB_NAME
+    device: str = "auto"
+    sources: KoteConfig
+    out: Path = Path("runs/kobert_kote")
+    head: HeadConfig = Field(default_factory=HeadConfig)  # type: ignore[arg-type]
+    batch: int = Field(32, ge=1)
+    rates: RatesConfig = Field(default_factory=RatesConfig)  # type: ignore[arg-type]
+    loss: KoteLossConfig = Field(default_factory=KoteLossConfig)  # type: ignore[arg-type]
+    fit: FitConfig
+
+
+@dataclass(frozen=True)
+class KoteSplits:
+    """KOTE comments to train, to tune the threshold and to validate."""
+
+    training: TextRows
+    tuning: TextRows
+    validation: TextRows
+
+
+@dataclass
+class KobertKoteObjective:
+    """What ``fit`` trains: KoBERT with its head, on batches that follow from seed and step alone."""
+
+    config: KobertKoteConfig
+    kobert: Kobert
+    splits: KoteSplits
+    model: KobertEmotionNetwork = field(init=False)
+    vocabulary: Vocabulary = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vocabulary = Vocabulary.load(VOCABULARY)
+        # A model in training mode comes from fit; the head's first weights follow from the seed.
+        torch.manual_seed(self.config.seed)
+        self.model = KobertEmotionNetwork(self.kobert.model, len(self.vocabulary), self.config.head)
+        self.backbone = self.kobert.fingerprint
+        self._rates = parameter_rates(self.model, self.config.rates)
+        self._positive_weight = positive_weights(self.splits.training.targets, self.config.loss.positive_power)
+        self._ids = {name: self._tokens(rows.texts) for name, rows in vars(self.splits).items()}
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        return token_ids(self.kobert.tokenizer, texts, self.config.head.max_tokens)
+
+    def rate(self, name: str) -> float:
+        """Return the factor on the learning rate of the parameter with this name."""
+        return self._rates[name]
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Return the mean binary cross-entropy over the step's comments and all labels."""
+        device = self.model.head.weight.device
+        rows = batch_rows(len(self._ids["training"]), self.config.batch, step, self.config.seed)
+        tokens = pad_batch(self.kobert.tokenizer, [self._ids["training"][row] for row in rows], device)
+        targets = self.splits.training.targets[rows]
+        smoothed = targets * (1 - self.config.loss.smoothing) + self.config.loss.smoothing / 2
+        return nn.functional.binary_cross_entropy_with_logits(
+            self.model(tokens).float(), smoothed.to(device), pos_weight=self._positive_weight.to(device)
+        )
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Tune the threshold on the tuning rows, and return it with the figures of the validation rows."""
+        assert isinstance(model, KobertEmotionNetwork)
+        truths = {name: rows.targets.numpy() > 0 for name, rows in vars(self.splits).items()}
+        tuned = predict_ids(model, self.kobert.tokenizer, self._ids["tuning"])
+        threshold = best_threshold(tuned, truths["tuning"])
+        probabilities = predict_ids(model, self.kobert.tokenizer, self._ids["validation"])
+        return {**kote_figures(probabilities, truths["validation"], threshold), "threshold": threshold}
+
+    def finished(self, result: RunResult) -> KobertEmotionModel:
+        """Return the trained model with its labels, threshold, figures and settings."""
+        assert isinstance(result.model, KobertEmotionNetwork)
+        settings = {**self.config.model_dump(mode="json"), "seconds": round(result.seconds), "kobert": self.backbone}
+        description = KobertEmotionConfig(
+            vocabulary=VOCABULARY,
+            labels=self.vocabulary.keys,
+            head=self.config.head,
+            threshold=result.figures["threshold"],
+            metrics={name: value for name, value in result.figures.items() if name != "threshold"},
+            trained_with=settings,
+        )
+        return KobertEmotionModel(description, result.model, self.kobert.tokenizer)
+
+
+def prepare_kobert_stage(config: KobertKoteConfig, source: str) -> KobertKoteObjective:
+    """Load KoBERT and KOTE and build the objective.
+
+    Raises UsageError where settings do not fit KoBERT, ModelError where that cannot be loaded, and DataError for KOTE.
+    """
+    splits = load_splits(config.sources)
+    return KobertKoteObjective(config, open_backbone(config, source), splits)
+
+
+def open_backbone(config: KobertKoteConfig, source: str) -> Kobert:
+    """Load the KoBERT that is to be trained, onto the device that trains; raises as ``prepare_kobert_stage``."""
+    device = resolve_device(config.device)
+    # Elsewhere a folder is written kobert:FOLDER, where other embedders may stand as well.
+    backbone = config.backbone.removeprefix("kobert:")
+    if backbone != HUB_NAME and Path(backbone).expanduser().resolve() == config.out.expanduser().resolve():
+        raise UsageError(f"{source}: out would overwrite the backbone {backbone}: name another folder.")
+    kobert = load_kobert(backbone, device)
+    if config.head.max_tokens > kobert.max_tokens:
+        raise UsageError(
+            f"{source}: head.max_tokens is {config.head.max_tokens}, but {backbone} reads {kobert.max_tokens} at most."
+        )
+    return kobert
+
+
+def load_splits(config: KoteConfig) -> KoteSplits:
+    """Read KOTE's rows; raises DataError where a table is missing, in no known layout or too short to keep rows out."""
+    first, *more = config.raw()
+    training, tuning, validation = load_kote(first, config.kote_validation, config.kote_tuning)
+    kept_out = {fold(text) for text in (*tuning.texts, *validation.texts)}
+    parts = [training, *map(load_labelled, more)]
+    texts = [text for part in parts for text in part.texts]
+    kept = [row for row, text in enumerate(texts) if fold(text) not in kept_out]
+    rows = TextRows(tuple(texts[row] for row in kept), torch.cat([part.targets for part in parts])[kept])
+    return KoteSplits(rows, tuning, validation)
+
+
+def batch_rows(count: int, batch: int, step: int, seed: int) -> list[int]:
+    """Return the rows of a step: every row comes once before any comes again, in an order of its own each time."""
+    places = range(step * batch, (step + 1) * batch)
+    orders = {
+        epoch: np.random.default_rng((seed, epoch)).permutation(count)
+        for epoch in range(places[0] // count, places[-1] // count + 1)
+    }
+    return [int(orders[place // count][place % count]) for place in places]
+
+
+def parameter_rates(network: KobertEmotionNetwork, config: RatesConfig) -> dict[str, float]:
+    """Return each parameter's factor on the learning rate, by its name."""
+    bert: Any = network.bert
+    layers = [bert.embeddings, *bert.encoder.layer]
+    factors = {
+        id(parameter): config.layer_decay ** (len(layers) - 1 - depth)
+        for depth, layer in enumerate(layers)
+        for parameter in layer.parameters()
+    }
+    factors |= {id(parameter): config.head for parameter in network.head.parameters()}
+    # What is neither layer nor head is the pooler, which goes with the last layer.
+    return {name: factors.get(id(parameter), 1.0) for name, parameter in network.named_parameters()}
+
+
+def positive_weights(targets: Tensor, power: float) -> Tensor:
+    """Return how much each label's positive rows count [labels]; 1 for a label that no row has."""
+    positives = targets.sum(dim=0)
+    ratio = (len(targets) - positives) / positives.clamp_min(1)
+    weights = torch.where(positives > 0, ratio**power, 1.0)
+    return weights.clamp(1 / HEAVIEST, HEAVIEST)
+
+
+def best_threshold(probabilities: FloatArray, truth: BoolArray) -> float:
+    """Return the threshold from 0.02 to 0.90 with the best macro-F1 over the labels that some row has."""
+    there = truth.any(axis=0)
+    scores = [_macro_f1(probabilities[:, there] >= threshold, truth[:, there]) for threshold in THRESHOLDS]
+    return float(THRESHOLDS[int(np.argmax(scores))])
+
+
+def _macro_f1(answers: BoolArray, truth: BoolArray) -> float:
+    hits = (answers & truth).sum(axis=0)
+    return float((2 * hits / (answers.sum(axis=0) + truth.sum(axis=0))).mean())
+
+
+def kote_figures(probabilities: FloatArray, truth: BoolArray, threshold: float) -> dict[str, float]:
+    """Return how well probabilities [N, labels] agree with the truth [N, labels].
+
+    ``macro_f1`` (over the labels that some row has) and ``micro_f1`` at the threshold; ``hit1`` and ``hit5``, the share
+    of rows with a true label at the top or among the best five; ``log_loss``, the mean binary cross-entropy in nats.
+    """
+    whole = multilabel_metrics(probabilities, truth, [str(at) for at in range(truth.shape[1])], threshold=threshold)
+    likelihood = np.where(truth, probabilities, 1 - probabilities.astype(np.float64))
+    return {
+        "macro_f1": whole.macro_f1,
+        "micro_f1": float(f1_score(truth, probabilities >= threshold, average="micro", zero_division=0)),
+        "hit1": whole.accuracy,
+        "hit5": whole.top5,
+        "log_loss": float(-np.log(likelihood.clip(1e-7)).mean()),
+    }

@@ -1,0 +1,160 @@
+"""Second stage of the mini: the image tower, trained contrastively against the finished text tower."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from clip_emotion.config import Config
+from clip_emotion.data.lexicon import load_lexicon
+from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, standardise
+from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.training.loop.fit import FitConfig
+from clip_emotion.training.losses import multi_positive_contrast, soft_cross_entropy
+from clip_emotion.training.mini.augment import AugmentConfig, augment
+from clip_emotion.training.mini.faces import FaceRows, FacesConfig
+from clip_emotion.training.prompts import WordBank
+from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+
+
+class EaseConfig(Config):
+    """Milder augmentation from a share of the run on: a small network at a falling rate has no time for the strong."""
+
+    after: float = Field(ge=0, le=1)
+    augment: AugmentConfig
+
+
+class MiniImageConfig(Config):
+    """Configuration of the image stage; ``sides`` lists (share of the run, side of the pictures in pixels)."""
+
+    kind: Literal["mini_image"]
+    seed: int = 0
+    faces: FacesConfig
+    comments: SourcesConfig
+    text: Path = Path("runs/mini_text")
+    out: Path = Path("runs/mini")
+    tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)  # type: ignore[arg-type]
+    ease: EaseConfig | None = None
+    sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
+    batch: int = Field(128, ge=2)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    own_names: float = Field(0.5, ge=0, le=1)
+    comments_per_class: int = Field(6, ge=0)
+    comment_weight: float = Field(0.2, ge=0)
+    fit: FitConfig
+
+
+@dataclass(frozen=True)
+class TextSide:
+    """What the finished text tower says of each basic emotion: embeddings of prompts per language and of comments."""
+
+    prototypes: dict[str, Tensor]
+    prompts: dict[str, tuple[Tensor, ...]]
+    comments: tuple[Tensor, ...]
+
+    def draw(self, language: str, rng: random.Random, own_names: float) -> Tensor:
+        """Return one embedding a class [C, D]: the class's mean prompt, or any prompt of any of its words."""
+        drawn = [
+            self.prototypes[language][at] if rng.random() < own_names else choices[rng.randrange(len(choices))]
+            for at, choices in enumerate(self.prompts[language])
+        ]
+        return torch.stack(drawn)
+
+    def draw_comments(self, per_class: int, rng: random.Random) -> tuple[Tensor, Tensor]:
+        """Return embeddings of comments [K, D] and the class of each [K]."""
+        rows, classes = [], []
+        for at, pool in enumerate(self.comments):
+            for _ in range(per_class if len(pool) else 0):
+                rows.append(pool[rng.randrange(len(pool))])
+                classes.append(at)
+        return torch.stack(rows), torch.tensor(classes)
+
+
+def face_words(basic: Vocabulary, unseen: Vocabulary) -> WordBank:
+    """Return the words that stand for a class in front of a face.
+
+    Concepts that stand for an unseen label lend no word, and no name or synonym of an unseen label is taken, so that
+    such a label's score is a score on words that no face was ever trained with.
+    """
+    keys = set(unseen.keys)
+    seen = [concept for concept in load_lexicon() if not keys.intersection(concept.kote)]
+    aliases = {alias for label in unseen.labels for alias in label.aliases()}
+    return WordBank.of(basic, seen, "basic").without(aliases)
+
+
+class ImageModel(nn.Module):
+    """The tower and the learned logit scale; only the tower is kept."""
+
+    def __init__(self, tower: ImageTower) -> None:
+        super().__init__()
+        self.tower = tower
+        self.log_scale = nn.Parameter(torch.tensor(2.7))
+
+    @property
+    def scale(self) -> Tensor:
+        """The logit scale, at most 100 as in CLIP."""
+        return self.log_scale.exp().clamp(max=100.0)
+
+
+class MiniImageObjective:
+    """Faces against prompts of their class in both languages and against comments that carry the same emotion."""
+
+    def __init__(self, config: MiniImageConfig, train: FaceRows, validation: FaceRows, text: TextSide) -> None:
+        self.config, self.train, self.validation, self.text = config, train, validation, text
+        self.model = ImageModel(ImageTower(config.tower))
+        self.basic = Vocabulary.load("basic8")
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Draw and augment the step's faces, embed them and add up the parts of the loss."""
+        config = self.config
+        rng = random.Random(f"{config.seed}:{step}")
+        generator = Generator().manual_seed(config.seed * 1_000_003 + step)
+        rows = self.train.batch(step, config.batch, config.seed)
+        side = [side for share, side in config.sides if progress >= share][-1]
+        changes = config.ease.augment if config.ease and progress >= config.ease.after else config.augment
+        pictures = augment(standardise(self.train.pictures[rows].float()), side, changes, generator)
+        targets = self.train.targets[rows]
+        classes = targets.shape[1]
+        smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
+        images = self.model.tower(pictures)
+        total = torch.zeros(())
+        for language in LANGUAGES:
+            logits = self.model.scale * images @ self.text.draw(language, rng, config.own_names).T
+            total = total + soft_cross_entropy(logits, smoothed) / len(LANGUAGES)
+        if config.comment_weight and config.comments_per_class:
+            comments, classes_of = self.text.draw_comments(config.comments_per_class, rng)
+            similarities = self.model.scale * images @ comments.T
+            total = total + config.comment_weight * multi_positive_contrast(similarities, targets[:, classes_of])
+        return total
+
+    @torch.inference_mode()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return top-1 per language and macro recall over the classes that the validation pictures have."""
+        assert isinstance(model, ImageModel)
+        embeddings = embed_pictures(model.tower, self.validation.pictures)
+        truth = self.validation.targets.argmax(dim=1)
+        there = torch.unique(truth)
+        figures = {}
+        for language in LANGUAGES:
+            best = there[(embeddings @ self.text.prototypes[language][there].T).argmax(dim=1)]
+            figures[f"accuracy_{language}"] = float((best == truth).float().mean())
+            recalls = [float((best[truth == c] == c).float().mean()) for c in there.tolist()]
+            figures[f"macro_recall_{language}"] = sum(recalls) / len(recalls)
+        return figures
+
+
+@torch.inference_mode()
+def embed_pictures(tower: ImageTower, pictures: Tensor, batch: int = 256) -> Tensor:
+    """Embed grey pictures uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
+    parts = []
+    for chunk in torch.split(pictures, batch):
+        grey = standardise(chunk.float())
+        parts.append(nn.functional.normalize(tower(grey) + tower(grey.flip(3)), dim=-1))
+    return torch.cat(parts)

@@ -1,0 +1,1 @@
+"""From emotions to affection: equations, weights, change points, the scorer."""

@@ -1,0 +1,1 @@
+"""Scores and embedders against people's judgements."""

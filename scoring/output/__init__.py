@@ -1,0 +1,1 @@
+"""Scored conversations as rows, pages and plots."""

@@ -1,0 +1,99 @@
+"""Messages as written become turns: placeholders become media, names of pictures become pictures."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from scoring.conversation import Fault, Turn
+from scoring.readers.messages import Message, fault
+from scoring.readers.notices import media_kind, without_placeholder
+
+_SUFFIXES = {
+    "photo": ("jpg", "jpeg", "png", "webp", "gif", "bmp", "heic"),
+    "video": ("mp4", "mov", "avi", "3gp", "mkv"),
+    "voice": ("m4a", "aac", "mp3", "ogg", "wav"),
+}
+_KINDS = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
+_ATTACHED = re.compile(rf"[^\s/\\]{{1,200}}\.({'|'.join(_KINDS)})", re.IGNORECASE)
+_HASH = re.compile(r"[0-9a-f]{16,}\.\w+", re.IGNORECASE)
+
+
+class Assembler:
+    """Makes turns of messages, numbered from 1 in the order in which they come, a number series a conversation.
+
+    ``folder`` is where the input lies; pictures outside it are refused (None: there are no pictures). ``kakaotalk``:
+    the messages are KakaoTalk's, with its placeholders. ``faults`` are about pictures that cannot be used.
+    """
+
+    def __init__(self, folder: Path | None, *, kakaotalk: bool = False, by_conversation: bool = True) -> None:
+        self.faults: list[Fault] = []
+        self._folder = folder.resolve() if folder else None
+        self._kakaotalk = kakaotalk
+        self._by_conversation = by_conversation
+        self._counts: dict[str, int] = {}
+
+    def turns(self, messages: Iterable[Message]) -> list[Turn]:
+        """Return each message's turn; of a message that is several pictures, a turn a picture."""
+        turns: list[Turn] = []
+        for message in messages:
+            series = message.conversation if self._by_conversation else ""
+            count = self._counts.get(series, 0)
+            for part in self._parts(message) if self._kakaotalk else (message,):
+                count += 1
+                image = self._image(part) if part.image else None
+                turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, part.media))
+            self._counts[series] = count
+        return turns
+
+    def _parts(self, message: Message) -> Sequence[Message]:
+        """Return KakaoTalk's message without its placeholder, or as one message for each file that it names."""
+        text = message.text
+        if kind := media_kind(text):
+            message.text, message.media = "", kind
+            return (message,)
+        names = text.split("\n") if text and _ATTACHED.match(text) else []
+        kinds = [self._attached(name) for name in names]
+        if not names or None in kinds:
+            message.text = without_placeholder(text)
+            return (message,)
+        parts = []
+        for name, attached in zip(names, kinds, strict=True):
+            beside = attached == "photo" and find_beside(self._folder, name) is not None
+            parts.append(replace(message, text="", image=name if beside else None, media=None if beside else attached))
+        return parts
+
+    def _attached(self, name: str) -> str | None:
+        """Return the kind of file that a message names: a hash is an export's own, any other must lie there."""
+        match = _ATTACHED.fullmatch(name)
+        if match and (_HASH.fullmatch(name) or find_beside(self._folder, name)):
+            return _KINDS[match[1].lower()]
+        return None
+
+    def _image(self, message: Message) -> Path | None:
+        name = message.image or ""
+        image = find_beside(self._folder, name)
+        if image is None:
+            reason = "its picture is not a file in the input's folder"
+            if self._folder is None:
+                reason = "its picture cannot be found, for the input has no folder"
+            self.faults.append(fault(message.line, reason, name))
+        return image
+
+
+def find_beside(folder: Path | None, name: str) -> Path | None:
+    """Return the file that a name means within a (resolved) folder, or None: symlinks that lead out count as absent."""
+    if folder is None:
+        return None
+    for form in dict.fromkeys((name, name.replace("\\", "/"), unicodedata.normalize("NFD", name))):
+        try:
+            path = (folder / form).resolve()
+            if path.is_relative_to(folder) and path.is_file():
+                return path
+        except (OSError, ValueError, RuntimeError):
+            # A name with NUL or of any length, or a ring of links: no file of this folder.
+            continue
+    return None

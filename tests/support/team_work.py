@@ -1,0 +1,88 @@
+"""What two processes do together in ``test_distributed.py``: run with a folder and a rank, it runs in both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from clip_emotion.data.samplers import BalancedBatchSampler
+from clip_emotion.training.losses import multi_positive_contrast, supervised_contrast
+from clip_emotion.training.parallel.process_group import Team
+from clip_emotion.training.parallel.sync_batch_norm import WholeBatchNorm, share_batch_norm
+
+BATCH = 12
+LABELS = torch.arange(48) % 3
+
+
+def small_model(seed: int) -> nn.Sequential:
+    """Batch norms of both kinds between weights, and parameters that are used behind the gathering or not at all."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(1, 5, 3, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(80, 6), nn.BatchNorm1d(6)
+    )
+    model.register_parameter("scale", nn.Parameter(torch.tensor(2.0)))
+    model.register_parameter("unused", nn.Parameter(torch.tensor(1.0)))
+    return model
+
+
+def one_step(team: Team, step: int = 3) -> dict[str, Tensor]:
+    """The loss, the gradients and the statistics of a step: pictures against columns and against each other."""
+    model = small_model(seed=team.rank)
+    team.align(model)
+    share_batch_norm(model, team)
+    pictures = torch.randn(48, 1, 6, 6, generator=torch.Generator().manual_seed(7)) * 3 + 1
+    columns = torch.randn(3, 6, generator=torch.Generator().manual_seed(8))
+    sampler = BalancedBatchSampler(LABELS, BATCH, replicas=team.size, rank=team.rank)
+    labels = LABELS[sampler.whole(step)]
+    images = nn.functional.normalize(team.gather(model(pictures[sampler.batch(step)])), dim=1)
+    positives = nn.functional.one_hot(labels, 3).float()
+    scale = model.get_parameter("scale")
+    loss = multi_positive_contrast(scale * images @ columns.T, positives) + supervised_contrast(images, labels, 0.2)
+    loss.backward()
+    team.average_gradients(model.parameters())
+    found = {f"gradient of {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return {"loss": loss.detach(), **found, **dict(model.named_buffers())}
+
+
+def talk(team: Team) -> dict[str, object]:
+    """What members tell each other."""
+    order = team.first_then_rest(lambda: team.rank)
+    return {
+        "told": team.told(lambda: {"from": team.rank}),
+        "order": order,
+        "rows": team.gather(torch.full((2, 3), float(team.rank))),
+        "only the second": team.stops(interrupted=team.rank == 1),
+        "nobody": team.stops(interrupted=False),
+        "asked": Team(team.rank, team.size, asked=lambda: team.first).stops(interrupted=False),
+        "seed": team.seed,
+    }
+
+
+def norms(team: Team) -> dict[str, bool]:
+    """Which batch norms become the team's, and what one that is not trained says."""
+
+    class Activated(nn.BatchNorm2d):
+        """Another class, whose forward does more."""
+
+    model = nn.Sequential(nn.BatchNorm2d(3), Activated(3), nn.BatchNorm2d(3, affine=False))
+    share_batch_norm(model, team)
+    pictures = torch.randn(4, 3, 2, 2)
+    model.eval()
+    same = torch.equal(model[0](pictures), nn.BatchNorm2d(3).eval()(pictures))
+    return {"shared": [isinstance(one, WholeBatchNorm) for one in model] == [True, False, False], "eval": same}
+
+
+def main(folder: Path, rank: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    team = Team(rank, 2)
+    torch.save({"step": one_step(team), "talk": talk(team), "norms": norms(team)}, folder / f"found_{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
