@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots.classification import BLUE, GREY, figure_style
+from clip_emotion.plotting import BLUE, GREY, figure_style
 from tuning.config import SearchConfig
 from tuning.journal import Record
 from tuning.report import shown

@@ -19,6 +19,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from clip_emotion.errors import UsageError
+from clip_emotion.ray_session import on_this_machine, ray_session
 from clip_emotion.runtime import available_cpus
 from tuning.config import ResourcesConfig, SearchConfig
 from tuning.journal import History, Journal, Record, carry_out
@@ -219,9 +220,6 @@ def _at_once(resources: ResourcesConfig) -> int:
 @contextlib.contextmanager
 def _ray(resources: ResourcesConfig) -> Iterator[None]:
     """Start Ray on this machine alone, quietly, and end it after the block; raises UsageError without the GPUs."""
-    # Every worker imports this file: the training stack is for the trial to import, not for the file.
-    from clip_emotion.training.parallel.ray_train import on_this_machine, ray_session
-
     options = on_this_machine(resources.cpus * _at_once(resources), gpus=bool(resources.gpus))
     memory = {"object_store_memory": resources.object_store_mb * 2**20}
     with ray_session({**options, **memory}, QUIET):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import Any
 import yaml
 
 from clip_emotion.config import apply_override
+from clip_emotion.csv_text import csv_text
 from tuning.comparison import Comparison
 from tuning.config import SearchConfig
 from tuning.journal import Record
@@ -48,15 +47,21 @@ def trials_csv(config: SearchConfig, records: Sequence[Record]) -> str:
     """Return the trials as CSV, a row each: how it ended, its figures, its values."""
     figures = list(dict.fromkeys(name for record in records for name in record.figures))
     others = [name for name in figures if name != config.metric]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["trial", "status", config.metric, *config.space, "step", "seconds", *others, "error"])
-    for record in records:
-        row: list[Any] = [int(record.name), record.status, record.value]
-        row += [shown(record.values[key]) for key in config.space]
-        row += [record.step, record.seconds, *(record.figures.get(name) for name in others), record.error]
-        writer.writerow(["" if cell is None else cell for cell in row])
-    return buffer.getvalue()
+    header = ["trial", "status", config.metric, *config.space, "step", "seconds", *others, "error"]
+    rows = (
+        [
+            int(record.name),
+            record.status,
+            record.value,
+            *(shown(record.values[key]) for key in config.space),
+            record.step,
+            record.seconds,
+            *(record.figures.get(name) for name in others),
+            record.error,
+        ]
+        for record in records
+    )
+    return csv_text(header, rows)
 
 
 def summary_json(

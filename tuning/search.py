@@ -11,8 +11,8 @@ import yaml
 
 from clip_emotion.config import apply_override, read_yaml
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
-from clip_emotion.evaluation.plots.classification import figure_png
 from clip_emotion.files import write_atomic
+from clip_emotion.plotting import figure_png
 from clip_emotion.training.checking import check
 from clip_emotion.training.registry import read_stage
 from tuning.comparison import Comparison, compare

@@ -179,8 +179,8 @@ def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -
 
 
 def _figure(points: list[BlendPoint], alpha: float, name: str) -> bytes:
-    from clip_emotion.evaluation.plots.classification import figure_png
     from clip_emotion.evaluation.plots.wise_ft import blend_figure
+    from clip_emotion.plotting import figure_png
 
     series: dict[str, Callable[[BlendPoint], float]] = {
         "trained words": lambda point: point.trained,

@@ -216,7 +216,7 @@ def _pictures() -> Iterator[Finding]:
         remedy = "Reinstall it: pip install --force-reinstall 'opencv-python-headless>=4.9,<5'."
         yield Finding(group, "face detector", "missing", str(error), remedy)
     try:
-        from clip_emotion.evaluation.plots.classification import korean_font
+        from clip_emotion.plotting import korean_font
 
         yield Finding(group, "Korean font", "ok", korean_font())
     except (ClipEmotionError, ImportError) as error:

@@ -156,7 +156,7 @@ def _spread_table(found: AffectionWeights) -> Table:
 
 
 def _draw(found: AffectionWeights, vocabulary: Vocabulary, path: Path) -> None:
-    from clip_emotion.evaluation.plots.classification import figure_png
+    from clip_emotion.plotting import figure_png
     from scoring.output.weights_plot import weights_figure
 
     write_atomic(path, figure_png(weights_figure(found, vocabulary.names("ko"))))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.config import Config
+from clip_emotion.csv_text import csv_text
 from clip_emotion.errors import DataError, MissingExtraError
 
 FOLDS = 5
@@ -119,11 +118,7 @@ def _report(
 def issues_csv(issues: Sequence[LabelIssue]) -> str:
     """Return the issues as CSV: split, path, given, suggested, quality."""
     columns = ("split", "path", "given", "suggested", "quality")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([getattr(issue, column) for column in columns] for issue in issues)
-    return text.getvalue()
+    return csv_text(columns, ([getattr(issue, column) for column in columns] for issue in issues))
 
 
 def enough_pictures(labels: Sequence[int], groups: Sequence[str], folds: int = FOLDS) -> NDArray[np.bool_]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
@@ -14,6 +13,7 @@ from datasets import ClassLabel, DatasetDict
 from datasets import Image as ImageFeature
 from PIL import Image, UnidentifiedImageError
 
+from clip_emotion.csv_text import csv_text
 from clip_emotion.data.images import SUFFIXES
 from clip_emotion.data.prepare import refuse_taken, scratch_beside
 from clip_emotion.errors import UsageError
@@ -71,11 +71,7 @@ def rename(
 
 def manifest(lines: list[Renamed]) -> str:
     """Return the manifest as CSV with a header."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Renamed)])
-    writer.writerows(astuple(line) for line in lines)
-    return text.getvalue()
+    return csv_text([field.name for field in fields(Renamed)], map(astuple, lines))
 
 
 def safe_name(label: str) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots.classification import (
-    confusion_figure,
-    figure_png,
-    per_class_figure,
-    reliability_figure,
-)
+from clip_emotion.evaluation.plots.classification import confusion_figure, per_class_figure, reliability_figure
 from clip_emotion.evaluation.result import Evaluation
+from clip_emotion.html import data_uri, environment
+from clip_emotion.plotting import figure_png
 
 CAPTIONS = {
     "confusion.png": "Confusion: percent of each true class (rows) that was given each answer (columns).",
@@ -70,11 +65,14 @@ def _figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _page(evaluation: Evaluation, figures: dict[str, bytes]) -> str:
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("clip_emotion.evaluation"), autoescape=True)
-    uris = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in figures.items()}
-    return environment.get_template("evaluation.html").render(
-        e=evaluation,
-        figures=uris,
-        captions=CAPTIONS,
-        languages={"ko": "Korean", "en": "English"},
+    uris = {name: data_uri(png) for name, png in figures.items()}
+    return (
+        environment("clip_emotion.evaluation")
+        .get_template("evaluation.html.j2")
+        .render(
+            e=evaluation,
+            figures=uris,
+            captions=CAPTIONS,
+            languages={"ko": "Korean", "en": "English"},
+        )
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from clip_emotion.csv_text import csv_line
 from clip_emotion.errors import UsageError
 from clip_emotion.suggestion import nearest
 from clip_emotion.text import fold
@@ -19,11 +18,8 @@ from scoring.result import ConversationScore, Shift, Summary, TurnScore
 
 DIGITS = 8
 """Decimals that are written: sums over 44 labels stay true to 1e-6, and files half as large as with all of them."""
-BOM = "\ufeff"
 CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant")
 CSV_TAIL = ("error",)
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes a text that begins so for: a formula, which may run programs and send the table away."""
 SHOWN_SPEAKERS = 20
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -156,17 +152,17 @@ def json_line(turn: TurnScore, conversation: str | None = None) -> str:
 def csv_table(outcomes: Sequence[Outcome], *, many: bool) -> str:
     """Return a header and one turn a row, with a column ``p_<label>`` for each label; a failure is a row with an error.
 
-    The columns are the same for one conversation and for ``many``. There is no BOM in it: see ``BOM``. A text that a
-    spreadsheet would run as a formula (see ``FORMULA``) has an apostrophe before it; JSON has texts as they were said.
+    The columns are the same for one conversation and for ``many``. There is no BOM in it. A text that a
+    spreadsheet would run as a formula has an apostrophe before it; JSON has texts as they were said.
     """
     labels = _labels(outcomes)
     rows = [csv_header(labels)]
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             blank = [""] * (len(CSV_HEAD) - 1 + len(labels))
-            rows.append(_csv_line([outcome.name, *blank, outcome.error]))
+            rows.append(csv_line([outcome.name, *blank, outcome.error]))
         else:
-            rows.extend(csv_line(turn, outcome.name, labels) for turn in outcome.turns)
+            rows.extend(turn_csv(turn, outcome.name, labels) for turn in outcome.turns)
     return "".join(rows)
 
 
@@ -180,13 +176,13 @@ def _labels(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
 
 def csv_header(labels: Sequence[str]) -> str:
     """Return the header line for a vocabulary's label keys."""
-    return _csv_line([*CSV_HEAD, *(f"p_{label}" for label in labels), *CSV_TAIL])
+    return csv_line([*CSV_HEAD, *(f"p_{label}" for label in labels), *CSV_TAIL])
 
 
-def csv_line(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str:
+def turn_csv(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str:
     """Return one turn as a CSV record, with its line end."""
     turn = scored.turn
-    return _csv_line(
+    return csv_line(
         [
             conversation,
             turn.index,
@@ -201,13 +197,6 @@ def csv_line(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str
             scored.error,
         ]
     )
-
-
-def _csv_line(cells: Sequence[object]) -> str:
-    text = io.StringIO()
-    harmless = (f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in cells)
-    csv.writer(text, lineterminator="\r\n").writerow(harmless)
-    return text.getvalue()
 
 
 FORMATS: dict[str, Callable[..., str]] = {"json": json_document, "jsonl": json_lines, "csv": csv_table}

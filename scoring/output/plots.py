@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from clip_emotion.evaluation.plots.classification import figure_style, korean_font
+from clip_emotion.plotting import figure_style, korean_font
 from scoring.affection.equations import RunningScore
 from scoring.output.formats import signed
 from scoring.result import ConversationScore, Shift, Summary, TurnScore

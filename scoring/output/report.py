@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from clip_emotion.errors import UsageError
-from clip_emotion.evaluation.plots.classification import figure_png
 from clip_emotion.files import write_atomic
+from clip_emotion.html import data_uri, environment
+from clip_emotion.plotting import figure_png
 from scoring.output.formats import interval, signed, strongest_labels
 from scoring.output.plots import MANY, contributions_figure, curve_figure, main_speakers, ranking_figure
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
@@ -75,16 +73,16 @@ def _several(scores: Sequence[ConversationScore]) -> dict[str, str | bytes]:
         figures = _figures(score)
         files[f"conversation-{number}.html"] = _page(score, figures, back=True)
         files.update({f"conversation-{number}-{name}.png": png for name, png in figures.items()})
-    files["ranking.png"] = figure_png(ranking_figure(order))
+    ranking = files["ranking.png"] = figure_png(ranking_figure(order))
     rows = [
         {"page": f"conversation-{number}.html", "name": score.name, "speakers": list(score.speakers)}
         | _summary(score.conversation, score.labels)
         | {"shifts": len(score.shifts)}
         for number, score in enumerate(order, start=1)
     ]
-    page = _environment().get_template("ranking.html.j2")
+    page = environment("scoring.output").get_template("ranking.html.j2")
     recency = scores[0].settings.recency.words
-    files["index.html"] = page.render(rows=rows, figure=_uri(files["ranking.png"]), recency=recency)
+    files["index.html"] = page.render(rows=rows, figure=data_uri(ranking), recency=recency)
     return files
 
 
@@ -97,16 +95,6 @@ def _figures(score: ConversationScore) -> dict[str, bytes]:
     }
 
 
-def _uri(png: str | bytes) -> str:
-    raw = png.encode() if isinstance(png, str) else png
-    return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
-
-
-def _environment() -> Environment:
-    loader = PackageLoader("scoring.output")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
 def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool) -> str:
     strongest = max((abs(one.score) for one in score.turns if one.score is not None), default=0.0) or 1.0
     rows = {one.turn.index: _row(one, score.labels, strongest) for one in score.turns[:MOST_TURNS]}
@@ -116,7 +104,7 @@ def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool)
         one.turn.index: _row(one, score.labels, strongest) for one in score.turns if one.turn.index in wanted
     }
     return (
-        _environment()
+        environment("scoring.output")
         .get_template("conversation.html.j2")
         .render(
             score=score,
@@ -129,7 +117,7 @@ def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool)
             drawn=len(main_speakers(score)),
             partial=score.conversation.turns > sum(one.score is not None for one in score.turns),
             many=score.conversation.turns > MANY,
-            figures={name: _uri(png) for name, png in figures.items()},
+            figures={name: data_uri(png) for name, png in figures.items()},
             shifts=[_shift(shift, quotes) for shift in score.shifts if shift in quoted],
             rows=list(rows.values()),
             faults=score.faults[:MOST_FAULTS],

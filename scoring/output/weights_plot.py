@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots.classification import BLUE, GREY, ORANGE, figure_style
+from clip_emotion.plotting import BLUE, GREY, ORANGE, figure_style
 from scoring.affection.weights import AffectionWeights
 
 ROW_INCHES = 0.19

@@ -16,7 +16,7 @@ from clip_emotion.data.prepare import load_record, prepare
 from clip_emotion.data.quality import Overlap, check
 from clip_emotion.data.stats import class_counts
 from clip_emotion.evaluation.plots.class_counts import class_counts_figure
-from clip_emotion.evaluation.plots.classification import figure_png
+from clip_emotion.plotting import figure_png
 from tests.support.raw_files import duplicates, write
 
 ROWS = st.lists(

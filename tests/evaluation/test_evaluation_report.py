@@ -13,15 +13,10 @@ from PIL import Image
 
 from clip_emotion.evaluation.families import family_metrics
 from clip_emotion.evaluation.metrics import classification_metrics
-from clip_emotion.evaluation.plots.classification import (
-    confusion_figure,
-    figure_png,
-    korean_font,
-    per_class_figure,
-    reliability_figure,
-)
+from clip_emotion.evaluation.plots.classification import confusion_figure, per_class_figure, reliability_figure
 from clip_emotion.evaluation.report import finite, report_files
 from clip_emotion.evaluation.result import Evaluation, Part
+from clip_emotion.plotting import figure_png, korean_font
 
 KEYS = ["angry", "happy", "sad"]
 NAMES = {"angry": "화남", "happy": "행복", "sad": "<슬픔>"}

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_emotion.csv_text import FORMULA
 from clip_emotion.errors import UsageError
 from scoring.config import RecencyConfig, ScoreConfig
 from scoring.conversation import Fault, Turn
 from scoring.output.formats import (
     CSV_HEAD,
-    FORMULA,
     Failure,
     as_dict,
     csv_table,

@@ -22,7 +22,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image
 
 from clip_emotion.errors import UsageError
-from clip_emotion.evaluation.plots.classification import figure_png, korean_font
+from clip_emotion.plotting import figure_png, korean_font
 from clip_emotion.vocabulary import Label, Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights

@@ -217,7 +217,7 @@ def _labels_of(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 def _save_figure(counts: Mapping[str, Mapping[str, int]], path: Path) -> None:
     from clip_emotion.evaluation.plots.class_counts import class_counts_figure
-    from clip_emotion.evaluation.plots.classification import figure_png
+    from clip_emotion.plotting import figure_png
 
     write_atomic(path, figure_png(class_counts_figure(counts)))
     say(f"Drew {path}.")

@@ -96,7 +96,7 @@ class Live:
             say(fault_sentence(self.place, self.reader.faults))
 
     def _writer(self, form: str, table: ScoreTable) -> Callable[[TurnScore], None]:
-        from scoring.output.formats import csv_header, csv_line, json_line
+        from scoring.output.formats import csv_header, json_line, turn_csv
 
         keys = tuple(self.labels)
         stream = typer.get_binary_stream("stdout")
@@ -111,7 +111,7 @@ class Live:
             write(csv_header(keys))
             # A file's name may name the people in it, and who they are is not known before they speak.
             name = "conversation" if self.options.anonymise else Path(self.place).name
-            return lambda turn: write(csv_line(turn, name, keys))
+            return lambda turn: write(turn_csv(turn, name, keys))
         return lambda turn: table.turn(turn, self.labels)
 
     def _sum_up(self, form: str, table: ScoreTable) -> None:

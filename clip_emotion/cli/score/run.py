@@ -133,7 +133,7 @@ class Job:
         return chosen
 
     def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
-        from scoring.output.formats import BOM
+        from clip_emotion.csv_text import BOM
         from scoring.result import ConversationScore
 
         content = self._content(outcomes, output)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots.classification import figure_style
+from clip_emotion.plotting import figure_style
 
 
 def class_counts_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from clip_emotion.evaluation.plots.classification import GREY, figure_style
+from clip_emotion.plotting import GREY, figure_style
 from clip_emotion.vocabulary import LANGUAGES
 
 MOST_LINES = 8

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from clip_emotion.evaluation.plots.classification import BLUE, GREY, ORANGE, figure_style
+from clip_emotion.plotting import BLUE, GREY, ORANGE, figure_style
 
 
 def blend_figure(alphas: Sequence[float], series: Mapping[str, Sequence[float]], chosen: float, title: str) -> Figure:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image, ImageDraw
 
 from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.files import write_atomic
+from clip_emotion.html import environment
 from clip_emotion.types import FaceBox, Prediction
 
 PAGE_SIZE = 200
@@ -52,7 +52,7 @@ def write_contact_sheet(
     """
     chunks = [predictions[start : start + config.page_size] for start in range(0, len(predictions), config.page_size)]
     names = ["index.html", *(f"page-{number}.html" for number in range(2, len(chunks) + 1))]
-    template = _environment().get_template("contact_sheet.html.j2")
+    template = environment("clip_emotion.retrieval.labelling").get_template("contact_sheet.html.j2")
     try:
         for number, chunk in enumerate(chunks or [[]], start=1):
             content = template.render(
@@ -74,11 +74,6 @@ def _remove_stale(folder: Path, names: Sequence[str]) -> None:
     for path in list(folder.iterdir()):
         if PAGE_NAME.fullmatch(path.name) and path.name not in names and path.is_file():
             path.unlink()
-
-
-def _environment() -> Environment:
-    loader = PackageLoader("clip_emotion.retrieval.labelling")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _cards(

@@ -5,6 +5,7 @@ A row is one picture, or one face of it. JSON Lines and Parquet nest the labels;
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -14,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from clip_emotion.csv_text import BOM, csv_line, unguarded
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.types import FaceBox, Prediction, ScoredLabel
 
-BOM = b"\xef\xbb\xbf"
 RANK_COLUMNS = ("label", "name", "probability", "similarity")
 CSV_HEAD = ("path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_note")
 CSV_TAIL = ("model", "vocabulary", "settings", "error")
@@ -116,7 +117,7 @@ class Csv:
 
     def head(self, card: RunCard) -> bytes:
         """Return the BOM and the header line."""
-        return (BOM if self.bom else b"") + _csv_line(self.columns(card.top))
+        return ((BOM if self.bom else "") + csv_line(self.columns(card.top))).encode("utf-8")
 
     def encode(self, row: Mapping[str, Any], card: RunCard) -> bytes:
         """Return the row as one record; a cell that holds commas, quotes or line ends is quoted."""
@@ -125,7 +126,7 @@ class Csv:
         for rank in range(card.top):
             entry = row["labels"][rank] if rank < len(row["labels"]) else {}
             cells += [entry.get(column) for column in RANK_COLUMNS]
-        return _csv_line([*cells, *(row[column] for column in CSV_TAIL)])
+        return csv_line([*cells, *(row[column] for column in CSV_TAIL)]).encode("utf-8")
 
     def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
@@ -139,12 +140,6 @@ class Csv:
                 raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
 
 
-def _csv_line(cells: list[Any]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)
-    return text.getvalue().encode("utf-8")
-
-
 def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Split into whole records: a line end counts only where all quotes before it are closed."""
     end, held = 0, b""
@@ -152,8 +147,9 @@ def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
         held += line + b"\n"
         if held.count(b'"') % 2 == 0:
             end += len(held)
-            text = held.removeprefix(BOM) if end == len(held) else held
-            yield end, next(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
+            text = held.removeprefix(codecs.BOM_UTF8) if end == len(held) else held
+            cells = next(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
+            yield end, [unguarded(cell) for cell in cells]
             held = b""
 
 

@@ -43,8 +43,8 @@ class Curves:
 
     def _draw(self, best_step: int | None) -> None:
         # matplotlib takes longer to import than a small run takes.
-        from clip_emotion.evaluation.plots.classification import figure_png
         from clip_emotion.evaluation.plots.learning_curve import learning_curve_figure
+        from clip_emotion.plotting import figure_png
 
         rows = [json.loads(line) for line in (self._folder / METRICS).read_text("utf-8").splitlines()]
         write_atomic(self._folder / PICTURE, figure_png(learning_curve_figure(rows, best_step)))

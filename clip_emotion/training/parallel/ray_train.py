@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 
 from clip_emotion.config import validate
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
+from clip_emotion.ray_session import AS_NICE, on_this_machine, ray_session
 from clip_emotion.runtime import available_cpus
 from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.finetune.objective import train_emotion_clip
@@ -31,14 +30,6 @@ except ImportError as error:
     raise MissingExtraError("Training with Ray", "ray", "tune") from error
 
 KIND = "emotion_clip"
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-}
-"""Ray reads these from the environment: no statistics sent, no tables printed."""
-AS_NICE = {"RAY_worker_niceness": "0"}
-"""Ray would give its workers less of a busy machine's time than a run in one process has."""
 ADDRESS = "RAY_ADDRESS"
 """Ray's own variable: where it is set, the run goes to the cluster that it names."""
 POLL_SECONDS = 0.2
@@ -225,38 +216,3 @@ def _cluster(spread: Spread) -> contextlib.AbstractContextManager[None]:
     if os.environ.get(ADDRESS):
         return ray_session({})
     return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)), AS_NICE)
-
-
-def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
-    """Return the options for a session on this machine alone, with at least so many CPUs, and its GPUs or none."""
-    return {
-        "address": "local",
-        "num_cpus": max(available_cpus(), cpus),
-        "num_gpus": None if gpus else 0,
-        "include_dashboard": False,
-    }
-
-
-@contextlib.contextmanager
-def ray_session(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Start or join Ray quietly, and leave it after the block; ``options`` are those of ``ray.init``."""
-    with _environment({**QUIET, **(environment or {})}), contextlib.redirect_stdout(sys.stderr):
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value

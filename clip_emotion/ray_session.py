@@ -1,0 +1,62 @@
+"""The one place that starts and ends Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clip_emotion.errors import MissingExtraError
+from clip_emotion.runtime import available_cpus
+
+try:
+    import ray
+except ImportError as error:
+    raise MissingExtraError("Working with Ray", "ray", "tune") from error
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+"""Ray reads these from the environment: no statistics sent, no tables printed."""
+AS_NICE = {"RAY_worker_niceness": "0"}
+"""Ray would give its workers less of a busy machine's time than a run in one process has."""
+
+
+def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
+    """Return the options for a session on this machine alone, with at least so many CPUs, and its GPUs or none."""
+    return {
+        "address": "local",
+        "num_cpus": max(available_cpus(), cpus),
+        "num_gpus": None if gpus else 0,
+        "include_dashboard": False,
+    }
+
+
+@contextlib.contextmanager
+def ray_session(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Start or join Ray quietly, and leave it after the block; ``options`` are those of ``ray.init``."""
+    with _environment({**QUIET, **(environment or {})}), contextlib.redirect_stdout(sys.stderr):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
