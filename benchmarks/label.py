@@ -59,7 +59,7 @@ def best_seconds(contest: Contest, repeats: int) -> dict[str, float]:
     return {name: min(values) for name, values in seconds.items()}
 
 
-def write_pictures(folder: Path, count: int, side: int) -> list[str]:
+def write_images(folder: Path, count: int, side: int) -> list[str]:
     """Write jittered crops of a portrait as JPEG files, no two alike."""
     portrait, random = Image.open(PORTRAIT).convert("RGB"), np.random.default_rng(0)
     paths = [folder / f"{number:04}.jpg" for number in range(count)]
@@ -74,7 +74,7 @@ def measure_pipeline(encoder: ImageTextEncoder, count: int, repeats: int) -> Non
     config = StreamConfig(workers=2, batch_size=32)
     labeller = ZeroShotLabeller(encoder, Vocabulary.load("kote44"))
     with tempfile.TemporaryDirectory() as folder:
-        sources = find_images(write_pictures(Path(folder), count, 48))
+        sources = find_images(write_images(Path(folder), count, 48))
         pixels = torch.stack([encoder.preprocess(open_image(Path(source.name))) for source in sources])
         batches = pixels.split(config.batch_size)  # type: ignore[no-untyped-call]
         contest: Contest = {
@@ -115,7 +115,7 @@ def measure_clip(count: int, repeats: int) -> None:
         return [row.labels[0].name for row in rows]
 
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_pictures(Path(folder), count, 224)
+        paths = write_images(Path(folder), count, 224)
         pipe = hugging_face_pipeline(model, Path(folder))
 
         def pipeline(paths: Sequence[str]) -> list[str]:
@@ -233,7 +233,7 @@ def main() -> None:
     if "pipeline" in parts:
         measure_pipeline(load_encoder(options.model, "cpu"), options.pictures, options.repeats)
     if "clip" in parts:
-        measure_clip(options.clip_pictures, options.repeats)
+        measure_clip(options.clip_images, options.repeats)
     if "cold" in parts:
         measure_cold(options.repeats)
 

@@ -24,14 +24,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip_emotion.data.batches import Batch, PictureBatches, Prefetcher, row_labels
+from clip_emotion.data.batches import Batch, ImageBatches, Prefetcher, row_labels
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.data.transforms import TransformConfig
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
 from clip_emotion.training.loop.fit import FitConfig, Progress, fit
 from clip_emotion.training.loop.optim import make_optimizer
 
-CLASSES, PICTURES, SIDE = 7, 2000, 48
+CLASSES, IMAGES, SIDE = 7, 2000, 48
 CHANGES = TransformConfig()  # type: ignore[call-arg]
 
 
@@ -52,7 +52,7 @@ class Classifier(nn.Module):
 class Objective:
     """Cross-entropy on batches that are made ahead."""
 
-    def __init__(self, batches: PictureBatches, ahead: Prefetcher[Batch]) -> None:
+    def __init__(self, batches: ImageBatches, ahead: Prefetcher[Batch]) -> None:
         torch.manual_seed(0)
         self.model, self.ahead, self.batch_size = Classifier(), ahead, batches.sampler.batch_size
 
@@ -70,11 +70,11 @@ def random_faces(seed: int = 0) -> Dataset:
     """Return pictures of noise, a tenth of them of the last class, as PNG."""
     rng = np.random.default_rng(seed)
     cells = []
-    for pixels in rng.integers(0, 256, (PICTURES, SIDE, SIDE), dtype=np.uint8):
+    for pixels in rng.integers(0, 256, (IMAGES, SIDE, SIDE), dtype=np.uint8):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
         cells.append({"bytes": buffer.getvalue(), "path": None})
-    labels = rng.integers(0, CLASSES, PICTURES).tolist()
+    labels = rng.integers(0, CLASSES, IMAGES).tolist()
     names = [f"class {at}" for at in range(CLASSES)]
     features = Features({"image": datasets.Image(), "label": ClassLabel(names=names)})
     return Dataset.from_dict({"image": cells, "label": labels}, features=features)
@@ -96,7 +96,7 @@ def run_bare(ready: list[Batch], config: FitConfig) -> float:
     return config.steps * len(ready[0]) / (time.perf_counter() - began)
 
 
-def run_fit(batches: PictureBatches, config: FitConfig) -> float:
+def run_fit(batches: ImageBatches, config: FitConfig) -> float:
     """Return pictures a second of the whole loop, its checkpoint included."""
     told: list[Progress] = []
     with tempfile.TemporaryDirectory() as folder, Prefetcher(batches.get) as ahead:
@@ -120,7 +120,7 @@ def main() -> None:
         steps=options.steps, learning_rate=1e-3, clip_norm=1.0, precision=options.precision, log_every=10
     )
     rows = random_faces()
-    batches = PictureBatches(rows, BalancedBatchSampler(row_labels(rows), options.batch), SIDE, CHANGES)
+    batches = ImageBatches(rows, BalancedBatchSampler(row_labels(rows), options.batch), SIDE, CHANGES)
     ready = [batches.get(step) for step in range(8)]
     run_bare(ready, config.model_copy(update={"steps": 3}))
     pairs = [(run_bare(ready, config), run_fit(batches, config)) for _ in range(options.rounds)]

@@ -121,7 +121,7 @@ def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
     from clip_emotion.config import validate
     from clip_emotion.retrieval.evaluation.labelled import prepared_images, sample_rows
     from clip_emotion.training.finetune.config import FinetuneConfig
-    from clip_emotion.training.finetune.data import load_pictures
+    from clip_emotion.training.finetune.data import load_images
     from clip_emotion.training.registry import read_stage
     from clip_emotion.vocabulary import Vocabulary
 
@@ -129,7 +129,7 @@ def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
         raise UsageError(f"No such configuration: {path}.")
     config = validate(FinetuneConfig, read_stage(path, [])[1], str(path))
     vocabulary = Vocabulary.load(config.vocabulary)
-    splits = load_pictures(config.data, vocabulary, config.seed).validation
+    splits = load_images(config.data, vocabulary, config.seed).validation
     return [sample_rows(prepared_images(rows, vocabulary.keys), choice) for rows in splits.values()]
 
 

@@ -71,7 +71,7 @@ def examine() -> Iterator[Finding]:
     yield from _machine()
     yield from _weights()
     yield from _resources()
-    yield from _pictures()
+    yield from _images()
     yield from _folders()
     yield _kaggle_token()
 
@@ -203,7 +203,7 @@ def _resources() -> Iterator[Finding]:
     )
 
 
-def _pictures() -> Iterator[Finding]:
+def _images() -> Iterator[Finding]:
     group = "Pictures"
     try:
         from PIL import Image

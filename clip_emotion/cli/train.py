@@ -119,8 +119,8 @@ def _report(progress: Progress) -> None:
     if progress.accuracy is not None:
         line += f"  accuracy {progress.accuracy:.3f}"
     line += f"  {progress.rate:.2f} steps/s"
-    if progress.pictures_per_second is not None:
-        line += f"  {progress.pictures_per_second:.0f} pictures/s"
+    if progress.images_per_second is not None:
+        line += f"  {progress.images_per_second:.0f} pictures/s"
     line += f"  {left / 60:.0f} min left"
     if progress.figures:
         line += f"  {_shown(progress.figures)}"

@@ -51,7 +51,7 @@ class Batch:
         return Batch(self.pixels.to(device, non_blocking=True), self.labels.to(device), sources, self.rows)
 
 
-class Pictures:
+class DecodedImages:
     """The pictures of a prepared split as tensors; small ones are decoded once and kept.
 
     Pictures become squares of ``size`` pixels: the shorter side is resized (bicubic) and the middle is cut out, as CLIP
@@ -92,10 +92,10 @@ class Pictures:
         kept = torch.empty(len(self), 3, side, side, dtype=torch.uint8)
         for start in range(0, len(self), CHUNK):
             for row, cell in enumerate(self._rows[start : start + CHUNK]["image"], start):
-                picture = self._open(cell, row)
-                if side != self.size and picture.size != (side, side):
+                image = self._open(cell, row)
+                if side != self.size and image.size != (side, side):
                     return None
-                kept[row] = self._square(picture, side)
+                kept[row] = self._square(image, side)
         return kept
 
     def _open(self, cell: dict[str, object], row: int) -> Image.Image:
@@ -106,10 +106,10 @@ class Pictures:
             raise DataError(f"Picture {row} ({cell['path'] or 'unnamed'}) cannot be used: {error}") from error
 
     @staticmethod
-    def _square(picture: Image.Image, side: int) -> Tensor:
-        if picture.size != (side, side):
-            picture = V.center_crop(V.resize(picture, [side], InterpolationMode.BICUBIC), [side, side])
-        return torch.from_numpy(np.array(picture, dtype=np.uint8)).permute(2, 0, 1)
+    def _square(image: Image.Image, side: int) -> Tensor:
+        if image.size != (side, side):
+            image = V.center_crop(V.resize(image, [side], InterpolationMode.BICUBIC), [side, side])
+        return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1)
 
 
 def enlarge(pixels: Tensor, size: int) -> Tensor:
@@ -133,7 +133,7 @@ def row_sources(rows: Dataset) -> tuple[Tensor, tuple[str, ...]] | None:
     return torch.from_numpy(numbers.astype(np.int64)), tuple(map(str, names))
 
 
-class PictureBatches:
+class ImageBatches:
     """The training batches of a prepared split; ``transform`` None leaves the pictures as they are.
 
     A batch follows from (seed, step) alone. In several processes each picture is changed as a single process would
@@ -153,7 +153,7 @@ class PictureBatches:
     ) -> None:
         self.sampler, self.size, self.transform, self.seed = sampler, size, transform, seed
         self.device = device or torch.device("cpu")
-        self.pictures = Pictures(rows, size, cache)
+        self.images = DecodedImages(rows, size, cache)
         self.labels, found = row_labels(rows), row_sources(rows)
         self.sources: Tensor | None = found[0] if found else None
         self.source_names: tuple[str, ...] = found[1] if found else ()
@@ -166,7 +166,7 @@ class PictureBatches:
         return Batch(self._pixels(rows, step), self.labels[at].to(self.device), sources, at)
 
     def _pixels(self, rows: list[int], step: int) -> Tensor:
-        raw = self.pictures.raw(rows).to(self.device)
+        raw = self.images.raw(rows).to(self.device)
         if self.transform is None:
             return enlarge(raw, self.size)
         generator = Generator().manual_seed(self.seed * 1_000_003 + step)

@@ -18,8 +18,8 @@ from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
 
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 
 class FamilyRule(Config):
@@ -36,13 +36,13 @@ class FamilyRule(Config):
 class Association:
     """How labels go with basic emotions: ``counts`` [labels], ``together``, ``lift`` and ``q`` [labels, basics]."""
 
-    counts: Counts
-    together: Counts
-    lift: Floats
-    q: Floats
+    counts: IntArray
+    together: IntArray
+    lift: FloatArray
+    q: FloatArray
 
 
-def cooccurrence(labels: Sequence[Sequence[int]], n: int) -> Counts:
+def cooccurrence(labels: Sequence[Sequence[int]], n: int) -> IntArray:
     """Count the texts that carry both of two labels: int64 [n, n], each label's own count on the diagonal.
 
     A label that one text names twice counts once. Raises DataError for a label outside 0 … n-1.
@@ -53,11 +53,11 @@ def cooccurrence(labels: Sequence[Sequence[int]], n: int) -> Counts:
             if not 0 <= index < n:
                 raise DataError(f"Row {row + 1} has label {index}: with {n} labels they run from 0 to {n - 1}.")
             carries[row, index] = 1
-    together: Counts = carries.T @ carries
+    together: IntArray = carries.T @ carries
     return together
 
 
-def lift_matrix(labels: Sequence[Sequence[int]], n: int) -> Floats:
+def lift_matrix(labels: Sequence[Sequence[int]], n: int) -> FloatArray:
     """Return lift(a, b) = P(a, b) / (P(a) P(b)) of every two labels over the texts: float64 [n, n].
 
     1 means as often together as chance would have it; NaN where one of the two labels never occurs.
@@ -66,7 +66,7 @@ def lift_matrix(labels: Sequence[Sequence[int]], n: int) -> Floats:
     return _lift(cooccurrence(labels, n), len(labels))
 
 
-def _lift(together: Counts, rows: int) -> Floats:
+def _lift(together: IntArray, rows: int) -> FloatArray:
     counts = together.diagonal()
     by_chance = np.outer(counts, counts).astype(np.float64)
     by_chance[by_chance == 0] = np.nan

@@ -15,6 +15,6 @@ def held_out(text: str, one_in: int) -> bool:
     return int(hashlib.sha256(fold(text).encode()).hexdigest()[:8], 16) % one_in == 0
 
 
-def picture_held_out(sha: str, one_in: int) -> bool:
+def image_held_out(sha: str, one_in: int) -> bool:
     """Tell whether a picture, by the hash of its pixels, belongs to the share of one in ``one_in`` that is kept out."""
     return int(sha[:8], 16) % one_in == 0

@@ -45,7 +45,7 @@ class LabelIssue(Config):
     quality: float
 
 
-class LabelReport(Config):
+class LabelIssueReport(Config):
     """What a check of labels found, the likeliest mistakes first.
 
     ``unchecked`` are labels that too few pictures carry, with their number.
@@ -64,21 +64,23 @@ def require_cleanlab() -> None:
         raise MissingExtraError("Label checks", "cleanlab", "labels") from error
 
 
-def cross_validated_issues(rows: CheckedRows, embeddings: FloatArray, folds: int = FOLDS, seed: int = 0) -> LabelReport:
+def cross_validated_issues(
+    rows: CheckedRows, embeddings: FloatArray, folds: int = FOLDS, seed: int = 0
+) -> LabelIssueReport:
     """Check labels against what the other pictures' labels make of an encoder's embeddings [N, D].
 
     Labels that fewer than ``folds`` different pictures carry are not checked. Raises MissingExtraError without
     cleanlab, DataError where fewer than two labels are left.
     """
     require_cleanlab()
-    kept = np.flatnonzero(enough_pictures(rows.labels.tolist(), rows.shas, folds))
+    kept = np.flatnonzero(enough_images(rows.labels.tolist(), rows.shas, folds))
     classes, labels = np.unique(rows.labels[kept], return_inverse=True)
     groups = [rows.shas[row] for row in kept.tolist()]
     probabilities = out_of_sample_probabilities(embeddings[kept], labels, groups, folds, seed)
     return _report(rows, kept, classes, labels, probabilities)
 
 
-def model_issues(rows: CheckedRows, probabilities: FloatArray) -> LabelReport:
+def model_issues(rows: CheckedRows, probabilities: FloatArray) -> LabelIssueReport:
     """Check labels against a model's own probabilities [N, C] of ``rows.names``; labels that no row has are left aside.
 
     Raises MissingExtraError without cleanlab, DataError where all rows carry one label.
@@ -97,7 +99,7 @@ def _report(
     classes: NDArray[np.int64],
     labels: NDArray[np.int64],
     probabilities: FloatArray,
-) -> LabelReport:
+) -> LabelIssueReport:
     ranked, quality = find_label_issues(labels, probabilities)
     best = probabilities.argmax(axis=1)
     issues = [
@@ -112,7 +114,7 @@ def _report(
         for at, row in zip(ranked, kept[ranked], strict=True)
     ]
     left = Counter(rows.names[label] for label in np.delete(rows.labels, kept).tolist())
-    return LabelReport(checked=len(kept), issues=issues, unchecked=dict(left))
+    return LabelIssueReport(checked=len(kept), issues=issues, unchecked=dict(left))
 
 
 def issues_csv(issues: Sequence[LabelIssue]) -> str:
@@ -121,10 +123,10 @@ def issues_csv(issues: Sequence[LabelIssue]) -> str:
     return csv_text(columns, ([getattr(issue, column) for column in columns] for issue in issues))
 
 
-def enough_pictures(labels: Sequence[int], groups: Sequence[str], folds: int = FOLDS) -> NDArray[np.bool_]:
+def enough_images(labels: Sequence[int], groups: Sequence[str], folds: int = FOLDS) -> NDArray[np.bool_]:
     """Tell, row by row, whether its label is carried by at least ``folds`` different pictures."""
-    pictures = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
-    return np.array([pictures[label] >= folds for label in labels], dtype=np.bool_)
+    images = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
+    return np.array([images[label] >= folds for label in labels], dtype=np.bool_)
 
 
 def out_of_sample_probabilities(

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config
 from clip_emotion.data.cards import Card, list_cards, load_card
 from clip_emotion.data.cleaning import TRAIN, Contents, Dropped
-from clip_emotion.data.held_out import picture_held_out
+from clip_emotion.data.held_out import image_held_out
 from clip_emotion.data.merge_card import CARD, MergedCard, MergedSource
 from clip_emotion.data.merge_rules import TEST, Shelf, decide
 from clip_emotion.data.prepare import (
@@ -217,7 +217,7 @@ def _shelves(
             data["sha"], data["label"], _blanks(raw, progress) if split == TRAIN else _no_blanks(raw), strict=True
         )
         for row, (sha, label, blank) in enumerate(columns):
-            shelf = held if split == TRAIN and one_in and picture_held_out(sha, one_in) else own
+            shelf = held if split == TRAIN and one_in and image_held_out(sha, one_in) else own
             place = places[names[label]]
             if place is None:
                 shelf.left_out += 1
@@ -253,8 +253,8 @@ def _rows(shelves: Iterable[Shelf]) -> Iterator[Row]:
         columns = shelf.data.select_columns(list(NEEDED)).select([row for row, _ in kept])
         labels = iter(label for _, label in kept)
         for batch in columns.iter(BATCH):
-            pictures = zip(batch["image"], batch["path"], batch["sha"], strict=True)
-            for (image, path, sha), label in zip(pictures, labels):  # noqa: B905 - the labels go on in the next batch
+            images = zip(batch["image"], batch["path"], batch["sha"], strict=True)
+            for (image, path, sha), label in zip(images, labels):  # noqa: B905 - the labels go on in the next batch
                 cells: dict[str, Any] = {"image": image, "label": int(label), "path": path, "source": shelf.source}
                 yield Row(shelf.split, {**cells, "sha": sha}, sha, label)
 

@@ -37,7 +37,7 @@ class Overlap(Config):
     other_label: int
 
 
-class CheckReport(Config):
+class QualityReport(Config):
     """Everything that a check found; ``conflicts`` are groups of equal content under several labels."""
 
     rows: dict[str, int]
@@ -60,7 +60,7 @@ def check(
     card: Card | None = None,
     record: Record | None = None,
     progress: Callable[[int], None] | None = None,
-) -> CheckReport:
+) -> QualityReport:
     """Check every row of a prepared data set.
 
     ``record`` adds the rows that could not be prepared; ``card`` compares with the published counts, for splits that
@@ -70,7 +70,7 @@ def check(
     contents = {split: _contents(split, data, unreadable, progress) for split, data in prepared.items()}
     names = {split: _names(data) for split, data in prepared.items()}
     labelled_once = all("label" in data.features for data in prepared.values())
-    return CheckReport(
+    return QualityReport(
         rows={split: data.num_rows for split, data in prepared.items()},
         unreadable=unreadable,
         blank=[

@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.text import nfc
 
-PICTURE_LIMIT = 64 * 2**20
+IMAGE_LIMIT = 64 * 2**20
 """Most bytes of one encoded picture."""
 TABLE_LIMIT = 4 * 2**30
 """Most bytes of one table, uncompressed."""
@@ -98,7 +98,7 @@ class FolderSource:
             info = path.stat()
             if not stat.S_ISREG(info.st_mode):
                 raise ImageError("not a regular file")
-            _check_size(info.st_size, PICTURE_LIMIT)
+            _check_size(info.st_size, IMAGE_LIMIT)
             return path.read_bytes()
         except OSError as error:
             raise ImageError(error.strerror or str(error)) from error
@@ -145,7 +145,7 @@ class ZipSource:
         if member is None:
             raise ImageError("not in the zip")
         try:
-            self._check(member, PICTURE_LIMIT)
+            self._check(member, IMAGE_LIMIT)
             return self._archive.read(member)
         except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
             raise ImageError(f"damaged in the zip ({error})") from error

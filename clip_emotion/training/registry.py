@@ -36,7 +36,7 @@ from clip_emotion.training.mini.image import (
     MiniImageConfig,
     MiniImageObjective,
     TextSide,
-    embed_pictures,
+    embed_images,
     face_words,
 )
 from clip_emotion.training.mini.text import MiniTextConfig, TextModel, prepare_text_stage
@@ -189,7 +189,7 @@ def _comments(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> tupl
 
 def image_temperature(tower: ImageTower, text: TextSide, tuning: FaceRows) -> float:
     """Fit the one temperature on kept-out training pictures, over both languages' names of their classes."""
-    embeddings = embed_pictures(tower, tuning.pictures)
+    embeddings = embed_images(tower, tuning.pictures)
     classes = tuning.targets.argmax(dim=1)
     there = torch.unique(classes)
     position = {int(c): at for at, c in enumerate(there)}

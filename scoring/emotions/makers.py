@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clip_emotion.models.kobert.emotion import KobertEmotionModel
 
 NO_FEELING = "only a link or a name"
-NO_PICTURE = "no picture"
+NO_IMAGE = "no picture"
 NOT_GIVEN = "the file gives it no emotions"
 ALL_ZERO = "the emotions given are all zero"
 NOT_FINITE = "the model gives no finite numbers for this text"
@@ -139,7 +139,7 @@ class ImageEmotion:
     def emotions(self, turns: Sequence[Turn]) -> FloatArray:
         """Return probabilities [T, L]; NaN, and a reason, for a turn without a picture or with one of no use."""
         rows = np.full((len(turns), len(self.vocabulary)), np.nan)
-        reasons = {turn.index: NO_PICTURE for turn in turns if turn.image is None}
+        reasons = {turn.index: NO_IMAGE for turn in turns if turn.image is None}
         shown = [at for at, turn in enumerate(turns) if turn.image is not None]
         sources = [ImageSource(str(turns[at].image), turns[at].image) for at in shown]
         for at, prediction in zip(shown, self._labeller.stream(sources, len(self.vocabulary)), strict=True):

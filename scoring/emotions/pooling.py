@@ -85,7 +85,7 @@ class AutoEmotion:
         with_own = [at for at, turn in enumerate(turns) if turn.emotions]
         without = [at for at, turn in enumerate(turns) if not turn.emotions]
         if any(turns[at].image is not None for at in without):
-            self._look_at_pictures()
+            self._look_at_images()
         self._describe(any_given=bool(with_own))
         for maker, places in ((self._given, with_own), (self._judge, without)):
             if places:
@@ -94,7 +94,7 @@ class AutoEmotion:
         self.reasons = reasons
         return rows
 
-    def _look_at_pictures(self) -> None:
+    def _look_at_images(self) -> None:
         if self._load_image is not None:
             self._judge = FusedEmotion(self._judge, self._load_image(), self._config)
             self._load_image = None

@@ -13,7 +13,7 @@ import pytest
 from clip_emotion.cli.main import BARS_VARIABLE, main
 from clip_emotion.config import validate
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.data import load_pictures
+from clip_emotion.training.finetune.data import load_images
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.tuning_world import run_values, write_config, write_world
 
@@ -41,7 +41,7 @@ def test_fine_tuning_shows_none(
     monkeypatch.delenv(BARS_VARIABLE, raising=False)
     datasets.enable_progress_bars()
     values = run_values(write_world(tmp_path / "world"), **{"data.votes": {"path": "ferplus_votes.csv"}})
-    load_pictures(validate(FinetuneConfig, values, "test").data, Vocabulary.load("basic8"))
+    load_images(validate(FinetuneConfig, values, "test").data, Vocabulary.load("basic8"))
     assert BAR in capsys.readouterr().err, "else this test would see nothing"
     assert main(["train", "--check", str(write_config(tmp_path / "run.yaml", values))]) == 0
     assert BAR not in capsys.readouterr().err

@@ -17,7 +17,7 @@ from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
 from torchvision.transforms import InterpolationMode as Mode
 
 from clip_emotion.data import batches as module
-from clip_emotion.data.batches import Batch, PictureBatches, Pictures, Prefetcher, row_labels, row_sources
+from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels, row_sources
 from clip_emotion.data.samplers import BalancedBatchSampler, ShuffledBatchSampler
 from clip_emotion.data.transforms import TransformConfig
 from clip_emotion.errors import DataError
@@ -25,9 +25,9 @@ from clip_emotion.errors import DataError
 NAMES = ["anger", "fear", "joy"]
 
 
-def png(picture: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -64,10 +64,10 @@ def same(first: Batch, second: Batch) -> bool:
 
 def test_small_squares_are_kept_as_they_are() -> None:
     rows = prepared([(12, 12)] * 7)
-    pictures = Pictures(rows, 20)
+    images = DecodedImages(rows, 20)
     wanted = torch.stack([PILToTensor()(drawn(at, 12, 12)) for at in (5, 0)])
-    assert torch.equal(pictures.raw([5, 0]), wanted)
-    taken = pictures.take([5, 0])
+    assert torch.equal(images.raw([5, 0]), wanted)
+    taken = images.take([5, 0])
     assert taken.shape == (2, 3, 20, 20)
     resized = torch.stack(
         [PILToTensor()(drawn(at, 12, 12).resize((20, 20), Image.Resampling.BICUBIC)) for at in (5, 0)]
@@ -79,7 +79,7 @@ def test_small_squares_are_kept_as_they_are() -> None:
 @pytest.mark.parametrize("shape", [(40, 40), (40, 61), (23, 16), (16, 16)])
 def test_other_sizes_are_resized_and_cut_as_clip_does(cache: str, shape: tuple[int, int]) -> None:
     rows = prepared([shape, (12, 12)])
-    taken = Pictures(rows, 16, cache).take([0, 1])
+    taken = DecodedImages(rows, 16, cache).take([0, 1])
     clip = Compose([Resize(16, Mode.BICUBIC), CenterCrop(16), PILToTensor()])
     wanted = torch.stack([clip(drawn(0, *shape)), clip(drawn(1, 12, 12))])
     torch.testing.assert_close(taken, wanted / 255)
@@ -88,9 +88,9 @@ def test_other_sizes_are_resized_and_cut_as_clip_does(cache: str, shape: tuple[i
 @pytest.mark.parametrize("sizes", [[(12, 12)] * 9, [(12, 12)] * 4 + [(30, 20)] * 5])
 def test_the_cache_changes_nothing(sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = prepared(sizes)
-    kept, plain = (PictureBatches(rows, sampler_of(rows), 16, cache=cache) for cache in ("memory", "none"))
+    kept, plain = (ImageBatches(rows, sampler_of(rows), 16, cache=cache) for cache in ("memory", "none"))
     monkeypatch.setattr(module, "CACHE_BYTES", 1)
-    too_large = PictureBatches(rows, sampler_of(rows), 16)
+    too_large = ImageBatches(rows, sampler_of(rows), 16)
     for step in range(4):
         assert torch.equal(plain.get(step).pixels, too_large.get(step).pixels)
         assert (kept.get(step).pixels - plain.get(step).pixels).abs().max() < 2.1 / 255
@@ -98,7 +98,7 @@ def test_the_cache_changes_nothing(sizes: list[tuple[int, int]], monkeypatch: py
 
 def test_labels_and_sources_go_with_their_pictures() -> None:
     rows = prepared([(10, 10)] * 11)
-    batches = PictureBatches(rows, sampler_of(rows), 10)
+    batches = ImageBatches(rows, sampler_of(rows), 10)
     assert batches.source_names == ("fer2013", "muxspace")
     for step in range(5):
         batch = batches.get(step)
@@ -116,25 +116,25 @@ def test_labels_and_sources_go_with_their_pictures() -> None:
 def test_rows_without_a_source_have_none() -> None:
     rows = prepared([(10, 10)] * 6).remove_columns(["source"])
     assert row_sources(rows) is None
-    assert PictureBatches(rows, sampler_of(rows, 3), 10).get(0).sources is None
+    assert ImageBatches(rows, sampler_of(rows, 3), 10).get(0).sources is None
 
 
 def test_a_batch_follows_from_seed_and_step() -> None:
     rows = prepared([(12, 12)] * 12)
-    make = lambda seed: PictureBatches(rows, sampler_of(rows), 16, TransformConfig(), seed=seed)  # noqa: E731
+    make = lambda seed: ImageBatches(rows, sampler_of(rows), 16, TransformConfig(), seed=seed)  # noqa: E731
     first, again, other = make(1), make(1), make(2)
     wanted = [first.get(step) for step in range(6)]
     torch.rand(5)
     assert all(same(again.get(step), wanted[step]) for step in reversed(range(6)))
     assert not same(other.get(0), wanted[0])
-    untouched = PictureBatches(rows, sampler_of(rows), 16)
+    untouched = ImageBatches(rows, sampler_of(rows), 16)
     assert not same(untouched.get(0), wanted[0])
 
 
 def test_several_processes_see_what_one_sees() -> None:
     rows = prepared([(12, 12)] * 12)
-    whole = PictureBatches(rows, sampler_of(rows), 16, TransformConfig())
-    parts = [PictureBatches(rows, sampler_of(rows, replicas=2, rank=rank), 16, TransformConfig()) for rank in (0, 1)]
+    whole = ImageBatches(rows, sampler_of(rows), 16, TransformConfig())
+    parts = [ImageBatches(rows, sampler_of(rows, replicas=2, rank=rank), 16, TransformConfig()) for rank in (0, 1)]
     for step in range(4):
         joined = torch.cat([part.get(step).pixels for part in parts])
         torch.testing.assert_close(joined, whole.get(step).pixels)
@@ -149,9 +149,9 @@ def test_a_damaged_picture_is_named() -> None:
         features=Features({"image": datasets.Image(), "label": ClassLabel(names=NAMES)}),
     )
     with pytest.raises(DataError, match=r"Picture 1 \(1\.png\) cannot be used: The picture is damaged"):
-        Pictures(harmed, 16)
+        DecodedImages(harmed, 16)
     with pytest.raises(DataError, match="Picture 1"):
-        Pictures(harmed, 16, "none").take([1])
+        DecodedImages(harmed, 16, "none").take([1])
 
 
 def test_pictures_beside_the_data_set_are_read_from_their_files(tmp_path: Path) -> None:
@@ -159,13 +159,13 @@ def test_pictures_beside_the_data_set_are_read_from_their_files(tmp_path: Path) 
     rows = Dataset.from_dict(
         {"image": [{"bytes": None, "path": str(tmp_path / "a.png")}]}, Features({"image": datasets.Image()})
     )
-    assert torch.equal(Pictures(rows, 12).raw([0])[0], PILToTensor()(drawn(0, 12, 12)))
+    assert torch.equal(DecodedImages(rows, 12).raw([0])[0], PILToTensor()(drawn(0, 12, 12)))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_prefetched_batches_are_the_same(workers: int) -> None:
     rows = prepared([(12, 12)] * 12)
-    batches = PictureBatches(rows, sampler_of(rows), 16, TransformConfig())
+    batches = ImageBatches(rows, sampler_of(rows), 16, TransformConfig())
     with Prefetcher(batches.get, ahead=3, workers=workers) as ahead:
         for step in (0, 1, 2, 3, 40, 41, 5, 6):
             assert same(ahead.get(step), batches.get(step))
@@ -212,6 +212,6 @@ def test_an_error_belongs_to_its_step_and_the_threads_end() -> None:
 
 def test_shuffled_batches_fit_too() -> None:
     rows = prepared([(12, 12)] * 12)
-    batches = PictureBatches(rows, ShuffledBatchSampler(row_labels(rows), 4), 12)
+    batches = ImageBatches(rows, ShuffledBatchSampler(row_labels(rows), 4), 12)
     seen = torch.cat([batches.get(step).labels for step in range(3)])
     assert sorted(seen.tolist()) == sorted(row_labels(rows).tolist())

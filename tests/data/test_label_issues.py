@@ -15,7 +15,7 @@ from clip_emotion.cli.main import main
 from clip_emotion.data.label_issues import (
     CheckedRows,
     cross_validated_issues,
-    enough_pictures,
+    enough_images,
     find_label_issues,
     model_issues,
     out_of_sample_probabilities,
@@ -70,8 +70,8 @@ def test_the_same_seed_gives_the_same_report():
 def test_probabilities_are_out_of_sample_and_copies_do_not_vouch_for_each_other():
     # Embeddings that say nothing but which picture it is: whoever had seen a copy would know its label by heart.
     random = np.random.default_rng(0)
-    pictures = random.normal(size=(60, 200))
-    embeddings, labels = np.repeat(pictures, 2, axis=0), np.repeat(np.arange(60) % 2, 2)
+    images = random.normal(size=(60, 200))
+    embeddings, labels = np.repeat(images, 2, axis=0), np.repeat(np.arange(60) % 2, 2)
     alone = out_of_sample_probabilities(embeddings, labels, [str(n) for n in range(120)])
     grouped = out_of_sample_probabilities(embeddings, labels, [str(n // 2) for n in range(120)])
     assert (alone.argmax(1) == labels).mean() > 0.8
@@ -86,7 +86,7 @@ def test_rare_labels_are_told_and_not_checked():
     assert report.unchecked == {"h": 3}
     assert report.checked == len(labels) - 3
     assert not any(issue.row < 3 for issue in report.issues)
-    assert enough_pictures([0] * 6, ["same"] * 6, 5).sum() == 0, "copies of one picture are one picture"
+    assert enough_images([0] * 6, ["same"] * 6, 5).sum() == 0, "copies of one picture are one picture"
 
 
 def test_one_label_cannot_be_checked():

@@ -54,7 +54,7 @@ def fer(tmp_path):
 
 
 def mux(tmp_path, extra: dict[str, tuple[str, bytes]] | None = None):
-    pictures = {
+    images = {
         "images/a.png": ("anger", bitmap(png(1))),  # FER has it in training under the same label
         "images/b.png": ("sadness", bitmap(png(2))),  # FER has it in training under another label
         "images/c.png": ("happiness", png(10)),  # FER has it in validation
@@ -62,8 +62,8 @@ def mux(tmp_path, extra: dict[str, tuple[str, bytes]] | None = None):
         "images/e.png": ("neutral", png(21)),
         **(extra or {}),
     }
-    table = "path,emotion\n" + "".join(f"{name},{label}\n" for name, (label, _) in pictures.items())
-    files = {"labels.csv": table.encode(), **{name: content for name, (_, content) in pictures.items()}}
+    table = "path,emotion\n" + "".join(f"{name},{label}\n" for name, (label, _) in images.items())
+    files = {"labels.csv": table.encode(), **{name: content for name, (_, content) in images.items()}}
     return zipped(tmp_path / "muxspace96.zip", files)
 
 

@@ -57,7 +57,7 @@ def test_zip_bomb_is_refused_and_an_ordinary_member_is_not(tmp_path):
 
 
 def test_member_over_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "PICTURE_LIMIT", 10)
+    monkeypatch.setattr(sources, "IMAGE_LIMIT", 10)
     path = make_zip(tmp_path / "a.zip", {"a.png": b"x" * 11})
     with open_source(path) as source, pytest.raises(ImageError, match="limit"):
         source.read("a.png")

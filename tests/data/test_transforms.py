@@ -20,7 +20,7 @@ def seeded(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
 
-def pictures(count: int = COUNT, side: int = SIDE) -> Tensor:
+def images(count: int = COUNT, side: int = SIDE) -> Tensor:
     """Smooth random colour pictures, so that a hundredth of a pixel does not matter."""
     return V.resize(torch.rand(count, 3, 6, 6, generator=seeded(5)), [side, side], antialias=True)
 
@@ -33,10 +33,10 @@ def changed(config: TransformConfig, pixels: Tensor, size: int = SIDE) -> tuple[
 def one_by_one(pixels: Tensor, changes: Changes, config: TransformConfig) -> Tensor:
     """The same changes picture by picture through torchvision's own functions."""
     done = []
-    for at, picture in enumerate(pixels):
+    for at, image in enumerate(pixels):
         shift = (changes.shift[at] * SIDE).tolist()
         moved = V.affine(
-            picture, float(changes.angle[at]), shift, float(changes.scale[at]), [0.0, 0.0], InterpolationMode.BILINEAR
+            image, float(changes.angle[at]), shift, float(changes.scale[at]), [0.0, 0.0], InterpolationMode.BILINEAR
         )
         moved = V.horizontal_flip(moved) if changes.flip[at] else moved
         moved = V.adjust_brightness(moved, float(changes.brightness[at]))
@@ -66,22 +66,22 @@ def one_by_one(pixels: Tensor, changes: Changes, config: TransformConfig) -> Ten
     ids=lambda options: "+".join(options),
 )
 def test_a_batch_is_changed_as_torchvision_changes_each_picture(options: dict[str, object]) -> None:
-    config, before = TransformConfig(**{**STILL.model_dump(), **options}), pictures()
+    config, before = TransformConfig(**{**STILL.model_dump(), **options}), images()
     after, changes = changed(config, before)
     torch.testing.assert_close(after, one_by_one(before, changes, config), atol=2e-3, rtol=0)
     assert not torch.allclose(after, before, atol=0.01)
 
 
 def test_a_crop_shows_the_part_that_torchvision_cuts_out() -> None:
-    before = pictures(6)
+    before = images(6)
     config = STILL.model_copy(update={"crop": (0.25, 0.25), "padding": "border"})
     changes = draw_changes(config, 6, seeded(3))
     whole = (changes.crop * SIDE).round()
     changes = Changes(**{**vars(changes), "crop": whole / SIDE})
     after = apply_changes(before, changes, 16, config)
-    for picture, cropped, (left, top, width, height) in zip(before, after, whole.int().tolist(), strict=True):
+    for image, cropped, (left, top, width, height) in zip(before, after, whole.int().tolist(), strict=True):
         assert (width, height) == (16, 16)
-        torch.testing.assert_close(cropped, V.crop(picture, top, left, height, width), atol=1e-4, rtol=0)
+        torch.testing.assert_close(cropped, V.crop(image, top, left, height, width), atol=1e-4, rtol=0)
 
 
 def test_crops_keep_to_their_area_and_aspect() -> None:
@@ -99,14 +99,14 @@ def test_crops_keep_to_their_area_and_aspect() -> None:
 
 def test_without_changes_a_picture_is_only_resized() -> None:
     config = TransformConfig(**{**STILL.model_dump(), "padding": "border"})
-    torch.testing.assert_close(changed(config, pictures())[0], pictures(), atol=1e-5, rtol=0)
-    larger = changed(config, pictures(), 48)[0]
-    wanted = V.resize(pictures(), [48, 48], antialias=False)
+    torch.testing.assert_close(changed(config, images())[0], images(), atol=1e-5, rtol=0)
+    larger = changed(config, images(), 48)[0]
+    wanted = V.resize(images(), [48, 48], antialias=False)
     torch.testing.assert_close(larger, wanted, atol=1e-4, rtol=0)
 
 
 def test_bytes_and_floats_are_changed_alike() -> None:
-    raw = (pictures() * 255).round().to(torch.uint8)
+    raw = (images() * 255).round().to(torch.uint8)
     config = TransformConfig()
     torch.testing.assert_close(changed(config, raw)[0], changed(config, raw / 255)[0])
 
@@ -115,16 +115,16 @@ def test_the_generator_alone_decides_and_all_stays_in_range() -> None:
     config = TransformConfig(saturation=0.5, grayscale=0.2, crop=(0.5, 1.0))
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first, _ = changed(config, pictures())
+    first, _ = changed(config, images())
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    assert torch.equal(changed(config, pictures())[0], first)
-    assert not torch.equal(apply_changes(pictures(), draw_changes(config, COUNT, seeded(9)), SIDE, config), first)
+    assert torch.equal(changed(config, images())[0], first)
+    assert not torch.equal(apply_changes(images(), draw_changes(config, COUNT, seeded(9)), SIDE, config), first)
     assert 0 <= float(first.min()) <= float(first.max()) <= 1
 
 
 def test_a_part_of_the_changes_changes_a_part_of_the_pictures() -> None:
-    config, before = TransformConfig(), pictures()
+    config, before = TransformConfig(), images()
     whole, changes = changed(config, before)
     torch.testing.assert_close(apply_changes(before[4:9], changes.part(range(4, 9)), SIDE, config), whole[4:9])
 

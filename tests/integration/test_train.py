@@ -18,7 +18,7 @@ from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.resources import configs_dir
 from clip_emotion.training.mini.text import MiniTextObjective
-from tests.support.minis import face, write_pictures, write_texts
+from tests.support.minis import face, write_images, write_texts
 
 TEXT = configs_dir() / "train" / "mini_1_text.yaml"
 IMAGE = configs_dir() / "train" / "mini_2_image.yaml"
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with raw sources and both finished stages."""
     folder = tmp_path_factory.mktemp("train")
     write_texts(folder / "raw")
-    write_pictures(folder / "raw", a_class=4)
+    write_images(folder / "raw", a_class=4)
     assert main(text_arguments(folder)) == 0
     assert main(image_arguments(folder)) == 0
     return folder

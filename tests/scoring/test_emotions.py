@@ -34,7 +34,7 @@ from scoring.emotions.base import TurnEmotion, reasons_of
 from scoring.emotions.makers import (
     ALL_ZERO,
     NO_FEELING,
-    NO_PICTURE,
+    NO_IMAGE,
     NOT_FINITE,
     NOT_GIVEN,
     EmotionOptions,
@@ -171,7 +171,7 @@ def test_pictures_are_labelled_and_bad_ones_say_why(tmp_path: Path) -> None:
     )
     assert np.isnan(found[1:]).all()
     assert found[0].sum() == pytest.approx(1)
-    assert maker.reasons[2] == NO_PICTURE
+    assert maker.reasons[2] == NO_IMAGE
     assert maker.reasons[3].startswith("picture: ")
     assert maker.reasons[4].startswith("picture: The file cannot be read")
     # Neither folder nor file name: either may name somebody.

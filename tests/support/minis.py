@@ -98,7 +98,7 @@ def write_texts(folder: Path, count: int = 12) -> Path:
     return folder
 
 
-def write_pictures(folder: Path, a_class: int = 5) -> Path:
+def write_images(folder: Path, a_class: int = 5) -> Path:
     """Write FER-2013 as a zip, FER+'s votes for it, and muxspace as a zip."""
     folder.mkdir(parents=True, exist_ok=True)
     fer, votes, seed = {}, [], 0

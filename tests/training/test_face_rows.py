@@ -14,7 +14,7 @@ from clip_emotion.data.prepare import load_prepared
 from clip_emotion.errors import DataError
 from clip_emotion.training.mini.faces import FaceRows, FacesConfig, load_faces
 from clip_emotion.vocabulary import Vocabulary
-from tests.support.minis import EMOTIONS, VOTES, face, table, vote_row, write_pictures, zipped
+from tests.support.minis import EMOTIONS, VOTES, face, table, vote_row, write_images, zipped
 
 BASIC = Vocabulary.load("basic8")
 
@@ -94,7 +94,7 @@ def of_class(rows: FaceRows, key: str) -> torch.Tensor:
 
 
 def test_sources_become_splits(tmp_path: Path) -> None:
-    config = settings(write_pictures(tmp_path, a_class=6), vote_weight=0.25, muxspace_cap=2)
+    config = settings(write_images(tmp_path, a_class=6), vote_weight=0.25, muxspace_cap=2)
     splits = load_faces(config, BASIC)
     assert len(splits.validation) == 7 * 6
     assert splits.validation.pictures.shape[1:] == (1, 48, 48)
@@ -113,7 +113,7 @@ def test_sources_become_splits(tmp_path: Path) -> None:
 
 def test_hold_outs_follow_from_the_content(tmp_path: Path) -> None:
     """Which pictures tune and which are kept out is a matter of their hash, in whatever order they come."""
-    config = settings(write_pictures(tmp_path, a_class=6))
+    config = settings(write_images(tmp_path, a_class=6))
     splits = load_faces(config, BASIC)
     fer = load_prepared(config.raw()["fer2013"].folder)["train"]
     chosen = [int(sha[:8], 16) % 3 == 0 for sha in fer["sha"]]
@@ -127,7 +127,7 @@ def test_hold_outs_follow_from_the_content(tmp_path: Path) -> None:
 
 
 def test_rates_repeat_a_class_and_cap_another_set(tmp_path: Path) -> None:
-    config = settings(write_pictures(tmp_path, a_class=6), repeat={"disgust": 3.0}, muxspace_cap=2)
+    config = settings(write_images(tmp_path, a_class=6), repeat={"disgust": 3.0}, muxspace_cap=2)
     training = load_faces(config, BASIC).training
     classes = training.targets.argmax(dim=1)
     assert set(training.rates[classes == BASIC.index("disgust")].tolist()) == {3.0}
@@ -137,7 +137,7 @@ def test_rates_repeat_a_class_and_cap_another_set(tmp_path: Path) -> None:
 
 
 def test_few_votes_soften_nothing_and_unknown_ones_do_not_count(tmp_path: Path) -> None:
-    write_pictures(tmp_path, a_class=4)
+    write_images(tmp_path, a_class=4)
     names = [f"train/{emotion}/Training_{at}.png" for emotion in EMOTIONS for at in range(1, 60)]
     rows = [vote_row(name, anger=3, unknown=6, NF=1) for name in names]
     table(tmp_path / "ferplus_votes.csv", ("path", *VOTES), rows)
@@ -148,7 +148,7 @@ def test_few_votes_soften_nothing_and_unknown_ones_do_not_count(tmp_path: Path) 
 
 
 def test_what_stands_in_validation_does_not_train(tmp_path: Path) -> None:
-    write_pictures(tmp_path, a_class=3)
+    write_images(tmp_path, a_class=3)
     files = {
         f"train/{emotion}/Training_{at}{copy}.png": face(10 * at + copy)
         for at, emotion in enumerate(EMOTIONS)
@@ -162,21 +162,21 @@ def test_what_stands_in_validation_does_not_train(tmp_path: Path) -> None:
 
 
 def test_a_share_that_leaves_nothing_to_tune_on_is_told_before_training(tmp_path: Path) -> None:
-    write_pictures(tmp_path, a_class=1)
+    write_images(tmp_path, a_class=1)
     with pytest.raises(DataError, match=r"0 of 7 training pictures are for tuning: change tuning_share\."):
         load_faces(settings(tmp_path, tuning_share=1_000_003), BASIC)
 
 
 def test_a_set_without_validation_is_told(tmp_path: Path) -> None:
-    write_pictures(tmp_path, a_class=1)
+    write_images(tmp_path, a_class=1)
     zipped(tmp_path / "fer2013.zip", {"train/happy/Training_1.png": face(1)})
     with pytest.raises(DataError, match=r"fer2013\.zip lacks the split train or validation"):
         load_faces(settings(tmp_path), BASIC)
 
 
 def test_another_source_is_prepared_anew(tmp_path: Path) -> None:
-    first = settings(write_pictures(tmp_path / "a", a_class=4), prepared=tmp_path / "prepared")
-    second = settings(write_pictures(tmp_path / "b", a_class=6), prepared=tmp_path / "prepared")
+    first = settings(write_images(tmp_path / "a", a_class=4), prepared=tmp_path / "prepared")
+    second = settings(write_images(tmp_path / "b", a_class=6), prepared=tmp_path / "prepared")
     assert len(load_faces(first, BASIC).validation) == 7 * 4
     assert len(load_faces(second, BASIC).validation) == 7 * 6
     assert len(load_faces(first, BASIC).validation) == 7 * 4

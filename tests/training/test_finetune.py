@@ -23,7 +23,7 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint, read_card
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.data import PictureSplits, load_pictures
+from clip_emotion.training.finetune.data import ImageSplits, load_images
 from clip_emotion.training.finetune.metrics import class_figures
 from clip_emotion.training.finetune.objective import (
     FinetuneObjective,
@@ -46,15 +46,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def splits(world: Path) -> PictureSplits:
-    return load_pictures(settings(world).data, BASIC)
+def splits(world: Path) -> ImageSplits:
+    return load_images(settings(world).data, BASIC)
 
 
 def settings(world: Path, **changes: Any) -> FinetuneConfig:
     return validate(FinetuneConfig, run_values(world, **changes), "test")
 
 
-def opened(world: Path, splits: PictureSplits, **changes: Any) -> FinetuneObjective:
+def opened(world: Path, splits: ImageSplits, **changes: Any) -> FinetuneObjective:
     return objective_of(settings(world, **changes), splits, BASIC, "test")
 
 
@@ -72,7 +72,7 @@ def test_a_run_learns_and_leaves_a_checkpoint_that_evaluate_takes(
     figures, told = trained(world, out, **longer)
     assert np.mean([progress.loss for progress in told[-5:]]) < told[0].loss - 0.3
     assert figures["accuracy"] > 0.6, "seven kinds of patterns"
-    assert told[-1].pictures_per_second
+    assert told[-1].images_per_second
     card = read_card(out)
     assert card.metrics == figures
     assert set(card.data) == {"fer2013", "muxspace"}
@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_bit_for_bit(world: Path, tmp_path: Path, changes: 
         train_emotion_clip({**values, "own_names": 0.1}, "test", told.append, True)
 
 
-def test_heads_come_first_and_the_rest_follows(world: Path, splits: PictureSplits, tmp_path: Path) -> None:
+def test_heads_come_first_and_the_rest_follows(world: Path, splits: ImageSplits, tmp_path: Path) -> None:
     before = opened(world, splits).model.state_dict()
     lasting = {"unfreeze_at": 0.5, "fit.ema": 0.0}
     for steps_to, moved in ((6, False), (12, True)):
@@ -147,7 +147,7 @@ def test_heads_come_first_and_the_rest_follows(world: Path, splits: PictureSplit
         assert not any(name.startswith("backbone.text_tower.") for name in changed), "frozen from first to last"
 
 
-def test_frozen_sides_and_layer_decay(world: Path, splits: PictureSplits) -> None:
+def test_frozen_sides_and_layer_decay(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits, layer_decay=0.5, freeze="none")
     blocks = [f"backbone.{group[0]}" for group in objective.model.backbone.image_blocks() if group]
     rates = [objective.rate(name) for name in blocks]
@@ -163,7 +163,7 @@ def test_frozen_sides_and_layer_decay(world: Path, splits: PictureSplits) -> Non
 
 def test_nothing_that_is_kept_out_is_trained_on(world: Path) -> None:
     config = settings(world, **{"data.validation": {"muxspace": 4}}).data
-    parts = load_pictures(config, BASIC)
+    parts = load_images(config, BASIC)
     training = set(parts.training["sha"])
     held = set(parts.held_out["heldout_muxspace"]["sha"])
     validating = set(parts.validation["validation"]["sha"]) | set(parts.validation["validation_muxspace"]["sha"])
@@ -179,7 +179,7 @@ def test_nothing_that_is_kept_out_is_trained_on(world: Path) -> None:
     assert not validating & tuning
     assert len(every | held) == 12 * 7 + 4 * 7 + 60
     with pytest.raises(UsageError, match="No training picture comes from rafdb"):
-        load_pictures(settings(world, **{"data.held_out": {"rafdb": 5}}).data, BASIC)
+        load_images(settings(world, **{"data.held_out": {"rafdb": 5}}).data, BASIC)
 
 
 def test_a_training_picture_of_any_other_split_is_dropped(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_training_picture_of_any_other_split_is_dropped(tmp_path: Path) -> Non
     zipped(tmp_path / "fer2013.zip", {**files, "train/angry/x.png": same, "validation/angry/y.png": same})
     values = {"fer2013": "fer2013.zip"}
     config = settings(tmp_path, **{"data.sources": values, "data.held_out": {}, "data.tuning": 5}).data
-    parts = load_pictures(config, BASIC)
+    parts = load_images(config, BASIC)
     rows = [*parts.training["path"], *parts.tuning["path"]]
     assert len(rows) == 18
     assert "train/angry/x.png" not in rows
@@ -201,7 +201,7 @@ def test_a_merged_set_trains_like_its_sources(world: Path, tmp_path: Path) -> No
 
     merge([f"fer2013={world / 'fer2013.zip'}", f"muxspace={world / 'muxspace96.zip'}"], tmp_path / "merged")
     config = settings(world, **{"data.sources": {}, "data.merged": str(tmp_path / "merged")}).data
-    merged, apart = load_pictures(config, BASIC), load_pictures(settings(world).data, BASIC)
+    merged, apart = load_images(config, BASIC), load_images(settings(world).data, BASIC)
     pairs = [set(zip(p.training["sha"], p.training["label"], strict=True)) for p in (merged, apart)]
     assert pairs[0] == pairs[1]
     assert set(merged.held_out["heldout_muxspace"]["sha"]) == set(apart.held_out["heldout_muxspace"]["sha"])
@@ -209,9 +209,9 @@ def test_a_merged_set_trains_like_its_sources(world: Path, tmp_path: Path) -> No
         settings(world, **{"data.merged": "x"})
 
 
-def test_votes_soften_and_relabel(world: Path, splits: PictureSplits) -> None:
+def test_votes_soften_and_relabel(world: Path, splits: ImageSplits) -> None:
     votes = {"path": "ferplus_votes.csv", "weight": 0.4, "least": 5}
-    soft = load_pictures(settings(world, **{"data.votes": votes}).data, BASIC)
+    soft = load_images(settings(world, **{"data.votes": votes}).data, BASIC)
     assert list(soft.training["label"]) == list(splits.training["label"])
     for label, path, source, target in zip(
         soft.training["label"], soft.training["path"], soft.training["source"], soft.targets, strict=True
@@ -223,7 +223,7 @@ def test_votes_soften_and_relabel(world: Path, splits: PictureSplits) -> None:
             wanted[BASIC.index("contempt")] += 0.4 * (0.0 if number % 5 else 0.7)
         wanted[label] += 1 - wanted.sum()
         torch.testing.assert_close(target, wanted)
-    hard = load_pictures(settings(world, **{"data.votes": {**votes, "relabel": {"contempt": 7}}}).data, BASIC)
+    hard = load_images(settings(world, **{"data.votes": {**votes, "relabel": {"contempt": 7}}}).data, BASIC)
     numbers = [int(path.split("_")[-1].split(".")[0]) if "_" in path else 1 for path in hard.training["path"]]
     relabelled = [label == BASIC.index("contempt") for label in hard.training["label"]]
     assert relabelled == [
@@ -235,10 +235,10 @@ def test_votes_soften_and_relabel(world: Path, splits: PictureSplits) -> None:
 def test_so_few_pictures_as_asked_the_same_number_of_each_class(world: Path) -> None:
     values = {"data.limit": 14, "data.sources": {"fer2013": "fer2013.zip"}, "data.held_out": {}}
     config = settings(world, **values).data
-    few = load_pictures(config, BASIC)
+    few = load_images(config, BASIC)
     assert set(Counter(few.training["label"]).values()) == {2}
-    assert list(few.training["sha"]) == list(load_pictures(config, BASIC).training["sha"])
-    assert list(few.training["sha"]) != list(load_pictures(config, BASIC, seed=1).training["sha"])
+    assert list(few.training["sha"]) == list(load_images(config, BASIC).training["sha"])
+    assert list(few.training["sha"]) != list(load_images(config, BASIC, seed=1).training["sha"])
 
 
 def test_unseen_words_are_never_drawn(world: Path) -> None:
@@ -259,14 +259,14 @@ def test_unseen_words_are_never_drawn(world: Path) -> None:
     assert words.draw("en", random.Random(0), 1.0)[0].find("angry") >= 0
 
 
-def test_cached_prompts_are_the_models_own(world: Path, splits: PictureSplits) -> None:
+def test_cached_prompts_are_the_models_own(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits)
     prompts = objective.words.draw("ko", random.Random(3), 0.2)
     cache = TextCache(objective.model, objective.words.every_prompt())
     torch.testing.assert_close(cache.embed(prompts), objective.model.eval().embed_texts(prompts), atol=1e-5, rtol=0)
 
 
-def test_loss_of_a_step_follows_from_seed_and_step(world: Path, splits: PictureSplits) -> None:
+def test_loss_of_a_step_follows_from_seed_and_step(world: Path, splits: ImageSplits) -> None:
     every = {"losses": {"contrast": 1.0, "classify": 0.5, "supcon": 0.5, "label_smoothing": 0.1}}
     first, second = (opened(world, splits, **every) for _ in range(2))
     wanted = [float(first.loss(step, 0.0).detach()) for step in (0, 1, 2)]
@@ -278,7 +278,7 @@ def test_loss_of_a_step_follows_from_seed_and_step(world: Path, splits: PictureS
     assert figures["classifier_accuracy"] == pytest.approx(figures["accuracy_ko"], abs=0.01), "it starts as zero-shot"
 
 
-def test_contrast_against_a_plain_loop(world: Path, splits: PictureSplits) -> None:
+def test_contrast_against_a_plain_loop(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits, languages=["en"], losses={"contrast": 1.0, "label_smoothing": 0.0})
     model = objective.model.eval()
     found = float(objective.loss(5, 0.0).detach())
@@ -297,7 +297,7 @@ def test_contrast_against_a_plain_loop(world: Path, splits: PictureSplits) -> No
     assert found == pytest.approx((rows + columns) / 2, abs=1e-4)
 
 
-def test_keeping_costs_nothing_where_nothing_has_moved(world: Path, splits: PictureSplits) -> None:
+def test_keeping_costs_nothing_where_nothing_has_moved(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits, freeze="none", keep={"words": 1.0, "pictures": 0.0, "batch": 4})
     assert objective.keeper is not None
     model = objective.model.eval()
@@ -315,7 +315,7 @@ def test_keeping_costs_nothing_where_nothing_has_moved(world: Path, splits: Pict
         assert float(held.keeper.loss(held.model, pixels, moved, rng)) > at_base
 
 
-def test_templates_are_chosen_where_they_are_better(world: Path, splits: PictureSplits) -> None:
+def test_templates_are_chosen_where_they_are_better(world: Path, splits: ImageSplits) -> None:
     model = opened(world, splits).model.eval()
     own = ("{}", "a photo of a face that looks {}", "not at all {} they say")
     words = Vocabulary.from_list("red,green,blue,yellow")
@@ -410,6 +410,6 @@ def test_settings_that_do_not_fit_are_told(
 def test_a_set_without_validation_is_refused(world: Path) -> None:
     values = {"data.sources": {"muxspace": "muxspace96.zip"}}
     with pytest.raises(DataError, match="no split validation"):
-        load_pictures(settings(world, **values).data, BASIC)
-    validated = load_pictures(settings(world, **values, **{"data.validation": {"muxspace": 3}}).data, BASIC)
+        load_images(settings(world, **values).data, BASIC)
+    validated = load_images(settings(world, **values, **{"data.validation": {"muxspace": 3}}).data, BASIC)
     assert list(validated.validation) == ["validation_muxspace"]

@@ -269,7 +269,7 @@ def test_fp16_scales_the_loss_and_learns_as_fp32_does(tmp_path: Path) -> None:
 def test_progress_tells_pictures_and_accuracy_where_the_objective_does(tmp_path: Path) -> None:
     told: list[Progress] = []
     fit(Everything(), settings(accumulate=2), tmp_path / "all", told.append)
-    assert all(p.pictures_per_second == pytest.approx(p.rate * 10) for p in told)
+    assert all(p.images_per_second == pytest.approx(p.rate * 10) for p in told)
     smooth = None
     for step in range(12):
         mean = ((2 * step) % 4 / 4 + (2 * step + 1) % 4 / 4) / 2
@@ -277,7 +277,7 @@ def test_progress_tells_pictures_and_accuracy_where_the_objective_does(tmp_path:
     assert told[-1].accuracy == pytest.approx(smooth)
     assert lines_of(tmp_path / "all")[-1]["train_accuracy"] == pytest.approx(smooth, abs=1e-5)
     fit(Fitted(), settings(), tmp_path / "plain", told.append)
-    assert (told[-1].accuracy, told[-1].pictures_per_second) == (None, None)
+    assert (told[-1].accuracy, told[-1].images_per_second) == (None, None)
     assert set(lines_of(tmp_path / "plain")[0]) == {"step", "loss", "error", "accuracy"}
     assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["checkpoint.pt", "metrics.jsonl"]
 

@@ -14,13 +14,13 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
-from clip_emotion.cli.data.source import Format
+from clip_emotion.cli.data.source import TableFormat
 from clip_emotion.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from clip_emotion.data.label_issues import CheckedRows, LabelIssue, LabelReport
+    from clip_emotion.data.label_issues import CheckedRows, LabelIssue, LabelIssueReport
     from clip_emotion.models.base import ImageTextEncoder
     from clip_emotion.retrieval.evaluation.evaluate import Encoded
     from clip_emotion.retrieval.evaluation.labelled import ImageRow
@@ -66,13 +66,13 @@ class LabelCheck:
     device: str = "auto"
     seed: int = 0
 
-    def run(self, prepared: DatasetDict, output: Format) -> None:
+    def run(self, prepared: DatasetDict, output: TableFormat) -> None:
         """Check the labels of a prepared set and tell which are likely wrong; nothing is dropped."""
         from clip_emotion.data.label_issues import require_cleanlab
         from clip_emotion.models import registry
 
         require_cleanlab()
-        rows = _picture_rows(prepared)
+        rows = _image_rows(prepared)
         encoder = registry.load_encoder(self.model, self.device)
         encoded = self._embed(encoder, [row for _, row in rows])
         if not encoded.embeddings.isfinite().all():
@@ -87,15 +87,15 @@ class LabelCheck:
             self._write_report(self.report, found, [row for _, row in kept])
 
     def _embed(self, encoder: ImageTextEncoder, rows: list[ImageRow]) -> Encoded:
-        from clip_emotion.retrieval.evaluation.evaluate import Options, encode_pictures
+        from clip_emotion.retrieval.evaluation.evaluate import Options, encode_image_rows
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
         with progress_bar("Embedding", len(rows)) as advance:
-            return encode_pictures(
+            return encode_image_rows(
                 encoder, rows, Options("auto", stream=StreamConfig(face=self.face), progress=advance)
             )
 
-    def _issues(self, rows: CheckedRows, encoded: Encoded, encoder: ImageTextEncoder) -> LabelReport:
+    def _issues(self, rows: CheckedRows, encoded: Encoded, encoder: ImageTextEncoder) -> LabelIssueReport:
         from clip_emotion.data.label_issues import cross_validated_issues, model_issues
 
         embeddings = encoded.embeddings.numpy()
@@ -104,7 +104,7 @@ class LabelCheck:
             return cross_validated_issues(rows, embeddings, seed=self.seed)
         return model_issues(rows, _zero_shot(encoder, rows.names, embeddings))
 
-    def _write_report(self, folder: Path, found: LabelReport, rows: Sequence[ImageRow]) -> None:
+    def _write_report(self, folder: Path, found: LabelIssueReport, rows: Sequence[ImageRow]) -> None:
         from clip_emotion.data.images import ImageSource
         from clip_emotion.data.label_issues import issues_csv
         from clip_emotion.retrieval.labelling.contact_sheet import SheetConfig, write_contact_sheet
@@ -146,7 +146,7 @@ def _zero_shot(encoder: ImageTextEncoder, names: Sequence[str], embeddings: Any)
     return probabilities
 
 
-def _picture_rows(prepared: DatasetDict) -> list[tuple[str, ImageRow]]:
+def _image_rows(prepared: DatasetDict) -> list[tuple[str, ImageRow]]:
     """Return every picture with its split; raises UsageError for sets of other rows."""
     from datasets import ClassLabel, Image
 
@@ -185,8 +185,8 @@ def _checked(rows: Sequence[tuple[str, ImageRow]], names: Sequence[str]) -> Chec
     )
 
 
-def _print(found: LabelReport, top: int, output: Format) -> None:
-    if output is Format.json:
+def _print(found: LabelIssueReport, top: int, output: TableFormat) -> None:
+    if output is TableFormat.json:
         shown = found.model_copy(update={"issues": found.issues[:top]})
         print(json.dumps({"found": len(found.issues), **shown.model_dump()}, ensure_ascii=False, indent=2))
     else:

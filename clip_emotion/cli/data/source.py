@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-class Format(str, Enum):
+class TableFormat(str, Enum):
     """How a result is printed."""
 
     table = "table"

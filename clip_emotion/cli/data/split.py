@@ -13,7 +13,7 @@ from clip_emotion.cli.data.source import CARD, LABELS, VOCAB, opened_set, tell_s
 SOURCE = typer.Argument(metavar="SOURCE", help="A prepared data set's name or folder, or raw files.")
 
 
-class Layout(str, Enum):
+class RenameLayout(str, Enum):
     """How renamed pictures lie."""
 
     folders = "folders"
@@ -51,7 +51,7 @@ def split(
 def rename(
     source: str = SOURCE,
     to: Path = typer.Option(..., help="A new folder; nothing is overwritten."),
-    layout: Layout = typer.Option(Layout.folders, help="folders: split/class/name; flat: side by side."),
+    layout: RenameLayout = typer.Option(RenameLayout.folders, help="folders: split/class/name; flat: side by side."),
     card: str | None = CARD,
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
@@ -61,11 +61,11 @@ def rename(
     Example: clip-emotion data rename fer2013 --to renamed
     """
     from clip_emotion.data.rename import MANIFEST
-    from clip_emotion.data.rename import rename as rename_pictures
+    from clip_emotion.data.rename import rename as rename_images
 
     words = chosen_words(labels, vocab)
     with opened_set(source, card, words) as (prepared, record), progress_bar("Copying") as advance:
-        lines = rename_pictures(prepared, to, layout.value, advance)
+        lines = rename_images(prepared, to, layout.value, advance)
     say(f"Copied {len(lines):,} pictures; {to / MANIFEST} tells which was which.")
     tell_skipped_of(source, record)
     print(to)

@@ -17,7 +17,7 @@ from clip_emotion.cli.data.source import (
     CARD,
     LABELS,
     VOCAB,
-    Format,
+    TableFormat,
     in_words,
     opened_set,
     tell_skipped,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from clip_emotion.data.prepare import Record
-    from clip_emotion.data.quality import CheckReport
+    from clip_emotion.data.quality import QualityReport
 
 BAR = 32
 
@@ -36,13 +36,15 @@ app = typer.Typer(help="Fetch, prepare, count and check data sets.", no_args_is_
 
 
 @app.command("list")
-def list_data(output: Format = typer.Option(Format.table, "--format", help="How to print the cards.")) -> None:
+def list_data(
+    output: TableFormat = typer.Option(TableFormat.table, "--format", help="How to print the cards."),
+) -> None:
     """List the known data sets, their licences and whether they are prepared."""
     from clip_emotion.data.cards import list_cards, load_card
 
     cards = [load_card(name) for name in list_cards()]
     ready = {card.name: (_prepared_dir(card.name) / "dataset_dict.json").is_file() for card in cards}
-    if output is Format.json:
+    if output is TableFormat.json:
         print(json.dumps([{**c.model_dump(), "prepared": ready[c.name]} for c in cards], ensure_ascii=False, indent=2))
         return
     table = Table("name", "kind", "prepared", "title", "licence")
@@ -106,7 +108,7 @@ def prepare(
 def stats(
     name: str = typer.Argument(help="A prepared data set's name or folder, or raw files."),
     figure: Path | None = typer.Option(None, help="Also draw the counts into this PNG."),
-    output: Format = typer.Option(Format.table, "--format", help="How to print the counts."),
+    output: TableFormat = typer.Option(TableFormat.table, "--format", help="How to print the counts."),
     card: str | None = CARD,
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
@@ -120,7 +122,7 @@ def stats(
         rows = {split: data.num_rows for split, data in prepared.items()}
     if figure is not None:
         _save_figure(counts, figure)
-    if output is Format.json:
+    if output is TableFormat.json:
         print(json.dumps({"rows": rows, "counts": counts}, ensure_ascii=False, indent=2))
         return
     console = stdout()
@@ -131,7 +133,7 @@ def stats(
 @app.command(cls=CheckCommand)
 def check(
     name: str = typer.Argument(help="A prepared data set's name or folder, or raw files."),
-    output: Format = typer.Option(Format.table, "--format", help="How to print the findings."),
+    output: TableFormat = typer.Option(TableFormat.table, "--format", help="How to print the findings."),
     card: str | None = CARD,
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
@@ -162,14 +164,14 @@ def check(
         _check_rows(prepared, record, output)
 
 
-def _check_rows(prepared: DatasetDict, record: Record | None, output: Format) -> None:
+def _check_rows(prepared: DatasetDict, record: Record | None, output: TableFormat) -> None:
     from clip_emotion.data.cards import list_cards, load_card
     from clip_emotion.data.quality import check as run_check
 
     known = load_card(record.name) if record and record.name in list_cards() else None
     with progress_bar("Checking", sum(data.num_rows for data in prepared.values())) as advance:
         report = run_check(prepared, known, record, advance)
-    if output is Format.json:
+    if output is TableFormat.json:
         print(json.dumps({"clean": report.clean, **report.model_dump()}, ensure_ascii=False, indent=2))
     else:
         _print_report(report)
@@ -223,7 +225,7 @@ def _save_figure(counts: Mapping[str, Mapping[str, int]], path: Path) -> None:
     say(f"Drew {path}.")
 
 
-def _print_report(report: CheckReport) -> None:
+def _print_report(report: QualityReport) -> None:
     table = Table("finding", "rows", "where")
     table.columns[1].justify = "right"
     for split, count in report.rows.items():

@@ -16,11 +16,11 @@ import numpy as np
 from clip_emotion.data.cards import Card
 from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, match_labels, place_of, split_named
 from clip_emotion.data.recipes.images import (
-    Picture,
+    RawImage,
     cell_path,
     image_features,
-    is_picture,
-    picture_row,
+    image_row,
+    is_image,
     read_image_folder,
     split_by_prefix,
 )
@@ -49,11 +49,11 @@ def read_code_arrays(source: Source, request: Request) -> Reading | None:
     """Read ``[split_set/]images/X.jpg`` whose class code is in ``[split_set/]annotations/X_exp.npy`` (AffectNet)."""
     names = source.names()
     arrays = {name for name in names if name.endswith("_exp.npy")}
-    pictures = [name for name in names if is_picture(name) and name.split("/")[-2:-1] == ["images"]]
-    if not arrays or not pictures:
+    images = [name for name in names if is_image(name) and name.split("/")[-2:-1] == ["images"]]
+    if not arrays or not images:
         return None
     vocabulary, places = match_labels(request, request.card.label_map)
-    rows = (_coded_row(source, request, name, places) for name in pictures)
+    rows = (_coded_row(source, request, name, places) for name in images)
     return Reading("exp_npy", image_features(vocabulary), rows, vocabulary)
 
 
@@ -68,7 +68,7 @@ def _coded_row(source: Source, request: Request, name: str, places: Mapping[str,
         return Skipped(split, name, f"{array}: {error}")
     if code not in places:
         return Skipped(split, name, f"expression code '{code}' is none of {', '.join(request.card.label_map)}")
-    return picture_row(Picture(split, code, name, partial(source.read, name)), places[code], source.location.name)
+    return image_row(RawImage(split, code, name, partial(source.read, name)), places[code], source.location.name)
 
 
 def code_in_array(content: bytes) -> str:
@@ -120,21 +120,21 @@ def _code_lines(source: Source, name: str, places: Mapping[str, int]) -> list[tu
 def _listed_rows(
     source: Source, request: Request, entries: list[tuple[str, int]], origin: str
 ) -> Iterator[Row | Skipped]:
-    pictures = _by_stem(source)
+    images = _by_stem(source)
     for file, place in entries:
         split = split_by_prefix(request.card, file) or request.default_split
         stem = PurePosixPath(file).stem
-        name = pictures.get(stem)
+        name = images.get(stem)
         if name is None:
             yield Skipped(split, file, f"{origin} lists it, but there is neither {stem}_aligned.jpg nor {file}")
             continue
-        yield picture_row(Picture(split, "", name, partial(source.read, name)), place, source.location.name)
+        yield image_row(RawImage(split, "", name, partial(source.read, name)), place, source.location.name)
 
 
 def _by_stem(source: Source) -> dict[str, str]:
     """Find pictures by their stem less ``_aligned``; an aligned picture wins over the one it was cut from."""
     found: dict[str, str] = {}
-    for name in filter(is_picture, source.names()):
+    for name in filter(is_image, source.names()):
         stem = PurePosixPath(name).stem
         if stem.endswith("_aligned"):
             found[stem.removesuffix("_aligned")] = name
@@ -153,7 +153,7 @@ def read_folders_with_table(source: Source, request: Request) -> Reading | None:
     reading = read_image_folder(source, request) if told else None
     if reading is None or reading.vocabulary is None:
         return None
-    for name in filter(is_picture, source.names()):
+    for name in filter(is_image, source.names()):
         *_, folder, file = name.split("/")
         _compare(file, folder, told.get(file), reading.vocabulary, request.card)
     return replace(reading, layout="image_folder_csv")

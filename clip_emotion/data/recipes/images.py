@@ -33,7 +33,7 @@ MAX_SIDE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RawImage:
     """A picture before it is opened: the split, class and path that its source gives, and how to get its bytes."""
 
     split: str
@@ -44,21 +44,21 @@ class Picture:
 
 def read_image_folder(source: Source, request: Request) -> Reading | None:
     """Read ``[split/]class/picture`` at any depth; file-name beginnings on the card decide the split before folders."""
-    names = [name for name in source.names() if is_picture(name) and "/" in name]
+    names = [name for name in source.names() if is_image(name) and "/" in name]
     if not names:
         return None
-    pictures = [_in_class_folder(source, request, name) for name in names]
-    return _reading("image_folder", source, request, pictures)
+    images = [_in_class_folder(source, request, name) for name in names]
+    return _reading("image_folder", source, request, images)
 
 
-def _in_class_folder(source: Source, request: Request, name: str) -> Picture:
+def _in_class_folder(source: Source, request: Request, name: str) -> RawImage:
     *folders, class_folder, file = name.split("/")
     split = (
         split_by_prefix(request.card, file)
         or next(filter(None, map(split_named, reversed(folders))), None)
         or request.default_split
     )
-    return Picture(split, class_folder, name, partial(source.read, name))
+    return RawImage(split, class_folder, name, partial(source.read, name))
 
 
 def split_by_prefix(card: Card, file: str) -> str | None:
@@ -75,14 +75,14 @@ def read_image_table(source: Source, request: Request) -> Reading | None:
     short = [
         Skipped(request.default_split, f"{table.name}:{line}", "too few cells") for line, cells in rows if not cells
     ]
-    pictures = [_in_table(source, request, table.name, cells) for _, cells in rows if cells]
-    return _reading("image_csv", source, request, pictures, short)
+    images = [_in_table(source, request, table.name, cells) for _, cells in rows if cells]
+    return _reading("image_csv", source, request, images, short)
 
 
-def _in_table(source: Source, request: Request, table: str, cells: dict[str, str]) -> Picture:
+def _in_table(source: Source, request: Request, table: str, cells: dict[str, str]) -> RawImage:
     path = cell_path(cells["path"])
     split = _table_split(cells.get("split"), request.default_split)
-    return Picture(split, cells["label"], path, partial(source.read, beside_table(table, path)))
+    return RawImage(split, cells["label"], path, partial(source.read, beside_table(table, path)))
 
 
 def cell_path(cell: str) -> str:
@@ -114,8 +114,8 @@ def _pixel_rows(table: Table, request: Request, places: dict[str, int]) -> Itera
             reason = f"unknown emotion code '{cells['label']}'" if cells else "too few cells"
             yield Skipped(split, name, reason)
             continue
-        picture = Picture(split, "", name, partial(png_of_pixels, cells["pixels"]))
-        yield picture_row(picture, place, table.name)
+        image = RawImage(split, "", name, partial(png_of_pixels, cells["pixels"]))
+        yield image_row(image, place, table.name)
 
 
 def png_of_pixels(text: str) -> bytes:
@@ -134,21 +134,21 @@ def png_of_pixels(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def picture_row(picture: Picture, place: int, origin: str) -> Row | Skipped:
+def image_row(image: RawImage, place: int, origin: str) -> Row | Skipped:
     """Open one picture, hash its upright RGB pixels and see whether it is blank; say why where it cannot be opened."""
     try:
-        content = picture.load()
+        content = image.load()
         key, blank = pixel_key(content)
     except ImageError as error:
-        return Skipped(picture.split, picture.path, str(error))
+        return Skipped(image.split, image.path, str(error))
     cells = {
-        "image": {"bytes": content, "path": PurePosixPath(picture.path).name},
+        "image": {"bytes": content, "path": PurePosixPath(image.path).name},
         "label": place,
-        "path": picture.path,
+        "path": image.path,
         "source": origin,
         "sha": key,
     }
-    return Row(picture.split, cells, key, str(place), blank)
+    return Row(image.split, cells, key, str(place), blank)
 
 
 def pixel_key(content: bytes) -> tuple[str, bool]:
@@ -180,14 +180,14 @@ def image_features(vocabulary: Vocabulary) -> Features:
 
 
 def _reading(
-    layout: str, source: Source, request: Request, pictures: list[Picture], skipped: Iterable[Skipped] = ()
+    layout: str, source: Source, request: Request, images: list[RawImage], skipped: Iterable[Skipped] = ()
 ) -> Reading:
-    vocabulary, places = match_labels(request, (picture.raw_label for picture in pictures))
+    vocabulary, places = match_labels(request, (image.raw_label for image in images))
 
     def rows() -> Iterator[Row | Skipped]:
         yield from skipped
-        for picture in pictures:
-            yield picture_row(picture, places[picture.raw_label], source.location.name)
+        for image in images:
+            yield image_row(image, places[image.raw_label], source.location.name)
 
     return Reading(layout, image_features(vocabulary), rows(), vocabulary)
 
@@ -203,6 +203,6 @@ def _table_split(cell: str | None, default: str) -> str:
     return split_named(cell) or cell.strip()
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Tell by its suffix whether a file is a picture."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES

@@ -107,7 +107,7 @@ def _evaluate_images(
     training: Iterable[ImageRow] | None,
 ) -> Evaluation:
     classes = match_classes({row.label for row in rows}, vocabulary, families=options.families)
-    encoded = encode_pictures(encoder, rows, options)
+    encoded = encode_image_rows(encoder, rows, options)
     probabilities = _probabilities(encoder, vocabulary, encoded.embeddings, options.language, encoder.logit_scale)
     names = [rows[place].label for place in encoded.kept]
     result = replace(about, n=len(names), errors=encoded.errors)
@@ -248,7 +248,7 @@ def encode_sentences(encoder: ImageTextEncoder, texts: list[str], options: Optio
     return torch.cat(parts)
 
 
-def encode_pictures(encoder: ImageTextEncoder, rows: Sequence[ImageRow], options: Options) -> Encoded:
+def encode_image_rows(encoder: ImageTextEncoder, rows: Sequence[ImageRow], options: Options) -> Encoded:
     """Read, crop and embed pictures in batches, keeping those that can be read; raises DataError where none can."""
     embeddings: list[Tensor] = []
     kept: list[int] = []

@@ -242,12 +242,12 @@ def prepared_images(rows: Any, names: Sequence[str]) -> list[ImageRow]:
     encoded = rows.cast_column("image", Image(decode=False))
     columns = zip(rows["label"], rows["path"], rows["sha"], strict=True)
     return [
-        ImageRow(path, names[label], partial(_picture_bytes, encoded, at), sha)
+        ImageRow(path, names[label], partial(_image_bytes, encoded, at), sha)
         for at, (label, path, sha) in enumerate(columns)
     ]
 
 
-def _picture_bytes(encoded: Any, at: int) -> bytes:
+def _image_bytes(encoded: Any, at: int) -> bytes:
     content = encoded[at]["image"]["bytes"]
     if content is None:
         raise ImageError("The prepared set holds no bytes for this picture: prepare it again.")

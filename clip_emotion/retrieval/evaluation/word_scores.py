@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clip_emotion.errors import UsageError
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.retrieval.evaluation.evaluate import BASIC, Options, encode_pictures, match_classes
+from clip_emotion.retrieval.evaluation.evaluate import BASIC, Options, encode_image_rows, match_classes
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
@@ -29,7 +29,7 @@ def word_scores(encoder: ImageTextEncoder, rows: Sequence[ImageRow], options: Op
     if not languages:
         raise UsageError(f"Model {encoder.name} reads neither Korean nor English: its words cannot be scored.")
     found = match_classes({row.label for row in rows}, basic)
-    encoded = encode_pictures(encoder, rows, options)
+    encoded = encode_image_rows(encoder, rows, options)
     truth = np.array([found[rows[place].label] for place in encoded.kept], dtype=object)
     images: NDArray[np.float32] = encoded.embeddings.numpy()
     own = basic.subset([key for key in basic.keys if key in set(truth.tolist())])

@@ -32,7 +32,7 @@ class VotesConfig(Config):
     relabel: dict[str, int] = Field(default_factory=dict)
 
 
-class PicturesConfig(Config):
+class ImagesConfig(Config):
     """Where the labelled pictures lie, and which of them are never trained on.
 
     Either ``sources`` gives each card's name the raw data set in ``folder``, or ``merged`` the folder of a prepared or
@@ -121,7 +121,7 @@ class FinetuneConfig(Config):
     freeze: Literal["none", "text", "image"] = "none"
     unfreeze_at: float = Field(0.0, ge=0, lt=1)
     layer_decay: float = Field(1.0, gt=0, le=1)
-    data: PicturesConfig
+    data: ImagesConfig
     vocabulary: str = "basic8"
     unseen: tuple[str, ...] = ("kote36", "synonyms7")
     languages: tuple[str, ...] = LANGUAGES

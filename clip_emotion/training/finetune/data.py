@@ -17,7 +17,7 @@ from clip_emotion.data.cleaning import TRAIN, Contents, keep_for_training
 from clip_emotion.data.prepare import load_prepared, load_record
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.training.finetune.config import PicturesConfig
+from clip_emotion.training.finetune.config import ImagesConfig
 from clip_emotion.training.mini.faces import count_votes, mix_votes
 from clip_emotion.vocabulary import Vocabulary
 
@@ -26,7 +26,7 @@ COLUMNS = ("image", "label", "path", "source", "sha")
 
 
 @dataclass(frozen=True)
-class PictureSplits:
+class ImageSplits:
     """What trains, what fits the temperature, and what validates, by name; the first of these is the main one.
 
     All have the columns of a prepared set, with classes numbered as in the vocabulary. ``targets`` [N, C] are the
@@ -42,7 +42,7 @@ class PictureSplits:
     fingerprints: dict[str, str]
 
 
-def load_pictures(config: PicturesConfig, vocabulary: Vocabulary, seed: int = 0) -> PictureSplits:
+def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> ImageSplits:
     """Read all sources, preparing them the first time, and part them.
 
     A training picture is dropped where its pixels stand in any other split of any source, carry several labels, or
@@ -68,7 +68,7 @@ def load_pictures(config: PicturesConfig, vocabulary: Vocabulary, seed: int = 0)
         raise DataError("The data has no split validation: give data.validation a share of a source, as {fer2013: 10}.")
     tuning = clean.select(np.flatnonzero(tunes))
     validation, held_out = _looked_at(validation, held_out, config.validate_on)
-    return PictureSplits(clean.select(chosen), targets[chosen], tuning, validation, held_out, _fingerprints(config))
+    return ImageSplits(clean.select(chosen), targets[chosen], tuning, validation, held_out, _fingerprints(config))
 
 
 def _looked_at(
@@ -87,13 +87,13 @@ def _looked_at(
     return one, other
 
 
-def _loaded(config: PicturesConfig) -> dict[str, DatasetDict]:
+def _loaded(config: ImagesConfig) -> dict[str, DatasetDict]:
     if config.merged is not None:
         return {"": load_prepared(config.merged)}
     return {card: source.load() for card, source in config.raw().items()}
 
 
-def _sources(found: DatasetDict, name: str, config: PicturesConfig, vocabulary: Vocabulary) -> dict[str, Dataset]:
+def _sources(found: DatasetDict, name: str, config: ImagesConfig, vocabulary: Vocabulary) -> dict[str, Dataset]:
     """Number the classes of a prepared set as the vocabulary does, and name the source of each row."""
     return {str(split): _renumbered(rows, name, vocabulary) for split, rows in found.items()}
 
@@ -132,7 +132,7 @@ def _joined(sets: object) -> dict[str, Dataset]:
     return {split: concatenate_datasets(parts) for split, parts in by_split.items()}
 
 
-def _kept_out(splits: Mapping[str, Dataset], config: PicturesConfig) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
+def _kept_out(splits: Mapping[str, Dataset], config: ImagesConfig) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
     """Return the pictures of the training split that are held out and those that validate, by the split's new name."""
     rows = splits[TRAIN]
     sources = np.asarray(list(rows["source"]))
@@ -175,7 +175,7 @@ def _contents(rows: Dataset) -> Contents:
     return Contents(list(rows["sha"]), [str(label) for label in rows["label"]], [False] * len(rows))
 
 
-def _voted(rows: Dataset, config: PicturesConfig, vocabulary: Vocabulary) -> tuple[Dataset, Tensor]:
+def _voted(rows: Dataset, config: ImagesConfig, vocabulary: Vocabulary) -> tuple[Dataset, Tensor]:
     """Relabel the training rows and soften their targets by votes, where the configuration names some."""
     votes, settings = config.raw_votes(), config.votes
     labels = row_labels(rows)
@@ -192,7 +192,7 @@ def _voted(rows: Dataset, config: PicturesConfig, vocabulary: Vocabulary) -> tup
     return relabelled, targets
 
 
-def _fingerprints(config: PicturesConfig) -> dict[str, str]:
+def _fingerprints(config: ImagesConfig) -> dict[str, str]:
     if config.merged is not None:
         record = load_record(config.merged)
         return {record.name: record.fingerprint} if record else {}

@@ -34,7 +34,7 @@ class Keeper:
         if self.config.words and not model.text_frozen:
             total = total + self.config.words * self._words(model, rng)
         if self.base is not None:
-            total = total + self.config.pictures * self._pictures(self.base, pixels, images)
+            total = total + self.config.pictures * self._images(self.base, pixels, images)
         return total
 
     def _words(self, model: EmotionClip, rng: random.Random) -> Tensor:
@@ -42,7 +42,7 @@ class Keeper:
         now = model.embed_texts([self.words[row] for row in rows])
         return (1 - (now * self.embeddings[rows]).sum(dim=1)).mean()
 
-    def _pictures(self, base: EmotionClip, pixels: Tensor, images: Tensor) -> Tensor:
+    def _images(self, base: EmotionClip, pixels: Tensor, images: Tensor) -> Tensor:
         with torch.no_grad():
             before = self.team.gather(base.embed_images(pixels))
         with torch.autocast(images.device.type, enabled=False):

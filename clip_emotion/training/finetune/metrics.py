@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from torch import Tensor
 from torch.nn import functional as F
 
-from clip_emotion.data.batches import Pictures
+from clip_emotion.data.batches import DecodedImages
 from clip_emotion.models.emotion_clip.model import EmotionClip
 
 
@@ -32,8 +32,8 @@ def class_figures(logits: Tensor, truth: Tensor) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def embed_pictures(
-    model: EmotionClip, pictures: Pictures, batch: int, seen: Callable[[int], object] = lambda count: None
+def embed_images(
+    model: EmotionClip, pictures: DecodedImages, batch: int, seen: Callable[[int], object] = lambda count: None
 ) -> Tensor:
     """Embed all pictures [N, D], averaged with their mirror images where the backbone's own encoder does so."""
     parts = []

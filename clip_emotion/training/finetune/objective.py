@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clip_emotion.config import validate
-from clip_emotion.data.batches import Batch, PictureBatches, Pictures, Prefetcher, row_labels
+from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
@@ -25,9 +25,9 @@ from clip_emotion.models.loading import open_backbone
 from clip_emotion.models.mini.backbone import MiniBackbone
 from clip_emotion.runtime import resolve_device
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.data import VALIDATION, PictureSplits, load_pictures
+from clip_emotion.training.finetune.data import VALIDATION, ImageSplits, load_images
 from clip_emotion.training.finetune.distillation import Keeper
-from clip_emotion.training.finetune.metrics import class_figures, embed_pictures
+from clip_emotion.training.finetune.metrics import class_figures, embed_images
 from clip_emotion.training.finetune.sampling import make_sampler
 from clip_emotion.training.finetune.text import (
     ClassWords,
@@ -70,7 +70,7 @@ class FinetuneObjective:
         self,
         config: FinetuneConfig,
         model: EmotionClip,
-        splits: PictureSplits,
+        splits: ImageSplits,
         words: ClassWords,
         team: Team = ALONE,
     ) -> None:
@@ -80,7 +80,7 @@ class FinetuneObjective:
         self.sampler = self.batches.sampler
         self.prefetcher: Prefetcher[Batch] = Prefetcher(self.batches.get, workers=config.workers)
         self.validation = {
-            name: (_pictures(rows, model, config), row_labels(rows))
+            name: (_images(rows, model, config), row_labels(rows))
             for name, rows in (_checked(config, splits) if team.first else [])
         }
         labels = row_labels(splits.training)
@@ -177,7 +177,7 @@ class FinetuneObjective:
         prototypes = {name: class_prototypes(model, self.vocabulary, name) for name in self.config.languages}
         figures: dict[str, float] = {}
         for name, (pictures, labels) in self.validation.items():
-            images = embed_pictures(model, pictures, self.config.batch)
+            images = embed_images(model, pictures, self.config.batch)
             found = self._figures(model, images, labels, prototypes)
             figures.update({key if name == self._main else f"{name}_{key}": value for key, value in found.items()})
         return figures
@@ -206,10 +206,10 @@ def _smoothed(targets: Tensor, smoothing: float) -> Tensor:
     return targets * (1 - smoothing) + smoothing * there / there.sum()
 
 
-def _batches(config: FinetuneConfig, splits: PictureSplits, model: EmotionClip, team: Team) -> PictureBatches:
+def _batches(config: FinetuneConfig, splits: ImageSplits, model: EmotionClip, team: Team) -> ImageBatches:
     rows = splits.training
     device = model.device if model.device.type == "cuda" else None
-    return PictureBatches(
+    return ImageBatches(
         rows,
         make_sampler(config, rows["label"], rows["source"], team),
         model.backbone.image_size,
@@ -220,11 +220,11 @@ def _batches(config: FinetuneConfig, splits: PictureSplits, model: EmotionClip, 
     )
 
 
-def _pictures(rows: Any, model: EmotionClip, config: FinetuneConfig) -> Pictures:
-    return Pictures(rows, model.backbone.image_size, config.cache)
+def _images(rows: Any, model: EmotionClip, config: FinetuneConfig) -> DecodedImages:
+    return DecodedImages(rows, model.backbone.image_size, config.cache)
 
 
-def _checked(config: FinetuneConfig, splits: PictureSplits) -> list[tuple[str, Any]]:
+def _checked(config: FinetuneConfig, splits: ImageSplits) -> list[tuple[str, Any]]:
     """Return what is looked at in validation, the main split first, and training pictures where they are asked for."""
     named = [*splits.validation.items(), *splits.held_out.items()]
     if config.validate_on_training:
@@ -249,19 +249,19 @@ def prepare_finetune(config: FinetuneConfig, source: str, team: Team = ALONE) ->
     Raises UsageError for settings that do not fit together, DataError and ModelError where data or weights are missing.
     """
     vocabulary = Vocabulary.load(config.vocabulary)
-    splits = team.first_then_rest(lambda: load_pictures(config.data, vocabulary, config.seed))
+    splits = team.first_then_rest(lambda: load_images(config.data, vocabulary, config.seed))
     return objective_of(config, splits, vocabulary, source, team)
 
 
 def objective_of(
-    config: FinetuneConfig, splits: PictureSplits, vocabulary: Vocabulary, source: str, team: Team = ALONE
+    config: FinetuneConfig, splits: ImageSplits, vocabulary: Vocabulary, source: str, team: Team = ALONE
 ) -> FinetuneObjective:
     """Open the model and gather the words for pictures that are there already; raises as ``prepare_finetune`` does."""
     words = class_words(config, vocabulary)
     model = open_model(config, vocabulary, source)
     if config.templates.choose:
         rows = splits.validation[next(iter(splits.validation))]
-        images = embed_pictures(model, _pictures(rows, model, config), config.batch)
+        images = embed_images(model, _images(rows, model, config), config.batch)
         labels = row_labels(rows).to(images.device)
         chosen = choose_templates(model, images, labels, words.vocabulary, config.languages)
         words = ClassWords(chosen, words.bank, words.languages)
@@ -345,7 +345,7 @@ def finish(objective: FinetuneObjective, result: RunResult, folder: Path) -> Che
 def temperature(objective: FinetuneObjective, model: EmotionClip) -> float:
     """Fit the one temperature on kept-out training pictures, over their classes' names in every language."""
     rows = objective.splits.tuning
-    images = embed_pictures(model, _pictures(rows, model, objective.config), objective.config.batch)
+    images = embed_images(model, _images(rows, model, objective.config), objective.config.batch)
     there, targets = torch.unique(row_labels(rows), return_inverse=True)
     languages = objective.config.languages
     names = [class_prototypes(model, objective.vocabulary, language)[there] for language in languages]

@@ -173,7 +173,7 @@ def _scalars(run: Run, progress: Progress) -> dict[str, float]:
         "train/loss": run.smooth,
         "train/accuracy": progress.accuracy,
         "train/learning_rate": run.learning_rate(run.step - 1),
-        "train/pictures_per_second": progress.pictures_per_second,
+        "train/pictures_per_second": progress.images_per_second,
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -13,7 +13,7 @@ from clip_emotion.training.loop.config import FitConfig
 
 METRICS = "metrics.jsonl"
 BOARD = "tensorboard"
-PICTURE = "learning_curve.png"
+PLOT = "learning_curve.png"
 FLUSH_SECONDS = 10
 """A killed run loses this much of TensorBoard's curves, and nothing of ``metrics.jsonl``."""
 
@@ -47,7 +47,7 @@ class Curves:
         from clip_emotion.plotting import figure_png
 
         rows = [json.loads(line) for line in (self._folder / METRICS).read_text("utf-8").splitlines()]
-        write_atomic(self._folder / PICTURE, figure_png(learning_curve_figure(rows, best_step)))
+        write_atomic(self._folder / PLOT, figure_png(learning_curve_figure(rows, best_step)))
 
     def close(self) -> None:
         """Write out what TensorBoard's writer still holds."""

@@ -88,7 +88,7 @@ class Progress:
     loss: float
     rate: float
     figures: dict[str, float] | None = None
-    pictures_per_second: float | None = None
+    images_per_second: float | None = None
     accuracy: float | None = None
 
 

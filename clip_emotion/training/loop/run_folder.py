@@ -6,9 +6,9 @@ from pathlib import Path
 
 from clip_emotion.errors import UsageError
 from clip_emotion.models.emotion_clip.checkpoint import RUN_STATE
-from clip_emotion.training.loop.metrics_log import BOARD, METRICS, PICTURE
+from clip_emotion.training.loop.metrics_log import BOARD, METRICS, PLOT
 
-BEGUN = {METRICS, PICTURE, BOARD, "tokenizer.json", "deepen", "ray"}
+BEGUN = {METRICS, PLOT, BOARD, "tokenizer.json", "deepen", "ray"}
 """What a run leaves before its first checkpoint: of no use without one."""
 
 

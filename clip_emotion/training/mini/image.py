@@ -138,7 +138,7 @@ class MiniImageObjective:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return top-1 per language and macro recall over the classes that the validation pictures have."""
         assert isinstance(model, ImageModel)
-        embeddings = embed_pictures(model.tower, self.validation.pictures)
+        embeddings = embed_images(model.tower, self.validation.pictures)
         truth = self.validation.targets.argmax(dim=1)
         there = torch.unique(truth)
         figures = {}
@@ -151,7 +151,7 @@ class MiniImageObjective:
 
 
 @torch.inference_mode()
-def embed_pictures(tower: ImageTower, pictures: Tensor, batch: int = 256) -> Tensor:
+def embed_images(tower: ImageTower, pictures: Tensor, batch: int = 256) -> Tensor:
     """Embed grey pictures uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
     parts = []
     for chunk in torch.split(pictures, batch):
