@@ -1,6 +1,7 @@
 """Transcripts of every layout, read as conversations."""
 
-from scoring.readers.layouts import LAYOUTS, detect_layout
+from scoring.readers.detection import detect_layout
+from scoring.readers.layouts import LAYOUTS
 from scoring.readers.live import LiveReader
 from scoring.readers.messages import Layout
 from scoring.readers.reading import ReadOptions, read_conversations, read_stream

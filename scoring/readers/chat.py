@@ -11,7 +11,7 @@ from scoring.readers.messages import Message, fault
 
 BEFORE_FIRST = "it stands before the first message"
 AFTER_FAULT = "it follows a line that could not be read"
-AFTER_NOTE = "it belongs to no message"
+AFTER_NOTICE = "it belongs to no message"
 
 
 class ChatParser(ABC):
@@ -28,7 +28,7 @@ class ChatParser(ABC):
         self._lines: list[str] = []
         self._blanks = 0
         self._done: list[Message] = []
-        # Why a line that begins nothing is a fault while no message is open; None where it is the rest of a note.
+        # Why a line that begins nothing is a fault while no message is open; None where it is the rest of a notice.
         self._orphans: str | None = BEFORE_FIRST
 
     @abstractmethod
@@ -59,8 +59,11 @@ class ChatParser(ABC):
         """Return the open message."""
         return self.flush()
 
-    def note(self, orphans: str | None = AFTER_NOTE) -> bool:
-        """Count a line as the system's, which ends the open message; ``orphans`` judges lines that go on from it."""
+    def notice(self, orphans: str | None = AFTER_NOTICE) -> bool:
+        """Count a line as the export's own, which ends the open message.
+
+        ``orphans`` is the fault of the lines that follow it (None: they belong to the notice).
+        """
         self._close(orphans)
         self.system_lines += 1
         return True

@@ -21,10 +21,10 @@ REMEMBERED = 1024
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How a source is watched: a look every ``interval`` seconds; a message is done after ``quiet`` seconds.
+class FollowOptions:
+    """How a source is followed: polled every ``interval`` seconds; a message is complete after ``quiet`` seconds.
 
-    ``sleep``, ``clock`` (both in seconds) and ``stop`` (asked after each look) can be replaced.
+    ``sleep``, ``clock`` (both in seconds) and ``stop`` (asked after each poll) can be replaced.
     """
 
     interval: float = 0.3
@@ -35,8 +35,8 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look at a source found: whole lines, and whether there is more at once, it was replaced or has ended."""
+class Update:
+    """What one poll of a source found: whole lines, and whether more are ready, it was replaced or has ended."""
 
     lines: list[str] = field(default_factory=list)
     more: bool = False
@@ -47,8 +47,8 @@ class Look:
 class LineSource(Protocol):
     """Something that lines come from, now and then."""
 
-    def look(self) -> Look:
-        """Return the lines that have come since the last look, without waiting for any."""
+    def poll(self) -> Update:
+        """Return the lines that have come since the last poll, without waiting for any."""
         ...
 
     def rest(self) -> list[str]:
@@ -76,31 +76,31 @@ def follow(
     source: LineSource,
     make_reader: Callable[[], TurnReader],
     replaced: Callable[[], None],
-    watch: Watch | None = None,
+    options: FollowOptions | None = None,
 ) -> Iterator[Turn]:
-    """Yield the turns of a growing source until it ends or ``watch.stop()``; then those that were still open.
+    """Yield the turns of a growing source until it ends or ``options.stop()``; then those that were still open.
 
     Where the source was replaced, ``replaced()`` is called after the old content's last turn, and a new reader begins
     with the new content.
     """
-    watch = watch or Watch()
+    options = options or FollowOptions()
     reader, open_since = make_reader(), None
     while True:
-        look = source.look()
-        if look.replaced:
+        update = source.poll()
+        if update.replaced:
             yield from reader.finish()
             replaced()
             reader, open_since = make_reader(), None
-        if look.lines:
-            yield from reader.feed(look.lines)
-            open_since = watch.clock()
-        elif open_since is not None and watch.clock() - open_since >= watch.quiet:
+        if update.lines:
+            yield from reader.feed(update.lines)
+            open_since = options.clock()
+        elif open_since is not None and options.clock() - open_since >= options.quiet:
             yield from reader.flush()
             open_since = None
-        if look.ended or watch.stop():
+        if update.ended or options.stop():
             break
-        if not look.more:
-            watch.sleep(watch.interval)
+        if not update.more:
+            options.sleep(options.interval)
     yield from reader.feed(source.rest())
     yield from reader.finish()
 
@@ -108,14 +108,14 @@ def follow(
 class FileTail:
     """The lines of a growing file, decoded one by one as UTF-8 or else as CP949, in constant memory.
 
-    The file is opened anew for each look, so that it can be renamed or rewritten meanwhile. It counts as the same file
+    The file is opened anew for each poll, so that it can be renamed or rewritten meanwhile. It counts as the same file
     while it still begins and ends, up to where it was read, as it did; else it was replaced and is read from its
     beginning. A file that is away for a while is waited for. Raises DataError when it is not there at the start.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines = _Lines()
+        self._lines = _LineSplitter()
         self._seen: tuple[int, int, int] | None = None
         self._position, self._head, self._tail = 0, b"", b""
         try:
@@ -124,28 +124,28 @@ class FileTail:
         except OSError as error:
             raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
 
-    def look(self) -> Look:
-        """Return the whole lines that were added since the last look, at most a megabyte of them."""
+    def poll(self) -> Update:
+        """Return the whole lines that were added since the last poll, at most a megabyte of them."""
         try:
             status = self.path.stat()
             seen = (status.st_ino, status.st_size, status.st_mtime_ns)
             if seen == self._seen and status.st_size == self._position:
-                return Look()
+                return Update()
             with self.path.open("rb") as file:
                 replaced = not self._is_the_same(file)
                 if replaced:
-                    self._lines = _Lines()
+                    self._lines = _LineSplitter()
                     self._position, self._head, self._tail = 0, b"", b""
                 file.seek(self._position)
                 chunk = file.read(CHUNK)
         except OSError:
             # Renamed away, or written by a program that lets nobody else in: it is there again soon.
-            return Look()
+            return Update()
         self._seen = seen
         self._position += len(chunk)
         self._head += chunk[: REMEMBERED - len(self._head)]
         self._tail = (self._tail + chunk)[-REMEMBERED:]
-        return Look(self._lines.take(chunk), more=len(chunk) == CHUNK, replaced=replaced)
+        return Update(self._lines.take(chunk), more=len(chunk) == CHUNK, replaced=replaced)
 
     def _is_the_same(self, file: BinaryIO) -> bool:
         if file.read(len(self._head)) != self._head:
@@ -159,11 +159,11 @@ class FileTail:
 
 
 class PipeLines:
-    """The lines of a pipe, read by a thread of their own, so that a look never waits."""
+    """The lines of a pipe, read by a thread of their own, so that a poll never waits."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._lines = _Lines()
+        self._lines = _LineSplitter()
         self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -172,22 +172,22 @@ class PipeLines:
             self._arrived.put(line)
         self._arrived.put(b"")
 
-    def look(self) -> Look:
+    def poll(self) -> Update:
         """Return the lines that have arrived."""
         lines: list[str] = []
         while not self._arrived.empty():
             arrived = self._arrived.get()
             if not arrived:
-                return Look(lines, ended=True)
+                return Update(lines, ended=True)
             lines += self._lines.take(arrived)
-        return Look(lines)
+        return Update(lines)
 
     def rest(self) -> list[str]:
         """Return the last line where the pipe closed in the middle of it."""
         return self._lines.rest()
 
 
-class _Lines:
+class _LineSplitter:
     """Cuts bytes into whole lines; what has no line end yet is kept for the next bytes."""
 
     def __init__(self) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from scoring.conversation import Fault, Turn
 from scoring.readers.anonymise import Anonymiser
 from scoring.readers.cleaning import clean
-from scoring.readers.layouts import AUTO, LAYOUTS, check_layout, layout_of_line
+from scoring.readers.detection import layout_of_line
+from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
 from scoring.readers.messages import Layout, Message, Parser, fault
 from scoring.readers.reading import ReadOptions
-from scoring.readers.turns import Assembler
+from scoring.readers.turns import TurnBuilder
 
 _WAITING = 1000
 """Lines that are kept while no layout is recognised; older ones become faults."""
@@ -36,7 +37,7 @@ class LiveReader:
         self._seen_any = False
         self._lost: list[Fault] = []
         self._parser: Parser | None = None
-        self._assembler = Assembler(folder)
+        self._builder = TurnBuilder(folder)
         self.layout: str | None = None
         if chosen != AUTO:
             self._settle(LAYOUTS[chosen])
@@ -65,7 +66,7 @@ class LiveReader:
     def faults(self) -> tuple[Fault, ...]:
         """The lines that could not be used so far, in their order."""
         parsed = self._parser.faults if self._parser else []
-        found = sorted((*self._lost, *parsed, *self._assembler.faults), key=lambda entry: entry.line)
+        found = sorted((*self._lost, *parsed, *self._builder.faults), key=lambda entry: entry.line)
         return tuple(map(self._anonymiser.fault, found)) if self._anonymiser else tuple(found)
 
     @property
@@ -91,7 +92,7 @@ class LiveReader:
     def _settle(self, layout: Layout) -> Parser:
         self.layout = layout.name
         self._parser = layout.parser()
-        self._assembler = Assembler(self._folder, kakaotalk=layout.kakaotalk, by_conversation=False)
+        self._builder = TurnBuilder(self._folder, has_placeholders=layout.has_placeholders, by_conversation=False)
         return self._parser
 
     def _lose(self, count: int) -> None:
@@ -102,7 +103,7 @@ class LiveReader:
     def _turns(self, messages: Sequence[Message]) -> list[Turn]:
         if not messages:
             return []
-        turns = list(self._assembler.turns(messages))
+        turns = list(self._builder.turns(messages))
         if self._anonymiser is None:
             return turns
         self._anonymiser.add(turn.speaker for turn in turns)

@@ -54,13 +54,13 @@ class Layout:
     """One form of transcript.
 
     ``recognise(line, first)`` tells whether a line is unmistakably of this layout; ``first`` marks the input's first
-    line that is not blank. ``kakaotalk`` layouts write what they leave out as a word (사진, Photo).
+    line that is not blank. Layouts with ``has_placeholders`` write what they leave out as a word (사진, Photo).
     """
 
     name: str
     recognise: Callable[[str, bool], bool]
     parser: Callable[[], Parser]
-    kakaotalk: bool = False
+    has_placeholders: bool = False
 
 
 def fault(line: int, reason: str, text: str) -> Fault:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from scoring.readers.chat import ChatParser
+from scoring.readers.kakaotalk.notices import is_heading
 from scoring.readers.messages import Layout, Message
-from scoring.readers.notices import is_heading
 
 # A name is short, has no sentence's end in it, and its colon is neither a clock's (3:12) nor an address's (https://).
 _LINE = re.compile(r"(?P<name>[^\s:：][^:：\t]{0,39}?)\s*(?::(?!//)|：)(?P<text>.*)$")
@@ -19,14 +19,14 @@ class PlainParser(ChatParser):
 
     def begin(self, number: int, line: str) -> Message | bool:
         """Return the message that begins here, or False for a line that goes on."""
-        said = _said(line)
+        said = _split_line(line)
         if said is None:
             return False
         name, text = said
         return Message(number, name, text)
 
 
-def _said(line: str) -> tuple[str, str] | None:
+def _split_line(line: str) -> tuple[str, str] | None:
     match = _LINE.match(line.strip())
     if match is None:
         return None
@@ -38,7 +38,7 @@ def _said(line: str) -> tuple[str, str] | None:
 
 
 def _recognise(line: str, first: bool) -> bool:
-    return not is_heading(line) and not line.lstrip().startswith(("{", "[{")) and _said(line) is not None
+    return not is_heading(line) and not line.lstrip().startswith(("{", "[{")) and _split_line(line) is not None
 
 
 PLAIN = Layout("plain", recognise=_recognise, parser=PlainParser)

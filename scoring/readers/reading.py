@@ -12,9 +12,10 @@ from clip_emotion.text import nfc
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.readers.anonymise import Anonymiser
 from scoring.readers.cleaning import checked, clean, decode, read_bytes
-from scoring.readers.layouts import AUTO, LAYOUTS, check_layout, detect_layout
+from scoring.readers.detection import detect_layout
+from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
 from scoring.readers.messages import Layout, Message
-from scoring.readers.turns import Assembler
+from scoring.readers.turns import TurnBuilder
 
 FORMS = "a KakaoTalk export, lines of 이름: 말, JSON Lines or a table with the columns speaker and text"
 
@@ -35,8 +36,8 @@ def read_conversations(path: Path, options: ReadOptions | None = None) -> tuple[
     """
     options = options or ReadOptions()
     check_layout(options.layout)
-    source = Source(nfc(path.name), decode(read_bytes(path), str(path)), path.parent)
-    return _read(source, options)
+    transcript = Transcript(nfc(path.name), decode(read_bytes(path), str(path)), path.parent)
+    return _read(transcript, options)
 
 
 def read_stream(stream: TextIO, name: str, options: ReadOptions | None = None) -> tuple[Conversation, ...]:
@@ -51,11 +52,11 @@ def read_stream(stream: TextIO, name: str, options: ReadOptions | None = None) -
         text = checked(stream.read(), name) if binary is None else decode(binary.read(), name)
     except (OSError, ValueError) as error:
         raise DataError(f"Cannot read {name}: {error}.") from error
-    return _read(Source(name, text, None), options)
+    return _read(Transcript(name, text, None), options)
 
 
 @dataclass(frozen=True)
-class Source:
+class Transcript:
     """A text, what it is called, and the folder it lies in, if it does."""
 
     name: str
@@ -63,34 +64,34 @@ class Source:
     folder: Path | None
 
 
-def _read(source: Source, options: ReadOptions) -> tuple[Conversation, ...]:
-    lines = clean(source.text).split("\n")
+def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, ...]:
+    lines = clean(transcript.text).split("\n")
     if not any(line.strip() for line in lines):
-        raise DataError(f"{source.name} is empty: give {FORMS}.")
+        raise DataError(f"{transcript.name} is empty: give {FORMS}.")
     layout = detect_layout(lines) if options.layout == AUTO else LAYOUTS[options.layout]
     if layout is None:
-        raise DataError(f"No speaker was recognised in {source.name}: give {FORMS}.")
-    conversations = _conversations(source, layout, lines)
+        raise DataError(f"No speaker was recognised in {transcript.name}: give {FORMS}.")
+    conversations = _conversations(transcript, layout, lines)
     return _anonymised(conversations) if options.anonymise else conversations
 
 
-def _conversations(source: Source, layout: Layout, lines: Iterable[str]) -> tuple[Conversation, ...]:
+def _conversations(transcript: Transcript, layout: Layout, lines: Iterable[str]) -> tuple[Conversation, ...]:
     parser = layout.parser()
-    assembler = Assembler(source.folder, kakaotalk=layout.kakaotalk)
+    builder = TurnBuilder(transcript.folder, has_placeholders=layout.has_placeholders)
     turns: dict[str, list[Turn]] = {}
 
     def collect(messages: Sequence[Message]) -> None:
         for message in messages:
-            turns.setdefault(message.conversation, []).extend(assembler.turns((message,)))
+            turns.setdefault(message.conversation, []).extend(builder.turns((message,)))
 
     for number, line in enumerate(lines, start=1):
         collect(parser.feed(number, line))
     collect(parser.finish())
-    faults = sorted((*parser.faults, *assembler.faults), key=lambda fault: fault.line)
+    faults = sorted((*parser.faults, *builder.faults), key=lambda fault: fault.line)
     if not turns:
-        raise DataError(_why_none(source.name, layout, faults))
+        raise DataError(_why_none(transcript.name, layout, faults))
     conversations = [
-        Conversation(f"{source.name}:{key}" if key else source.name, tuple(said), layout.name)
+        Conversation(f"{transcript.name}:{key}" if key else transcript.name, tuple(said), layout.name)
         for key, said in turns.items()
     ]
     conversations[0] = replace(conversations[0], system_lines=parser.system_lines, faults=tuple(faults))

@@ -1,20 +1,18 @@
-"""Tables with a header: CSV and TSV of any origin, and KakaoTalk's for macOS (``Date,User,Message``)."""
+"""Tables with a header: CSV and TSV of any origin."""
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
 from scoring.readers.fields import FieldError, field_of, gather, read_row
 from scoring.readers.messages import Layout, Message, fault
-from scoring.readers.notices import is_bare_note
 
 _DELIMITERS = (",", "\t", ";", "|")
-_MACOS_HEADER = ["Date", "User", "Message"]
 _LONGEST_ROW = 1000
 """Lines that a quoted value may go over before its quote counts as never closed."""
 
@@ -33,10 +31,9 @@ class TableParser:
     A row that cannot be used costs its first line alone: its other lines are read anew as rows of their own.
     """
 
-    def __init__(self, *, macos: bool = False) -> None:
+    def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.system_lines = 0
-        self._macos = macos
         self._header: Header | None = None
         self._row: list[tuple[int, str]] = []
         self._quoted = False
@@ -58,6 +55,10 @@ class TableParser:
         if not self._row:
             return ()
         return self._take(deque(), at_end=True)
+
+    def is_notice(self, values: Mapping[str, object]) -> bool:
+        """Tell whether a row is nobody's message but the export's own; no row of a table of any origin is."""
+        return False
 
     def _read_header(self, number: int, line: str) -> Sequence[Message]:
         self._header = header_of(line)
@@ -99,7 +100,7 @@ class TableParser:
             raise FieldError("it holds bytes that are not text")
         cells = _cells(text, self._header)
         values = gather(zip(self._header.columns, cells, strict=False))
-        if self._macos and _is_note(values):
+        if self.is_notice(values):
             self.system_lines += sum(bool(line.strip()) for _, line in row)
             return []
         read = read_row(number, values)
@@ -157,21 +158,8 @@ def _parse(text: str, delimiter: str) -> list[str]:
     return [cell for row in rows for cell in row]
 
 
-def _is_note(values: dict[str, object]) -> bool:
-    speaker, text = str(values.get("speaker", "")).strip(), str(values.get("text", "")).strip()
-    if not speaker:
-        return bool(text)
-    return text.startswith((f"{speaker}님이 ", f"{speaker} ")) and is_bare_note(text, {speaker})
-
-
 def _recognise(line: str, first: bool) -> bool:
     return first and header_of(line) is not None
 
 
-def _recognise_macos(line: str, first: bool) -> bool:
-    header = header_of(line) if first else None
-    return header is not None and header.columns == _MACOS_HEADER
-
-
-MACOS = Layout("kakaotalk-macos", _recognise_macos, parser=lambda: TableParser(macos=True), kakaotalk=True)
 TABLE = Layout("table", _recognise, parser=TableParser)

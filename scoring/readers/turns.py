@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from scoring.conversation import Fault, Turn
+from scoring.readers.kakaotalk.placeholders import media_kind, without_placeholder
 from scoring.readers.messages import Message, fault
-from scoring.readers.notices import media_kind, without_placeholder
 
 _SUFFIXES = {
     "photo": ("jpg", "jpeg", "png", "webp", "gif", "bmp", "heic"),
@@ -22,17 +22,17 @@ _ATTACHED = re.compile(rf"[^\s/\\]{{1,200}}\.({'|'.join(_KINDS)})", re.IGNORECAS
 _HASH = re.compile(r"[0-9a-f]{16,}\.\w+", re.IGNORECASE)
 
 
-class Assembler:
+class TurnBuilder:
     """Makes turns of messages, numbered from 1 in the order in which they come, a number series a conversation.
 
-    ``folder`` is where the input lies; pictures outside it are refused (None: there are no pictures). ``kakaotalk``:
-    the messages are KakaoTalk's, with its placeholders. ``faults`` are about pictures that cannot be used.
+    ``folder`` is where the input lies; pictures outside it are refused (None: there are no pictures).
+    ``has_placeholders``: KakaoTalk's words for media stand in the messages. ``faults`` are about unusable pictures.
     """
 
-    def __init__(self, folder: Path | None, *, kakaotalk: bool = False, by_conversation: bool = True) -> None:
+    def __init__(self, folder: Path | None, *, has_placeholders: bool = False, by_conversation: bool = True) -> None:
         self.faults: list[Fault] = []
         self._folder = folder.resolve() if folder else None
-        self._kakaotalk = kakaotalk
+        self._has_placeholders = has_placeholders
         self._by_conversation = by_conversation
         self._counts: dict[str, int] = {}
 
@@ -42,7 +42,7 @@ class Assembler:
         for message in messages:
             series = message.conversation if self._by_conversation else ""
             count = self._counts.get(series, 0)
-            for part in self._parts(message) if self._kakaotalk else (message,):
+            for part in self._parts(message) if self._has_placeholders else (message,):
                 count += 1
                 image = self._image(part) if part.image else None
                 turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, part.media))

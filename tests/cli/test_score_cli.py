@@ -508,7 +508,7 @@ def test_the_report_is_written_though_nobody_reads_the_scores(
 
 
 def interrupting(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
-    """Let each look at a followed file be followed by one step, and the last one by Ctrl-C."""
+    """Let each poll of a followed file be followed by one step, and the last one by Ctrl-C."""
     left = iter(steps)
 
     def sleep(seconds: float) -> None:
@@ -517,8 +517,8 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) 
             raise KeyboardInterrupt
         step()
 
-    watch = scoring.readers.follow.Watch
-    monkeypatch.setattr(scoring.readers.follow, "Watch", lambda: watch(quiet=0.0, sleep=sleep))
+    options = scoring.readers.follow.FollowOptions
+    monkeypatch.setattr(scoring.readers.follow, "FollowOptions", lambda: options(quiet=0.0, sleep=sleep))
 
 
 def test_following_gives_what_scoring_gives(run: Run, chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -544,12 +544,12 @@ def test_following_gives_what_scoring_gives(run: Run, chat: Path, monkeypatch: p
 def test_interrupted_following_shows_the_message_that_was_held_back(
     run: Run, cold: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = scoring.readers.follow.Watch
+    options = scoring.readers.follow.FollowOptions
 
     def sleep(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring.readers.follow, "Watch", lambda: watch(sleep=sleep))
+    monkeypatch.setattr(scoring.readers.follow, "FollowOptions", lambda: options(sleep=sleep))
     code, out, err = run(cold, "--follow", "--format", "jsonl")
     assert code == 0
     assert [row["speaker"] for row in rows_of(out)] == ["현우", "서아", "현우"]

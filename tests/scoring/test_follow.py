@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clip_emotion.errors import DataError
 from scoring.conversation import Turn
 from scoring.readers import LiveReader
-from scoring.readers.follow import FileTail, Look, PipeLines, Watch, follow
+from scoring.readers.follow import FileTail, FollowOptions, PipeLines, Update, follow
 
 
 class Steps:
@@ -33,8 +33,8 @@ class Steps:
         else:
             step()
 
-    def watch(self) -> Watch:
-        return Watch(interval=1.0, quiet=2.5, sleep=self.sleep, clock=lambda: self.now, stop=lambda: self.over)
+    def options(self) -> FollowOptions:
+        return FollowOptions(interval=1.0, quiet=2.5, sleep=self.sleep, clock=lambda: self.now, stop=lambda: self.over)
 
 
 def nothing() -> None:
@@ -55,7 +55,7 @@ def appending(path: Path, content: bytes) -> Callable[[], object]:
 
 def run(path: Path, *steps: Callable[[], object]) -> tuple[list[str], int]:
     replaced: list[int] = []
-    turns = follow(FileTail(path), LiveReader, lambda: replaced.append(1), Steps(steps).watch())
+    turns = follow(FileTail(path), LiveReader, lambda: replaced.append(1), Steps(steps).options())
     return texts(turns), len(replaced)
 
 
@@ -76,7 +76,7 @@ def test_a_partial_line_waits_for_its_end_even_inside_a_letter(tmp_path: Path) -
         [appending(path, line[:12]), *[nothing] * 5, lambda: waiting.append(list(seen)), appending(path, line[12:])]
     )
     waiting: list[list[str]] = []
-    for turn in follow(FileTail(path), LiveReader, nothing, steps.watch()):
+    for turn in follow(FileTail(path), LiveReader, nothing, steps.options()):
         seen.append(turn.text)
     assert waiting == [["안녕"]]
     assert seen == ["안녕", "반가워"]
@@ -86,7 +86,7 @@ def test_a_message_that_may_go_on_comes_after_a_quiet_time(tmp_path: Path) -> No
     path = tmp_path / "chat.txt"
     path.write_bytes("가영: 하나\n".encode())
     steps = Steps([nothing] * 9)
-    turns = follow(FileTail(path), LiveReader, nothing, steps.watch())
+    turns = follow(FileTail(path), LiveReader, nothing, steps.options())
     assert next(turns).text == "하나"
     assert 2.5 <= steps.now <= 4
     assert not steps.over
@@ -168,38 +168,38 @@ def test_lines_are_the_same_however_the_bytes_arrive(
     tail, lines = FileTail(path), []
     for part in [b"", *parts]:
         appending(path, part)()
-        lines += tail.look().lines
+        lines += tail.poll().lines
     lines += tail.rest()
     path.write_bytes(b"-" + b"".join(parts))
     again = FileTail(path)
-    assert lines == [*again.look().lines, *again.rest()]
+    assert lines == [*again.poll().lines, *again.rest()]
 
 
 def test_large_files_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scoring.readers.follow.CHUNK", 16)
     path = tmp_path / "chat.txt"
     path.write_bytes(b"".join(b"a: %d\n" % number for number in range(50)))
-    tail, looks = FileTail(path), []
-    while not looks or looks[-1].more:
-        looks.append(tail.look())
-    assert len(looks) > 10
-    assert [line for look in looks for line in look.lines] == [f"a: {number}" for number in range(50)]
-    assert tail.look() == Look()
+    tail, updates = FileTail(path), []
+    while not updates or updates[-1].more:
+        updates.append(tail.poll())
+    assert len(updates) > 10
+    assert [line for update in updates for line in update.lines] == [f"a: {number}" for number in range(50)]
+    assert tail.poll() == Update()
 
 
 def test_a_pipe_is_followed_until_it_closes() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source:
         lines = PipeLines(source)
-        assert lines.look().lines == []
+        assert lines.poll().lines == []
         os.write(writing, "가영: 하나\n나래: ".encode())
         deadline = time.monotonic() + 30
         found: list[str] = []
         while not found and time.monotonic() < deadline:
-            found = lines.look().lines
+            found = lines.poll().lines
         assert found == ["가영: 하나"]
         os.write(writing, "둘".encode())
         os.close(writing)
-        while not lines.look().ended and time.monotonic() < deadline:
+        while not lines.poll().ended and time.monotonic() < deadline:
             time.sleep(0.01)
         assert lines.rest() == ["나래: 둘"]

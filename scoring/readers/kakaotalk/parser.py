@@ -1,0 +1,137 @@
+"""The parser of KakaoTalk's text exports; ``android``, ``ios`` and ``windows`` say how each program writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from scoring.readers.chat import BEFORE_FIRST, ChatParser
+from scoring.readers.kakaotalk.notices import is_bare_notice, is_heading, is_saved_date, is_stamped_notice
+from scoring.readers.kakaotalk.stamps import DATE_LINE, is_clock, read_stamp
+from scoring.readers.messages import Layout, Message, fault
+from scoring.readers.times import read_date
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How one of KakaoTalk's programs writes.
+
+    ``message`` has the groups stamp, name and text; ``notice`` has stamp and text, for lines that nobody says;
+    ``moment`` is a stamp that stands alone. ``own`` recognises a message that no other program would write so.
+    """
+
+    message: re.Pattern[str]
+    own: re.Pattern[str]
+    notice: re.Pattern[str] | None = None
+    moment: re.Pattern[str] | None = None
+
+
+def stamped_syntax(stamp: str, own: str) -> Syntax:
+    """Return the syntax of ``stamp, name : text`` for a pattern of stamps; ``own``: those of this program alone."""
+    return Syntax(
+        message=re.compile(rf"(?P<stamp>{stamp}), (?P<name>.*?) :(?: (?P<text>.*))?$"),
+        own=re.compile(rf"{own}, .* :(?: |$)"),
+        notice=re.compile(rf"(?P<stamp>{stamp})(?:,|:) ?(?P<text>.*)"),
+        moment=re.compile(stamp),
+    )
+
+
+def kakaotalk_layout(name: str, syntax: Syntax) -> Layout:
+    """Return the layout of one program's exports."""
+    return Layout(
+        name,
+        recognise=lambda line, first: syntax.own.match(line) is not None,
+        parser=lambda: KakaoTalkParser(syntax),
+        has_placeholders=True,
+    )
+
+
+class KakaoTalkParser(ChatParser):
+    """Reads one export in one program's syntax; a date line's date holds for messages with a clock time alone."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        super().__init__()
+        self._syntax = syntax
+        self._day: date | None = None
+        self._title: tuple[int, str] | None = None
+        # Names with " : " in them, known from the title: no line alone tells where such a name ends.
+        self._parted_names: tuple[str, ...] = ()
+
+    def begin(self, number: int, line: str) -> Message | bool:
+        """Return the message that begins here, True for what is no message, False for a line that goes on."""
+        if match := self._syntax.message.match(line):
+            self._drop_title()
+            return self._message(number, line, match)
+        line = line.strip()
+        if self._syntax.notice and (match := self._syntax.notice.fullmatch(line)):
+            return self._stamped_notice(number, line, match)
+        if DATE_LINE.fullmatch(line) or (self._syntax.moment and self._syntax.moment.fullmatch(line)):
+            return self._date_line(number, line)
+        if is_heading(line):
+            return self._heading(line)
+        if is_bare_notice(line, None if not self.speaking else self.speakers):
+            return self.notice()
+        if not self.speaking and self.speakers and is_stamped_notice(line):
+            return self.notice()
+        return self._maybe_title(number, line)
+
+    def finish(self) -> Sequence[Message]:
+        """Return the open message."""
+        self._drop_title()
+        return super().finish()
+
+    def _message(self, number: int, line: str, match: re.Match[str]) -> Message | bool:
+        name, text = match["name"].strip(), match["text"] or ""
+        for parted in self._parted_names:
+            said = f"{name} : {text}"
+            if said.startswith(f"{parted} : "):
+                name, text = parted, said[len(parted) + 3 :]
+        if not name or (("님이 " in name or "님을 " in name) and is_stamped_notice(f"{name} : {text}")):
+            return self.notice(None)
+        moment = read_stamp(match["stamp"])
+        if moment is None:
+            return self.refuse(number, "its date or time does not exist", line)
+        day, clock = moment
+        day = day or self._day
+        return Message(number, name, text.rstrip(), datetime.combine(day, clock) if day else None)
+
+    def _stamped_notice(self, number: int, line: str, match: re.Match[str]) -> bool:
+        if is_stamped_notice(match["text"]):
+            return self.notice(None)
+        if is_clock(match["stamp"]):
+            # "3:12, 그때 보자" within a message: a clock time alone begins nothing.
+            return self._maybe_title(number, line)
+        return self.refuse(number, "it has a time but no name and message", line)
+
+    def _date_line(self, number: int, line: str) -> bool:
+        if is_clock(line):
+            return self._maybe_title(number, line)
+        day = read_date(line)
+        if day is None:
+            return self.refuse(number, "its date does not exist", line)
+        self._day = day
+        return self.notice()
+
+    def _heading(self, line: str) -> bool:
+        if is_saved_date(line) and self._title:
+            self._title = None
+            self.system_lines += 1
+        title = re.sub(r" ?(?:님과(?:의)? ?)?카카오톡 대화$| with KakaoTalk Chats$|^KakaoTalk Chats with ", "", line)
+        if " : " in title and not is_saved_date(line):
+            self._parted_names += (title,)
+        return self.notice(BEFORE_FIRST)
+
+    def _maybe_title(self, number: int, line: str) -> bool:
+        """Keep the first line of all, which is a room's name if the next one is the date of saving."""
+        first = not (self.speakers or self.faults or self.system_lines or self._title)
+        self._drop_title()
+        if first:
+            self._title = (number, line)
+        return first
+
+    def _drop_title(self) -> None:
+        if self._title:
+            self.faults.append(fault(self._title[0], BEFORE_FIRST, self._title[1]))
+            self._title = None
