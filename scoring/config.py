@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config, load_config
+from clip_emotion.evaluation.bootstrap import Resampling
 
 RECENCY_KINDS = ("linear", "uniform", "exponential", "peak-end")
 
@@ -69,6 +70,11 @@ class BootstrapConfig(Config):
 
     resamples: int = Field(1000, ge=100)
     seed: int = 0
+
+    @property
+    def resampling(self) -> Resampling:
+        """The same as a call of ``clip_emotion.evaluation.bootstrap`` takes it."""
+        return Resampling(self.resamples, self.seed)
 
 
 class ScoreConfig(Config):

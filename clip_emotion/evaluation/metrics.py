@@ -17,6 +17,7 @@ from sklearn.metrics import (
 )
 
 from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.bootstrap import Resampling, share_interval
 from clip_emotion.evaluation.calibration import Reliability, reliability
 
 FloatArray = NDArray[np.floating[Any]]
@@ -151,17 +152,6 @@ def chance_hit(true_labels: IntArray, n_labels: int, k: int) -> float:
     return float(1.0 - np.dot(missed, rows) / rows.sum())
 
 
-def bootstrap_interval(hits: BoolArray, *, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the mean of ``hits`` [N].
-
-    Drawing N rows with replacement makes the number of hits binomial(N, mean), so that the resampled counts are drawn
-    from it at once: the same distribution, whatever the order of the rows.
-    """
-    counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=resamples)
-    low, high = np.percentile(counts / len(hits), (2.5, 97.5))
-    return float(low), float(high)
-
-
 def _check(probabilities: FloatArray, rows: int, labels: Sequence[str]) -> None:
     if probabilities.ndim != 2 or probabilities.shape != (rows, len(labels)):
         raise UsageError(f"Expected probabilities of shape ({rows}, {len(labels)}), got {probabilities.shape}.")
@@ -214,7 +204,7 @@ def _metrics(
         chance_top5=chance_hit(truth.sum(axis=1), len(labels), TOP),
         majority=float(truth[:, frequent[0]].mean()),
         majority_top5=float(truth[:, frequent[:TOP]].any(axis=1).mean()),
-        accuracy_ci95=bootstrap_interval(hits, seed=seed),
+        accuracy_ci95=share_interval(hits, Resampling(RESAMPLES, seed)),
         per_class=per_class,
         without_support=tuple(name for name, count in zip(labels, support, strict=True) if not count),
         confusion=overall.confusion,

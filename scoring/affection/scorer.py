@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.errors import ModelError, UsageError
-from scoring.affection import equations
+from scoring.affection import bootstrap, equations, recency
 from scoring.affection.change_points import mood_shifts
-from scoring.affection.equations import FloatArray, IntArray, RunningScore
+from scoring.affection.recency import RunningScore
 from scoring.config import ScoreConfig
 from scoring.conversation import Conversation, Turn
 from scoring.emotions.base import TurnEmotion, reasons_of
@@ -58,7 +59,7 @@ class AffectionScorer:
         turns = [conversation.turns[at] for at in scored.tolist()]
         scores, minutes = every[scored], np.array([turn.minute for turn in turns], dtype=np.float64)
         running = np.full(len(every), np.nan)
-        running[scored] = equations.running_scores(scores, self._config.recency, minutes)
+        running[scored] = recency.running_scores(scores, self._config.recency, minutes)
         parts = _parts(conversation.speakers, turns)
         parts_scored = {name: self._summary(scores, shares[scored], minutes, part) for name, part in parts.items()}
         return ConversationScore(
@@ -117,13 +118,13 @@ class AffectionScorer:
     def _summary(self, scores: FloatArray, shares: FloatArray, minutes: FloatArray, part: IntArray) -> Summary:
         if not len(part):
             return _NOTHING
-        recency, own = self._config.recency, scores[part]
-        weights = equations.recency_weights(len(scores), recency, minutes, scores, part)
+        scheme, own = self._config.recency, scores[part]
+        weights = recency.recency_weights(len(scores), scheme, minutes, scores, part)
         return Summary(
             turns=len(part),
             score=equations.weighted_mean(own, weights),
             raw=equations.raw_score(scores, part),
-            ci95=equations.score_interval(own, weights, recency, self._config.bootstrap),
+            ci95=bootstrap.score_interval(own, weights, scheme, self._config.bootstrap),
             contributions=self._keyed(weights @ shares[part] / weights.sum()),
         )
 

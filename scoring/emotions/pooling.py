@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from clip_emotion.errors import UsageError
 from scoring.config import FusionConfig
@@ -25,8 +26,7 @@ def fuse(text: FloatArray, picture: FloatArray, weight: float) -> FloatArray:
     smallest = np.finfo(np.float64).tiny  # so that a probability of 0 to the power of 0 is 1
     logs = (1 - weight) * np.log(np.maximum(text[both], smallest))
     logs += weight * np.log(np.maximum(picture[both], smallest))
-    odds = np.exp(logs - logs.max(axis=1, keepdims=True, initial=-np.inf))
-    fused[both] = odds / odds.sum(axis=1, keepdims=True)
+    fused[both] = softmax(logs, axis=1)
     return fused
 
 

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.data.held_out import held_out
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.training.mini.chats import HELD_OUT
-from scoring.affection.equations import normalised_score, turn_scores
+from scoring.affection.equations import turn_scores
+from scoring.affection.recency import normalised_score
 from scoring.affection.weights import AffectionWeights
 from scoring.config import RECENCY_KINDS, BootstrapConfig, ScoreConfig
 from scoring.conversation import Turn
 from scoring.emotions.base import TurnEmotion
-from scoring.evaluation.metrics import METRICS, fit_thresholds, group_bootstrap, signs_of
+from scoring.evaluation.metrics import METRICS, fit_thresholds, metric_interval, signs_of
 from scoring.evaluation.tables import Dialogue, DialogueSet, Row, Tables, read_dialogues, read_rows
-
-FloatArray = NDArray[np.float64]
 
 BATCH = 1024
 LENGTH, CONSTANT, LAST, TURN = "length", "constant", "last turn", "turn score"
@@ -71,7 +70,7 @@ class Question:
     metric: str
     truth: FloatArray
     answers: Mapping[str, FloatArray]
-    groups: NDArray[np.intp]
+    groups: IntArray
     unjudged: int = 0
 
 
@@ -283,7 +282,7 @@ def _measure(task: str, question: Question, config: BootstrapConfig) -> Finding:
     measured = {
         name: Measured(
             metric.measure(answer, question.truth),
-            *group_bootstrap(metric, answer, question.truth, question.groups, config),
+            *metric_interval(metric, answer, question.truth, question.groups, config),
         )
         for name, answer in question.answers.items()
     }
@@ -300,7 +299,7 @@ def _turn_question(
     scores: FloatArray,
     texts: Sequence[str],
     truth: FloatArray,
-    groups: NDArray[np.intp] | None = None,
+    groups: IntArray | None = None,
 ) -> Question:
     answers = {TURN: scores, LENGTH: _lengths(texts), CONSTANT: np.zeros(len(texts))}
     own = np.arange(len(texts)) if groups is None else groups

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from clip_emotion.arrays import FloatArray, IntArray
+from clip_emotion.evaluation.bootstrap import group_interval
 from scoring.config import BootstrapConfig
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 SIGNS = (-1, 0, 1)
 """Negative, neutral, positive."""
@@ -77,28 +74,15 @@ METRICS = {
 }
 
 
-def group_bootstrap(
+def metric_interval(
     metric: Metric, answers: FloatArray, truth: FloatArray, groups: IntArray, config: BootstrapConfig
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a metric when whole groups (dialogues) are redrawn with replacement.
+    """Return the 95 % interval of a metric when whole groups (dialogues) are redrawn; NaN where it has no value.
 
-    ``groups`` [N] says to which group each row belongs. The turns of one dialogue depend on each other, so that
-    redrawing single turns would make intervals too narrow (Cameron, Gelbach and Miller, 2008). Equal seeds draw equal
-    groups, so that intervals of several answers to one question compare. NaN where no resample has a value.
+    ``groups`` [N] says to which group each row belongs. Equal seeds draw equal groups, so that intervals of several
+    answers to one question compare.
     """
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    single = len(members) == len(order)
-    generator = np.random.default_rng(config.seed)
-    found = np.empty(config.resamples)
-    for at in range(config.resamples):
-        drawn = generator.integers(0, len(members), len(members))
-        rows = order[drawn] if single else np.concatenate([members[group] for group in drawn])
-        found[at] = metric.measure(answers[rows], truth[rows])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: the interval is NaN, which is told
-        low, high = np.nanpercentile(found, (2.5, 97.5))
-    return float(low), float(high)
+    return group_interval(lambda rows: metric.measure(answers[rows], truth[rows]), groups, config.resampling)
 
 
 def fit_thresholds(scores: FloatArray, signs: FloatArray) -> tuple[float, float]:

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, headerless_table, is_table
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.evaluation.bootstrap import draws_interval, row_draws
 from scoring.config import BootstrapConfig
 from scoring.conversation import Fault
 from scoring.embedders import Centring, TextEmbedder, Transform, Whitening, cosines
 
-FloatArray = NDArray[np.float64]
 COLUMNS = {
     "first": ("sentence1", "sentence_1", "text1", "text_a"),
     "second": ("sentence2", "sentence_2", "text2", "text_b"),
@@ -170,7 +171,7 @@ def evaluate_similarity(
         "centred": Centring.fit(fitting),
         "whitened": Whitening.fit(fitting, options.dimensions),
     }
-    draws = _draws(len(pairs.scores), options.bootstrap)
+    draws = row_draws(len(pairs.scores), options.bootstrap.resampling)
     agreements = {
         kind: _agreement(transform(first), transform(second), pairs.scores, draws)
         for kind, transform in transforms.items()
@@ -242,7 +243,7 @@ def _sentence_cells(source: Source, name: str) -> list[str]:
     return [cells["text"] for _, cells in lines if cells is not None]
 
 
-def _agreement(first: FloatArray, second: FloatArray, scores: FloatArray, draws: NDArray[np.intp]) -> Agreement:
+def _agreement(first: FloatArray, second: FloatArray, scores: FloatArray, draws: IntArray) -> Agreement:
     found = cosines(first, second)
     unrelated = cosines(first, np.roll(second, len(second) // 2, axis=0))
     return Agreement(
@@ -254,27 +255,21 @@ def _agreement(first: FloatArray, second: FloatArray, scores: FloatArray, draws:
     )
 
 
-def _draws(count: int, config: BootstrapConfig) -> NDArray[np.intp]:
-    return np.random.default_rng(config.seed).integers(0, count, size=(config.resamples, count))
-
-
 def _correlation(
-    found: FloatArray, scores: FloatArray, draws: NDArray[np.intp], scale: Callable[[FloatArray], Any]
+    found: FloatArray, scores: FloatArray, draws: IntArray, scale: Callable[[FloatArray], Any]
 ) -> Correlation:
     """Return Pearson's correlation of values put on a scale, with its percentile interval over the draws [B, N]."""
     value = _pearson(scale(found), scale(scores))
-    resampled = (_pearson(scale(found[draw]), scale(scores[draw])) for draw in draws)
-    defined = [one for one in resampled if one is not None]
-    if value is None or not defined:
-        return Correlation(value, None)
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Correlation(value, (float(low), float(high)))
+    low, high = draws_interval(lambda rows: _pearson(scale(found[rows]), scale(scores[rows])), draws)
+    if math.isnan(value):
+        return Correlation(None, None)
+    return Correlation(value, None if math.isnan(low) else (low, high))
 
 
-def _pearson(first: FloatArray, second: FloatArray) -> float | None:
-    """Return Pearson's correlation, or None where one side is constant up to rounding."""
+def _pearson(first: FloatArray, second: FloatArray) -> float:
+    """Return Pearson's correlation, or NaN where one side is constant up to rounding."""
     if min(np.ptp(first), np.ptp(second)) < 1e-12:
-        return None
+        return math.nan
     return float(np.corrcoef(first, second)[0, 1])
 
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from clip_emotion.plotting import figure_style, korean_font
-from scoring.affection.equations import RunningScore
+from scoring.affection.recency import RunningScore
 from scoring.output.formats import signed
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 

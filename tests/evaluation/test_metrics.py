@@ -17,7 +17,6 @@ from torchmetrics.functional.classification import (
 
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.metrics import (
-    bootstrap_interval,
     chance_hit,
     classification_metrics,
     multilabel_metrics,
@@ -158,15 +157,6 @@ def test_chance_is_what_random_ranking_scores() -> None:
         assert chance_hit(counts, 8, k) == pytest.approx(np.mean(hits), abs=0.01)
     assert chance_hit(np.array([1]), 3, 5) == 1.0
     assert chance_hit(np.array([2]), 4, 2) == pytest.approx(1 - math.comb(2, 2) / math.comb(4, 2))
-
-
-def test_bootstrap_agrees_with_drawing_rows() -> None:
-    hits = np.random.default_rng(1).random(300) < 0.7
-    low, high = bootstrap_interval(hits, seed=4)
-    drawn = hits[np.random.default_rng(2).integers(0, 300, size=(10_000, 300))].mean(axis=1)
-    assert (low, high) == pytest.approx(tuple(np.percentile(drawn, (2.5, 97.5))), abs=0.01)
-    assert low < hits.mean() < high
-    assert bootstrap_interval(hits, seed=4) == (low, high)
 
 
 def test_labels_without_rows_are_left_out_by_name() -> None:

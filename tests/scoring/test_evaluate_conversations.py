@@ -36,8 +36,8 @@ from scoring.evaluation.metrics import (
     METRICS,
     auc,
     fit_thresholds,
-    group_bootstrap,
     macro_f1,
+    metric_interval,
     rank_correlation,
     signs_of,
 )
@@ -122,7 +122,7 @@ def test_the_interval_of_single_rows_agrees_with_scipys() -> None:
     generator = np.random.default_rng(1)
     truth = generator.integers(-1, 2, 150).astype(float)
     scores = truth + generator.normal(0, 1.5, 150)
-    ours = group_bootstrap(METRICS["Spearman"], scores, truth, np.arange(150), BootstrapConfig(resamples=1000))
+    ours = metric_interval(METRICS["Spearman"], scores, truth, np.arange(150), BootstrapConfig(resamples=1000))
     theirs = stats.bootstrap(
         (scores, truth),
         lambda a, b: stats.spearmanr(a, b).statistic,
@@ -140,10 +140,10 @@ def test_dialogues_that_repeat_themselves_have_the_interval_of_one_turn_each() -
     truth = generator.integers(0, 2, 60).astype(float)
     scores = truth + generator.normal(0, 1, 60)
     config = BootstrapConfig(resamples=200)
-    once = group_bootstrap(METRICS["AUC"], scores, truth, np.arange(60), config)
-    five = group_bootstrap(METRICS["AUC"], scores.repeat(5), truth.repeat(5), np.arange(60).repeat(5), config)
+    once = metric_interval(METRICS["AUC"], scores, truth, np.arange(60), config)
+    five = metric_interval(METRICS["AUC"], scores.repeat(5), truth.repeat(5), np.arange(60).repeat(5), config)
     assert five == pytest.approx(once)
-    alone = group_bootstrap(METRICS["AUC"], scores.repeat(5), truth.repeat(5), np.arange(300), config)
+    alone = metric_interval(METRICS["AUC"], scores.repeat(5), truth.repeat(5), np.arange(300), config)
     assert alone[1] - alone[0] < 0.7 * (once[1] - once[0])
 
 

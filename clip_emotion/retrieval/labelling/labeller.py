@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor
 
 from clip_emotion.data.images import ImageSource
@@ -111,7 +112,7 @@ class ZeroShotLabeller:
         finite: NDArray[np.bool_] = np.all(np.isfinite(embeddings), axis=1)
         similarities, positions = self.index.search(np.where(finite[:, None], embeddings, 0))
         logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
-        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        probabilities = softmax(logits, axis=1)
         top = min(top, len(self.index))
         return [
             self._labels(*columns) if good else ()
@@ -147,8 +148,7 @@ class ZeroShotLabeller:
             return np.empty((0, len(self.index)))
         embeddings, scale = self._read(list(texts))
         logits = scale * (embeddings.numpy() @ self.index.embeddings.T).astype(np.float64)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+        return np.asarray(softmax(logits, axis=1))
 
     def _read(self, messages: list[str]) -> tuple[Tensor, float]:
         if isinstance(self.encoder, MessageEncoder):
