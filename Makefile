@@ -26,11 +26,11 @@ help:
 	@echo "make clean  remove what these made, but for $(VENV), which make distclean removes too"
 
 $(BIN)/python:
-	@for python in $${PYTHON:-python3 python3.12 python3.13 python3.11 python3.10 python}; do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then found=$$python; break; fi; \
+	@for python in $${PYTHON:-python3 python3.12 python3.13 python3.11 python}; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-	  echo "Error: no Python 3.10 or newer was found: install one, or name it with make PYTHON=/path/to/python3." >&2; exit 1; \
+	  echo "Error: no Python 3.11 or newer was found: install one, or name it with make PYTHON=/path/to/python3." >&2; exit 1; \
 	fi; \
 	if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
 	  echo "Error: $$found cannot make virtual environments: install its venv package (Debian, Ubuntu: sudo apt install python3-venv)." >&2; exit 1; \

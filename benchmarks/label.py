@@ -76,7 +76,7 @@ def measure_pipeline(encoder: ImageTextEncoder, count: int, repeats: int) -> Non
     with tempfile.TemporaryDirectory() as folder:
         sources = find_images(write_images(Path(folder), count, 48))
         pixels = torch.stack([encoder.preprocess(open_image(Path(source.name))) for source in sources])
-        batches = pixels.split(config.batch_size)  # type: ignore[no-untyped-call]
+        batches = pixels.split(config.batch_size)
         contest: Contest = {
             "encoder alone": lambda: [encoder.encode_images(batch) for batch in batches],
             "end to end": lambda: list(labeller.stream(sources, 5, config)),

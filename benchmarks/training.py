@@ -32,7 +32,7 @@ from clip_emotion.training.loop.fit import FitConfig, Progress, fit
 from clip_emotion.training.loop.optim import make_optimizer
 
 CLASSES, IMAGES, SIDE = 7, 2000, 48
-CHANGES = TransformConfig()  # type: ignore[call-arg]
+CHANGES = TransformConfig()
 
 
 class Classifier(nn.Module):
@@ -40,7 +40,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        config = ImageTowerConfig()  # type: ignore[call-arg]
+        config = ImageTowerConfig()
         self.tower, self.head = ImageTower(config), nn.Linear(config.dim, CLASSES)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def run_bare(ready: list[Batch], config: FitConfig) -> float:
         batch = ready[step % len(ready)]
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
             loss = F.cross_entropy(model(batch.pixels), batch.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return config.steps * len(ready[0]) / (time.perf_counter() - began)
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = FitConfig(  # type: ignore[call-arg]
+    config = FitConfig(
         steps=options.steps, learning_rate=1e-3, clip_norm=1.0, precision=options.precision, log_every=10
     )
     rows = random_faces()

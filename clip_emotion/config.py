@@ -6,12 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from clip_emotion.errors import UsageError
 from clip_emotion.text import read_text
+from clip_emotion.yaml_text import parse_yaml
 
 
 class Config(BaseModel):
@@ -36,10 +36,7 @@ def load_config(kind: type[ConfigT], path: Path, overrides: list[str] | None = N
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's top-level mapping; raises UsageError where it is not one."""
-    try:
-        values = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    values = parse_yaml(read_text(path), str(path))
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds no 'key: value' lines: see the YAML files that come with clip-emotion.")
     return values
@@ -56,7 +53,7 @@ def validate(kind: type[ConfigT], values: dict[str, Any], source: str) -> Config
 
 def _reason(kind: type[BaseModel], fault: ErrorDetails) -> str:
     if fault["type"] != "extra_forbidden":
-        return fault["msg"].rstrip(".")
+        return fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
     schema = kind.model_json_schema()
     known = {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
     near = get_close_matches(str(fault["loc"][-1]), sorted(known))
@@ -74,7 +71,4 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
             raise UsageError(f"Override '{override}': '{parent}' is a single value, not a group of settings.")
-    try:
-        target[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"Override '{override}': the value is not valid YAML.") from error
+    target[last] = parse_yaml(text, f"The value of the override '{override}'")

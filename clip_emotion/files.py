@@ -15,12 +15,21 @@ def is_taken(path: Path) -> bool:
     return path.exists() and (not path.is_dir() or any(path.iterdir()))
 
 
+def is_stream(path: Path) -> bool:
+    """Tell whether a path is a device, pipe or socket, which is written through and never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a whole file or nothing: into a neighbour first, then renamed over ``path``; text becomes UTF-8.
 
-    Missing parent folders are made. Raises OSError when the place cannot be written.
+    Missing parent folders are made, and a stream (/dev/null, a pipe) is written through instead of being replaced.
+    Raises OSError when the place cannot be written.
     """
     raw = content.encode("utf-8") if isinstance(content, str) else content
+    if is_stream(path):
+        path.write_bytes(raw)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:

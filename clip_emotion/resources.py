@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clip_emotion.errors import DataError
+from clip_emotion.errors import DataError, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -39,10 +39,12 @@ def weights_dir() -> Path:
 def cache_dir() -> Path:
     """Return the user's cache folder for this project; it is not made here.
 
-    ``CLIP_EMOTION_CACHE`` overrides it, then ``XDG_CACHE_HOME``, then ``~/.cache``.
+    ``CLIP_EMOTION_CACHE`` overrides it, then ``XDG_CACHE_HOME``, then ``~/.cache``. Raises UsageError where the folder
+    is below the home of a user that is not there.
     """
     own = os.environ.get("CLIP_EMOTION_CACHE")
-    if own:
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "clip-emotion"
+    place = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "clip-emotion"
+    try:
+        return place.expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"The cache folder {place} cannot be found: set CLIP_EMOTION_CACHE to a folder.") from error

@@ -81,11 +81,11 @@ class ScoreConfig(Config):
     """Everything that decides a score, beside the emotions themselves."""
 
     vocabulary: str = "kote44"
-    recency: RecencyConfig = Field(default_factory=RecencyConfig)  # type: ignore[arg-type]
-    fusion: FusionConfig = Field(default_factory=FusionConfig)  # type: ignore[arg-type]
-    weights: WeightsConfig = Field(default_factory=WeightsConfig)  # type: ignore[arg-type]
-    shifts: ShiftConfig = Field(default_factory=ShiftConfig)  # type: ignore[arg-type]
-    bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)  # type: ignore[arg-type]
+    recency: RecencyConfig = Field(default_factory=RecencyConfig)
+    fusion: FusionConfig = Field(default_factory=FusionConfig)
+    weights: WeightsConfig = Field(default_factory=WeightsConfig)
+    shifts: ShiftConfig = Field(default_factory=ShiftConfig)
+    bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)
 
 
 def load_settings(path: Path | None, embedder: str | None = None) -> ScoreConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -30,7 +30,7 @@ class Turn:
         """The time in minutes since 1970, taken as UTC where it names no zone."""
         if self.time is None:
             return None
-        aware = self.time if self.time.tzinfo is not None else self.time.replace(tzinfo=timezone.utc)
+        aware = self.time if self.time.tzinfo is not None else self.time.replace(tzinfo=UTC)
         return aware.timestamp() / 60
 
 

@@ -71,9 +71,9 @@ class SearchConfig(Config):
     trials: int = Field(ge=1)
     seed: int = Field(0, ge=0)
     engine: Literal["ray", "local"] = "ray"
-    searcher: SearcherConfig = SearcherConfig()  # type: ignore[call-arg]
-    scheduler: SchedulerConfig = SchedulerConfig()  # type: ignore[call-arg]
-    resources: ResourcesConfig = ResourcesConfig()  # type: ignore[call-arg]
+    searcher: SearcherConfig = SearcherConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    resources: ResourcesConfig = ResourcesConfig()
     space: Annotated[dict[str, Axis], BeforeValidator(flattened_axes), Field(min_length=1)]
     final: FinalConfig = FinalConfig()
     keep_weights: bool = False

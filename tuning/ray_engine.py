@@ -141,7 +141,7 @@ class _SchedulerMaker:
     def __call__(self) -> TrialScheduler:
         chosen = self.config.scheduler
         if chosen.kind == "none":
-            return FIFOScheduler()  # type: ignore[no-untyped-call]
+            return FIFOScheduler()
         scheduler = JournalASHA(
             time_attr=VALIDATION,
             metric=self.config.metric,
@@ -223,7 +223,7 @@ def _ray(resources: ResourcesConfig) -> Iterator[None]:
     options = on_this_machine(resources.cpus * _at_once(resources), gpus=bool(resources.gpus))
     memory = {"object_store_memory": resources.object_store_mb * 2**20}
     with ray_session({**options, **memory}, QUIET):
-        there = ray.cluster_resources().get("GPU", 0)  # type: ignore[no-untyped-call]
+        there = ray.cluster_resources().get("GPU", 0)
         if there < resources.gpus:
             raise UsageError(
                 f"A trial is to have {resources.gpus:g} GPU(s), and Ray sees {there:g}: lower resources.gpus."

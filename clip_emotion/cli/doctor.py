@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from enum import Enum
+from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
@@ -29,7 +29,7 @@ RESTORE = "Fetch it again: git restore clip_emotion/weights datasets configs."
 MARKS = {"ok": "[green]✓[/]", "missing": "[red]✗[/]", "optional": "[yellow]–[/]"}
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How the findings are printed."""
 
     table = "table"

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ DEFAULT_VOCABULARY = "kote44"
 BAR = 24
 
 
-class Language(str, Enum):
+class Language(StrEnum):
     """The language of the shown names."""
 
     auto = "auto"
@@ -39,7 +39,7 @@ class Language(str, Enum):
     en = "en"
 
 
-class Face(str, Enum):
+class Face(StrEnum):
     """Which part of a picture is labelled."""
 
     auto = "auto"
@@ -47,7 +47,7 @@ class Face(str, Enum):
     each = "each"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How rows are written."""
 
     table = "table"
@@ -56,7 +56,7 @@ class Format(str, Enum):
     parquet = "parquet"
 
 
-class Device(str, Enum):
+class Device(StrEnum):
     """Where the model runs."""
 
     auto = "auto"

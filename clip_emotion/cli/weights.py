@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ WIDTH = 100
 """Columns below which a terminal would break the labels' names."""
 
 
-class WeightsFormat(str, Enum):
+class WeightsFormat(StrEnum):
     """How the weights are printed."""
 
     table = "table"

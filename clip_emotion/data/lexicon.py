@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field
 
 from clip_emotion.config import Config, validate
@@ -14,6 +13,7 @@ from clip_emotion.errors import DataError
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold, read_text
 from clip_emotion.vocabulary import Vocabulary
+from clip_emotion.yaml_text import parse_yaml
 
 HELD_OUT_VOCABULARY = "synonyms7"
 """The words that zero-shot checks ask for; a lexicon that teaches one of them would make that check worthless."""
@@ -52,10 +52,7 @@ def load_lexicon(path: Path | None = None) -> tuple[Concept, ...]:
     that stands twice, or a word of the held-out vocabulary ``synonyms7``.
     """
     source = path or datasets_dir() / "lexicon" / "emotion_words.yaml"
-    try:
-        entries = yaml.safe_load(read_text(source))
-    except yaml.YAMLError as error:
-        raise DataError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
+    entries = parse_yaml(read_text(source), str(source))
     concepts = validate(LexiconFile, {"concepts": entries}, str(source)).concepts
     faults = [*_unknown_labels(concepts), *_missing_languages(concepts), *_repeated(concepts), *_held_out(concepts)]
     if faults:

@@ -42,7 +42,7 @@ class EmotionOptions:
     model: str = "mini"
     lang: str = "auto"
     device: str = "auto"
-    fusion: FusionConfig = field(default_factory=FusionConfig)  # type: ignore[arg-type]
+    fusion: FusionConfig = field(default_factory=FusionConfig)
     kobert: Path | None = None
     cache: Path | None = None
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 from tokenizers import Tokenizer
 
@@ -16,6 +15,7 @@ from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import has_hangul, nfc, read_text
 from clip_emotion.vocabulary import LANGUAGES
+from clip_emotion.yaml_text import parse_yaml
 from scoring.emotions.spelling import spell
 
 MAX_CHARACTERS = 1000
@@ -53,10 +53,7 @@ def load_expressions(path: Path | None = None) -> tuple[Expression, ...]:
     Raises UsageError for a malformed file, DataError for a sign that stands twice or that has another usual spelling.
     """
     source = path or datasets_dir() / "lexicon" / "expressions.yaml"
-    try:
-        entries = yaml.safe_load(read_text(source))
-    except yaml.YAMLError as error:
-        raise DataError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
+    entries = parse_yaml(read_text(source), str(source))
     table = validate(ExpressionFile, {"expressions": entries}, str(source)).expressions
     faults = list(_faults(table))
     if faults:

@@ -111,7 +111,7 @@ class SimilarityOptions:
     """How to evaluate: directions that whitening keeps (None for all), the interval, and a call per text embedded."""
 
     dimensions: int | None = None
-    bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)  # type: ignore[arg-type]
+    bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
     progress: Callable[[int], None] = lambda steps: None
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from clip_emotion.text import fold
@@ -114,7 +114,7 @@ def _time(value: object) -> datetime | None:
     # Seconds since 1970, or milliseconds; in UTC, for the file names no other zone.
     seconds = value / 1000 if abs(value) > _LATEST_SECONDS else float(value)
     try:
-        return datetime.fromtimestamp(seconds, tz=timezone.utc).replace(tzinfo=None)
+        return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None)
     except (OverflowError, OSError, ValueError):
         return None
 

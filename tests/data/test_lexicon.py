@@ -150,5 +150,5 @@ def test_a_file_that_is_no_list_or_no_yaml_or_not_there_is_refused(tmp_path: Pat
     with pytest.raises(UsageError):
         load_lexicon(file)
     file.write_text("- [", encoding="utf-8")
-    with pytest.raises(DataError, match="not valid YAML"):
+    with pytest.raises(UsageError, match="not valid YAML"):
         load_lexicon(file)

@@ -206,7 +206,7 @@ def test_the_table_keeps_the_words_of_the_zero_shot_check_unseen() -> None:
         ("- {signs: [ㅜㅜ], ko: x, en: y}", DataError, "spelt 'ㅠㅠ'"),
         ("- {signs: [🥹], ko: 응 🥹, en: y}", DataError, "holds a sign"),
         ("- {signs: [], ko: x, en: y}", UsageError, "signs"),
-        ("- [", DataError, "not valid YAML"),
+        ("- [", UsageError, "not valid YAML"),
     ],
 )
 def test_a_faulty_table_is_refused(tmp_path: Path, content: str, error: type[Exception], words: str) -> None:

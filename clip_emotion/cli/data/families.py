@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clip_emotion.vocabulary import Vocabulary
 
 
-class FamiliesFormat(str, Enum):
+class FamiliesFormat(StrEnum):
     """How the families are printed."""
 
     table = "table"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ISSUES = "issues.csv"
 
 
-class Probabilities(str, Enum):
+class Probabilities(StrEnum):
     """Whose opinion a label is compared with."""
 
     cross_validated = "cross-validated"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import typer
@@ -13,7 +13,7 @@ from clip_emotion.cli.data.source import CARD, LABELS, VOCAB, opened_set, tell_s
 SOURCE = typer.Argument(metavar="SOURCE", help="A prepared data set's name or folder, or raw files.")
 
 
-class RenameLayout(str, Enum):
+class RenameLayout(StrEnum):
     """How renamed pictures lie."""
 
     folders = "folders"

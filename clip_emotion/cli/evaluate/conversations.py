@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ WIDTH = 116
 _HEADINGS = {"turn": "Single turns", "conversation": "Whole conversations"}
 
 
-class EvaluationFormat(str, Enum):
+class EvaluationFormat(StrEnum):
     """How the result is printed."""
 
     table = "table"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 10
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How the result is printed."""
 
     table = "table"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ WIDTH = 120
 """What the table needs; a narrower terminal wraps the lines instead of cutting the numbers."""
 
 
-class SimilarityFormat(str, Enum):
+class SimilarityFormat(StrEnum):
     """How the result is printed."""
 
     table = "table"

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ _HALF_LIFE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([mhd]?)", re.IGNORECASE)
 _MINUTES = {"m": 1.0, "h": 60.0, "d": 1440.0}
 
 
-class Emotions(str, Enum):
+class Emotions(StrEnum):
     """What a turn's emotion is judged by."""
 
     auto = "auto"
@@ -40,7 +40,7 @@ class Emotions(str, Enum):
     given = "given"
 
 
-class Recency(str, Enum):
+class Recency(StrEnum):
     """How much more a late turn counts."""
 
     linear = "linear"
@@ -49,7 +49,7 @@ class Recency(str, Enum):
     peak_end = "peak-end"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How scores are written."""
 
     table = "table"

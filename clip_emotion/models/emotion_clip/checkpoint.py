@@ -25,6 +25,7 @@ from clip_emotion.models.loading import backbone_from_spec
 from clip_emotion.models.openclip.encoder import FAULTS, short
 from clip_emotion.version import __version__
 from clip_emotion.vocabulary import Vocabulary
+from clip_emotion.yaml_text import parse_yaml
 
 FORMAT = 1
 """The version of a checkpoint's folder that is written here, and the newest that is read."""
@@ -155,7 +156,11 @@ def completed(card: CheckpointCard, model: EmotionClip) -> CheckpointCard:
         "backbone": model.backbone.spec,
     }
     # By way of the text that is written, so that hashes of what is in memory and of what is read again are the same.
-    return validate(CheckpointCard, yaml.safe_load(_as_yaml(card.model_copy(update=own))), "The checkpoint's card")
+    return validate(
+        CheckpointCard,
+        parse_yaml(_as_yaml(card.model_copy(update=own)), "The checkpoint's card"),
+        "The checkpoint's card",
+    )
 
 
 def _as_yaml(card: CheckpointCard) -> str:

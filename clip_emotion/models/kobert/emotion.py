@@ -64,7 +64,7 @@ class KobertEmotionConfig(Config):
     name: str = "kobert-kote"
     vocabulary: str = "kote44"
     labels: tuple[str, ...] = Field(min_length=1)
-    head: HeadConfig = Field(default_factory=HeadConfig)  # type: ignore[arg-type]
+    head: HeadConfig = Field(default_factory=HeadConfig)
     threshold: float = Field(0.3, gt=0, lt=1)
     weights: str = ""
     parts: dict[str, str] = Field(default_factory=dict)

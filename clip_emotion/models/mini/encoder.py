@@ -40,8 +40,8 @@ class MiniConfig(Config):
     """
 
     name: str = "mini"
-    text: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
-    image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
+    text: TextTowerConfig = Field(default_factory=TextTowerConfig)
+    image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
     logit_scale: float = Field(default=20.0, gt=0)
     text_logit_scale: float = Field(default=20.0, gt=0)
     text_threshold: float = Field(default=0.06, gt=0, lt=1)

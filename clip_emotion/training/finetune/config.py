@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from typing_extensions import Self
 
 from clip_emotion.config import Config
 from clip_emotion.data.transforms import TransformConfig
@@ -130,11 +129,11 @@ class FinetuneConfig(Config):
     batch: int = Field(96, ge=2)
     sampler: Literal["balanced", "shuffled"] = "balanced"
     by_source: bool = False
-    transform: TransformConfig | None = Field(default_factory=TransformConfig)  # type: ignore[arg-type]
+    transform: TransformConfig | None = Field(default_factory=TransformConfig)
     cache: Literal["memory", "none"] = "memory"
     workers: int = Field(1, ge=1)
-    losses: LossConfig = Field(default_factory=LossConfig)  # type: ignore[arg-type]
-    keep: KeepConfig = Field(default_factory=KeepConfig)  # type: ignore[arg-type]
+    losses: LossConfig = Field(default_factory=LossConfig)
+    keep: KeepConfig = Field(default_factory=KeepConfig)
     validate_on_training: int = Field(0, ge=0)
     fit: FitConfig
 

@@ -94,10 +94,10 @@ class KobertKoteConfig(Config):
     device: str = "auto"
     sources: KoteConfig
     out: Path = Path("runs/kobert_kote")
-    head: HeadConfig = Field(default_factory=HeadConfig)  # type: ignore[arg-type]
+    head: HeadConfig = Field(default_factory=HeadConfig)
     batch: int = Field(32, ge=1)
-    rates: RatesConfig = Field(default_factory=RatesConfig)  # type: ignore[arg-type]
-    loss: KoteLossConfig = Field(default_factory=KoteLossConfig)  # type: ignore[arg-type]
+    rates: RatesConfig = Field(default_factory=RatesConfig)
+    loss: KoteLossConfig = Field(default_factory=KoteLossConfig)
     fit: FitConfig
 
 

@@ -210,7 +210,7 @@ def _one_batch(run: Run, batch: int) -> tuple[torch.Tensor, float]:
     dtype = PRECISIONS.get(config.precision)
     with torch.autocast(run.device, dtype, enabled=dtype is not None):
         loss = objective.loss(batch, run.step / config.steps)
-    run.scaler.scale(loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
+    run.scaler.scale(loss / config.accumulate).backward()
     accuracy = objective.batch_accuracy if isinstance(objective, AnsweringObjective) else None
     return loss.detach().float(), math.nan if accuracy is None else accuracy
 

@@ -78,7 +78,7 @@ class MiniChatsConfig(Config):
     keep: float = Field(1.0, ge=0)
     keep_batch: int = Field(48, ge=1)
     own_names: float = Field(0.6, ge=0, le=1)
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)  # type: ignore[arg-type]
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)
     fit: FitConfig
 
 

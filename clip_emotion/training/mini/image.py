@@ -39,8 +39,8 @@ class MiniImageConfig(Config):
     comments: SourcesConfig
     text: Path = Path("runs/mini_text")
     out: Path = Path("runs/mini")
-    tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)  # type: ignore[arg-type]
-    augment: AugmentConfig = Field(default_factory=AugmentConfig)  # type: ignore[arg-type]
+    tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
     ease: EaseConfig | None = None
     sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
     batch: int = Field(128, ge=2)

@@ -79,7 +79,7 @@ class DeepenConfig(Config):
     """
 
     blend: float = Field(0.5, ge=0, le=1)
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)  # type: ignore[arg-type]
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)
     fit: FitConfig
 
 
@@ -95,11 +95,11 @@ class MiniTextConfig(Config):
     seed: int = 0
     sources: SourcesConfig
     out: Path = Path("runs/mini_text")
-    tower: TextTowerConfig = Field(default_factory=TextTowerConfig)  # type: ignore[arg-type]
-    batch: BatchConfig = Field(default_factory=BatchConfig)  # type: ignore[arg-type]
+    tower: TextTowerConfig = Field(default_factory=TextTowerConfig)
+    batch: BatchConfig = Field(default_factory=BatchConfig)
     weights: LossWeights = Field(default_factory=LossWeights)
     own_names: float = Field(0.8, ge=0, le=1)
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)  # type: ignore[arg-type]
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)
     fit: FitConfig
     deepen: DeepenConfig | None = None
 

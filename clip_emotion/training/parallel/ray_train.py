@@ -95,7 +95,7 @@ def _check(config: FinetuneConfig, spread: Spread) -> None:
 
 def _check_resources(spread: Spread) -> None:
     """Refuse what Ray would wait for without end."""
-    there: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    there: Mapping[str, float] = ray.cluster_resources()
     wanted = {"CPU": spread.workers * spread.cpus, "GPU": spread.workers * spread.gpus}
     for what, count in wanted.items():
         if there.get(what, 0) < count:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from typing_extensions import Self
 
 from clip_emotion.training.parallel.process_group import Team, total
 
