@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuning.config import SearchConfig
-from tuning.journal import Record
+from tuning.journal import TrialRecord
 
 FEWEST = 4
 """With fewer trials nothing can be said of what mattered."""
 TREES, SHUFFLES = 200, 30
 
 
-def importance(config: SearchConfig, records: Sequence[Record]) -> dict[str, float]:
+def importance(config: SearchConfig, records: Sequence[TrialRecord]) -> dict[str, float]:
     """Return each axis's share of what moved the metric, the largest first; empty with too few trials or all alike.
 
     It is how much worse a random forest predicts the trials when the axis is shuffled (Breiman 2001). Where axes act

@@ -22,7 +22,7 @@ History = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
-class Record:
+class TrialRecord:
     """A trial as far as it has come.
 
     ``values`` are those of the axes by their names, ``overrides`` all settings over the base configuration. ``value``
@@ -46,7 +46,7 @@ class Record:
         return self.status != "running"
 
 
-Tell = Callable[[Record], None]
+Tell = Callable[[TrialRecord], None]
 
 
 class Journal:
@@ -59,29 +59,29 @@ class Journal:
         """Return a trial's own folder."""
         return self.folder / name
 
-    def read(self, name: str) -> Record | None:
+    def read(self, name: str) -> TrialRecord | None:
         """Return a trial's record, None where it has not begun; raises DataError where it cannot be read."""
         path = self.place(name) / FILE
         try:
             values = json.loads(path.read_text("utf-8"))
-            return Record(**{**values, "history": tuple((step, value) for step, value in values["history"])})
+            return TrialRecord(**{**values, "history": tuple((step, value) for step, value in values["history"])})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(f"{path} cannot be read: delete it, and the trial runs again.") from error
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[TrialRecord]:
         """Return the trials that have begun, by name."""
         found = (self.read(path.parent.name) for path in sorted(self.folder.glob(f"*/{FILE}")))
         return [record for record in found if record]
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: TrialRecord) -> TrialRecord:
         """Keep a record, atomically, and hand it back."""
         text = json.dumps(asdict(record), ensure_ascii=False, indent=1)
         write_atomic(self.place(record.name) / FILE, text + "\n")
         return record
 
-    def end(self, name: str, status: Status, error: str = "") -> Record:
+    def end(self, name: str, status: Status, error: str = "") -> TrialRecord:
         """Give a trial its end, unless it has one; returns its record."""
         record = self.read(name)
         if record is None:
@@ -98,8 +98,8 @@ class Journal:
 
 
 def carry_out(
-    journal: Journal, record: Record, base: Path, objective: Objective, stop: Callable[[History], bool]
-) -> Record:
+    journal: Journal, record: TrialRecord, base: Path, objective: Objective, stop: Callable[[History], bool]
+) -> TrialRecord:
     """Run a trial that has begun, to its end, and keep its record as figures come.
 
     ``stop`` sees all figures so far after each validation and tells whether the trial is to end there. A record that
@@ -125,7 +125,7 @@ def carry_out(
     return journal.write(_ended(last, result, journal.metric, time.monotonic() - began))
 
 
-def _ended(record: Record, result: TrialResult, metric: str, seconds: float) -> Record:
+def _ended(record: TrialRecord, result: TrialResult, metric: str, seconds: float) -> TrialRecord:
     value = result.figures.get(metric)
     seconds = round(seconds, 1)
     if result.status == "failed":
@@ -139,7 +139,7 @@ def _ended(record: Record, result: TrialResult, metric: str, seconds: float) -> 
     return replace(record, status=result.status, seconds=seconds, value=value, step=at, figures=figures)
 
 
-def best_of(records: Sequence[Record], sign: int) -> Record | None:
+def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
     """Return the best trial among those that ran to their end, None where none did."""
     done = [record for record in records if record.status == "done" and record.value is not None]
     return max(done, key=lambda record: sign * (record.value or 0.0), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuning.halving import is_left_behind
-from tuning.journal import History, Journal, Record, carry_out
+from tuning.journal import History, Journal, TrialRecord, carry_out
 from tuning.plan import Plan, begin
 
 
@@ -25,7 +25,7 @@ class LocalEngine:
             plan.tell(record)
             plan.over(journal, carry_out(journal, record, config.base, plan.objective, stop))
 
-    def run(self, plan: Plan, journal: Journal, records: Sequence[Record]) -> None:
+    def run(self, plan: Plan, journal: Journal, records: Sequence[TrialRecord]) -> None:
         """Run other trials of the plan's configuration to their end, none stopped early."""
         for record in records:
             if not record.ended:

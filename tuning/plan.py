@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuning.config import SearchConfig
-from tuning.journal import Journal, Record, Tell
+from tuning.journal import Journal, Tell, TrialRecord
 from tuning.objective import Objective
 from tuning.searchers import propose
 from tuning.space import Values, settings_at
@@ -31,7 +31,7 @@ class Plan:
         names = (trial_name(number) for number in range(1, self.config.trials + 1))
         return [name for name in names if name not in ended]
 
-    def over(self, journal: Journal, record: Record) -> None:
+    def over(self, journal: Journal, record: TrialRecord) -> None:
         """Delete the weights of a trial that has ended, unless they are to be kept, and tell of its end."""
         if not self.config.keep_weights:
             journal.tidy([record.name])
@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Run every trial of the plan that has not ended; raises KeyboardInterrupt where it was interrupted."""
         ...
 
-    def run(self, plan: Plan, journal: Journal, records: Sequence[Record]) -> None:
+    def run(self, plan: Plan, journal: Journal, records: Sequence[TrialRecord]) -> None:
         """Run other trials of the plan's configuration to their end, none stopped early."""
         ...
 
@@ -60,10 +60,10 @@ def overrides_of(config: SearchConfig, values: Values) -> Values:
     return {**config.settings, **settings_at(config.space, values)}
 
 
-def begin(plan: Plan, name: str) -> Record:
+def begin(plan: Plan, name: str) -> TrialRecord:
     """Give a trial its values and keep them, so that it runs with the same ones if it is cut off."""
     known = plan.journal.read(name)
     if known:
         return known
     values = propose(plan.config, int(name), plan.journal.records())
-    return plan.journal.write(Record(name, values, overrides_of(plan.config, values)))
+    return plan.journal.write(TrialRecord(name, values, overrides_of(plan.config, values)))

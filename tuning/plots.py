@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from clip_emotion.plotting import BLUE, GREY, figure_style
 from tuning.config import SearchConfig
-from tuning.journal import Record
+from tuning.journal import TrialRecord
 from tuning.report import shown
 from tuning.space import Axis, Choice, IntRange
 
@@ -21,7 +21,7 @@ TICKS = 5
 COLOURS = "viridis"
 
 
-def parallel_figure(config: SearchConfig, records: Sequence[Record], best: Record | None) -> Figure:
+def parallel_figure(config: SearchConfig, records: Sequence[TrialRecord], best: TrialRecord | None) -> Figure:
     """Draw each trial with a figure as a line across the axes to its metric; the best is drawn over the others.
 
     Stopped trials are dashed and end at their last figure.
@@ -49,7 +49,7 @@ def parallel_figure(config: SearchConfig, records: Sequence[Record], best: Recor
     return figure
 
 
-def _title(records: Sequence[Record], best: Record | None) -> str:
+def _title(records: Sequence[TrialRecord], best: TrialRecord | None) -> str:
     stopped = sum(record.status == "stopped" for record in records)
     title = f"{len(records)} trials" + (f", {stopped} stopped early (dashed)" if stopped else "")
     return title + (f"; the best, {int(best.name)}, is drawn thick" if best else "")

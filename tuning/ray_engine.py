@@ -22,7 +22,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.ray_session import on_this_machine, ray_session
 from clip_emotion.runtime import available_cpus
 from tuning.config import ResourcesConfig, SearchConfig
-from tuning.journal import History, Journal, Record, carry_out
+from tuning.journal import History, Journal, TrialRecord, carry_out
 from tuning.plan import Plan, begin
 
 QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1"}
@@ -45,7 +45,7 @@ class RayEngine:
         if plan.pending():
             raise KeyboardInterrupt
 
-    def run(self, plan: Plan, journal: Journal, records: Sequence[Record]) -> None:
+    def run(self, plan: Plan, journal: Journal, records: Sequence[TrialRecord]) -> None:
         """Run other trials of the plan's configuration to their end, none stopped early."""
         if all(record.ended for record in records):
             return
@@ -163,7 +163,7 @@ class JournalASHA(ASHAScheduler):
     def __reduce__(self) -> tuple[_SchedulerMaker, tuple[()]]:
         return self.maker, ()
 
-    def replay(self, records: Sequence[Record]) -> None:
+    def replay(self, records: Sequence[TrialRecord]) -> None:
         """Let the scheduler see the figures of trials that have ended."""
         nobody: Any = None
         for record in records:

@@ -15,7 +15,7 @@ from clip_emotion.config import apply_override
 from clip_emotion.csv_text import csv_text
 from tuning.comparison import Comparison
 from tuning.config import SearchConfig
-from tuning.journal import Record
+from tuning.journal import TrialRecord
 from tuning.objective import as_overrides
 from tuning.space import Values, settings_at
 
@@ -23,7 +23,7 @@ BEST, TRIALS, SUMMARY = "best.yaml", "trials.csv", "summary.json"
 PARALLEL, IMPORTANCE = "parallel.png", "importance.png"
 
 
-def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: Record) -> str:
+def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: TrialRecord) -> str:
     """Return a whole training configuration with the best trial's values; it opens with the command that runs it.
 
     The trials' own ``settings`` are no part of it.
@@ -43,7 +43,7 @@ def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: Record) -> st
     return "\n".join([*lines, body])
 
 
-def trials_csv(config: SearchConfig, records: Sequence[Record]) -> str:
+def trials_csv(config: SearchConfig, records: Sequence[TrialRecord]) -> str:
     """Return the trials as CSV, a row each: how it ended, its figures, its values."""
     figures = list(dict.fromkeys(name for record in records for name in record.figures))
     others = [name for name in figures if name != config.metric]
@@ -65,7 +65,7 @@ def trials_csv(config: SearchConfig, records: Sequence[Record]) -> str:
 
 
 def summary_json(
-    best: Record, defaults: Values, comparison: Comparison | None, verdict: str, important: Mapping[str, float]
+    best: TrialRecord, defaults: Values, comparison: Comparison | None, verdict: str, important: Mapping[str, float]
 ) -> str:
     """Return what the search found, as JSON."""
     found = {
@@ -89,7 +89,7 @@ def shown(value: Any, width: int = 0) -> str:
     return text if not width or len(text) <= width else text[: width - 1] + "…"
 
 
-def sorted_for_people(records: Sequence[Record], sign: int) -> list[Record]:
+def sorted_for_people(records: Sequence[TrialRecord], sign: int) -> list[TrialRecord]:
     """Return the trials with the best first, the stopped after those that ran to their end, the failed last."""
     order = ("done", "stopped", "failed", "running")
     return sorted(records, key=lambda record: (order.index(record.status), -sign * (record.value or 0.0)))

@@ -18,7 +18,7 @@ from clip_emotion.training.registry import read_stage
 from tuning.comparison import Comparison, compare
 from tuning.config import SearchConfig
 from tuning.importance import importance
-from tuning.journal import Journal, Record, Tell, best_of
+from tuning.journal import Journal, Tell, TrialRecord, best_of
 from tuning.objective import Objective, as_overrides, run_trial
 from tuning.plan import Engine, Plan, overrides_of
 from tuning.plots import importance_figure, parallel_figure
@@ -36,9 +36,9 @@ SEEDS = ("seed", "fit.seed")
 class SearchResult:
     """The end of a search: its trials, the best, the comparison with the base configuration, and what mattered."""
 
-    records: tuple[Record, ...]
-    best: Record
-    finals: tuple[Record, ...]
+    records: tuple[TrialRecord, ...]
+    best: TrialRecord
+    finals: tuple[TrialRecord, ...]
     comparison: Comparison | None
     verdict: str
     importance: dict[str, float]
@@ -123,21 +123,21 @@ def _claim(config: SearchConfig, base: dict[str, Any], resume: bool) -> None:
     write_atomic(path, text)
 
 
-def _ended_records(plan: Plan, count: int) -> list[Record]:
+def _ended_records(plan: Plan, count: int) -> list[TrialRecord]:
     records = [record for record in plan.journal.records() if record.ended][:count]
     if not plan.config.keep_weights:
         plan.journal.tidy(record.name for record in records)
     return records
 
 
-def _draw(config: SearchConfig, records: Sequence[Record], best: Record, important: dict[str, float]) -> None:
+def _draw(config: SearchConfig, records: Sequence[TrialRecord], best: TrialRecord, important: dict[str, float]) -> None:
     write_atomic(config.out / PARALLEL, figure_png(parallel_figure(config, records, best)))
     if important:
         figure = importance_figure(important, config.metric, len(records))
         write_atomic(config.out / IMPORTANCE, figure_png(figure))
 
 
-def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> list[Record]:
+def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: TrialRecord) -> list[TrialRecord]:
     config = plan.config
     journal = Journal(config.final_folder.resolve(), config.metric)
     settings = config.settings if config.final.settings is None else config.final.settings
@@ -145,7 +145,9 @@ def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> l
     for seed in config.final.seeds:
         seeds = dict.fromkeys(_seed_keys(base), seed)
         for who, values in (("default", {}), ("best", best.values)):
-            wanted = Record(f"{who}_seed{seed}", values, {**settings, **settings_at(config.space, values), **seeds})
+            wanted = TrialRecord(
+                f"{who}_seed{seed}", values, {**settings, **settings_at(config.space, values), **seeds}
+            )
             known = journal.read(wanted.name)
             # Another winner, or other settings, than when a search was cut off: that run is of no use.
             same = known is not None and known.overrides == wanted.overrides
@@ -157,12 +159,12 @@ def _finals(engine: Engine, plan: Plan, base: dict[str, Any], best: Record) -> l
     return ended
 
 
-def _afresh(journal: Journal, record: Record) -> Record:
+def _afresh(journal: Journal, record: TrialRecord) -> TrialRecord:
     journal.tidy([record.name])
     return journal.write(record)
 
 
-def _judge(config: SearchConfig, finals: Sequence[Record]) -> tuple[Comparison | None, str]:
+def _judge(config: SearchConfig, finals: Sequence[TrialRecord]) -> tuple[Comparison | None, str]:
     if not config.final.seeds:
         return None, "The winner was not compared with the default: final.seeds is empty."
     done = [record for record in finals if record.status == "done"]

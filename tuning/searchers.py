@@ -9,21 +9,21 @@ import numpy as np
 
 from clip_emotion.errors import MissingExtraError
 from tuning.config import SearchConfig
-from tuning.journal import Record
+from tuning.journal import TrialRecord
 from tuning.space import Axis, Choice, IntRange, LogUniform, Range, Values, sample
 
 
-def propose(config: SearchConfig, number: int, records: Sequence[Record]) -> Values:
+def propose(config: SearchConfig, number: int, records: Sequence[TrialRecord]) -> Values:
     """Return the values of a trial, given those before it; raises MissingExtraError for TPE without Optuna."""
     return SEARCHERS[config.searcher.kind](config, number, records)
 
 
-def propose_at_random(config: SearchConfig, number: int, records: Sequence[Record]) -> Values:
+def propose_at_random(config: SearchConfig, number: int, records: Sequence[TrialRecord]) -> Values:
     """Draw each axis on its own; the same seed and number give the same values, whatever happened before."""
     return sample(config.space, np.random.default_rng([config.seed, number]))
 
 
-def propose_by_tpe(config: SearchConfig, number: int, records: Sequence[Record]) -> Values:
+def propose_by_tpe(config: SearchConfig, number: int, records: Sequence[TrialRecord]) -> Values:
     """Let Optuna's tree-structured Parzen estimator choose (Bergstra et al., NeurIPS 2011), after some random trials.
 
     Trials that still run count as bad ones, so that two at once do not try the same.
@@ -38,13 +38,13 @@ def propose_by_tpe(config: SearchConfig, number: int, records: Sequence[Record])
     return {key: _value(axis, asked[key]) for key, axis in config.space.items()}
 
 
-SEARCHERS: dict[str, Callable[[SearchConfig, int, Sequence[Record]], Values]] = {
+SEARCHERS: dict[str, Callable[[SearchConfig, int, Sequence[TrialRecord]], Values]] = {
     "random": propose_at_random,
     "tpe": propose_by_tpe,
 }
 
 
-def study_of(config: SearchConfig, records: Sequence[Record], sampler: Any = None) -> Any:
+def study_of(config: SearchConfig, records: Sequence[TrialRecord], sampler: Any = None) -> Any:
     """Return the trials as an Optuna study in memory; failed ones are left out."""
     optuna = _optuna()
     direction = "maximize" if config.mode == "max" else "minimize"

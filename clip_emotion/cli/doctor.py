@@ -232,7 +232,7 @@ def _folders() -> Iterator[Finding]:
         from huggingface_hub.constants import HF_HUB_CACHE
 
         from clip_emotion.data.cards import list_cards
-        from clip_emotion.data.prepare import MARK, prepared_dir
+        from clip_emotion.data.prepared import MARK, prepared_dir
     except ImportError as error:
         yield Finding(group, "prepared data", "missing", str(error), "Install what is missing above.")
         return

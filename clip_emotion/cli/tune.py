@@ -12,7 +12,7 @@ from clip_emotion.cli.common import say, stderr, stdout
 
 if TYPE_CHECKING:
     from tuning.config import SearchConfig
-    from tuning.journal import Record
+    from tuning.journal import TrialRecord
     from tuning.search import SearchResult
 
 
@@ -70,7 +70,7 @@ def _search(config: SearchConfig, resume: bool) -> None:
     say(f"To train with the winner: clip-emotion train {shlex.quote(str(places(config.out)['best.yaml']))}")
 
 
-def tell(record: Record) -> None:
+def tell(record: TrialRecord) -> None:
     """Say on stderr that a trial begins or has ended."""
     from tuning.report import shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.data.cleaning import Dropped
-from clip_emotion.data.prepare import SkippedRow, find_prepared
+from clip_emotion.data.prepared import SkippedRow, find_prepared
 
 CARD = "card.yaml"
 

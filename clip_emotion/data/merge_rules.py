@@ -18,7 +18,7 @@ EVALUATION_ORDER = (TEST, "validation")
 
 
 @dataclass
-class Shelf:
+class SourceSplit:
     """Rows of one source that go to one split: their places in ``data``, and why each is dropped, if it is.
 
     ``contents`` hold the rows' labels as positions in the common vocabulary. ``published`` rows stood in an evaluation
@@ -51,40 +51,40 @@ class Shelf:
         return counts + Counter({LEFT_OUT: self.left_out})
 
 
-def decide(shelves: Sequence[Shelf]) -> None:
-    """Set on every shelf, for each row, why it is dropped, or None where it stays; ``merge`` tells the rules."""
-    published = sorted((shelf for shelf in shelves if shelf.published), key=lambda shelf: _evaluation_rank(shelf.split))
+def decide(parts: Sequence[SourceSplit]) -> None:
+    """Set on every part, for each row, why it is dropped, or None where it stays; ``merge`` tells the rules."""
+    published = sorted((part for part in parts if part.published), key=lambda part: _evaluation_rank(part.split))
     holders: dict[str, tuple[str, str, str]] = {}
-    for shelf in published:
-        shelf.reasons = [
-            _published_reason(shelf, label, holders.setdefault(key, (shelf.split, shelf.source, label)))
-            for key, label in zip(shelf.contents.keys, shelf.contents.labels, strict=True)
+    for part in published:
+        part.reasons = [
+            _published_reason(part, label, holders.setdefault(key, (part.split, part.source, label)))
+            for key, label in zip(part.contents.keys, part.contents.labels, strict=True)
         ]
-    held = [shelf for shelf in shelves if not shelf.published and shelf.split != TRAIN]
-    training = [shelf for shelf in shelves if shelf.split == TRAIN]
-    conflicting = contradictory(*(shelf.contents for shelf in [*held, *training]))
+    held = [part for part in parts if not part.published and part.split != TRAIN]
+    training = [part for part in parts if part.split == TRAIN]
+    conflicting = contradictory(*(part.contents for part in [*held, *training]))
     _clean(held, set(holders), conflicting)
-    _clean(training, holders.keys() | {key for shelf in held for key in shelf.contents.keys}, conflicting)
+    _clean(training, holders.keys() | {key for part in held for key in part.contents.keys}, conflicting)
 
 
 def _evaluation_rank(split: str) -> tuple[int, str]:
     return (EVALUATION_ORDER.index(split) if split in EVALUATION_ORDER else len(EVALUATION_ORDER), split)
 
 
-def _published_reason(shelf: Shelf, label: str, holder: tuple[str, str, str]) -> str | None:
+def _published_reason(part: SourceSplit, label: str, holder: tuple[str, str, str]) -> str | None:
     split, source, first_label = holder
-    if split != shelf.split:
+    if split != part.split:
         return "in_evaluation"
-    if source == shelf.source:
+    if source == part.source:
         return None
     return "repeated" if label == first_label else "conflicting"
 
 
-def _clean(shelves: Sequence[Shelf], elsewhere: Set[str], conflicting: Set[str]) -> None:
+def _clean(parts: Sequence[SourceSplit], elsewhere: Set[str], conflicting: Set[str]) -> None:
     joined = Contents()
-    for shelf in shelves:
-        for row in zip(shelf.contents.keys, shelf.contents.labels, shelf.contents.blank, strict=True):
+    for part in parts:
+        for row in zip(part.contents.keys, part.contents.labels, part.contents.blank, strict=True):
             joined.add(*row)
     reasons = iter(drop_reasons(joined, elsewhere, conflicting))
-    for shelf in shelves:
-        shelf.reasons = list(islice(reasons, len(shelf.rows)))
+    for part in parts:
+        part.reasons = list(islice(reasons, len(part.rows)))

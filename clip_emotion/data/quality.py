@@ -12,7 +12,7 @@ from datasets import Image as ImageFeature
 from clip_emotion.config import Config
 from clip_emotion.data.cards import Card
 from clip_emotion.data.cleaning import Contents
-from clip_emotion.data.prepare import Record, SkippedRow
+from clip_emotion.data.prepared import PreparedRecord, SkippedRow
 from clip_emotion.data.recipes.base import content_key
 from clip_emotion.data.recipes.images import pixel_key
 from clip_emotion.errors import ImageError
@@ -58,7 +58,7 @@ class QualityReport(Config):
 def check(
     prepared: DatasetDict,
     card: Card | None = None,
-    record: Record | None = None,
+    record: PreparedRecord | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> QualityReport:
     """Check every row of a prepared data set.
@@ -139,7 +139,7 @@ def _conflicts(contents: Mapping[str, Contents], names: Mapping[str, list[str]])
     return [[located for _, located in group] for group in groups.values() if len({label for label, _ in group}) > 1]
 
 
-def _count_faults(prepared: DatasetDict, card: Card, record: Record | None) -> list[str]:
+def _count_faults(prepared: DatasetDict, card: Card, record: PreparedRecord | None) -> list[str]:
     cleaned = record is not None and record.dropped is not None
     faults = []
     for split, data in prepared.items():

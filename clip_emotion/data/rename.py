@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from clip_emotion.csv_text import csv_text
 from clip_emotion.data.images import SUFFIXES
-from clip_emotion.data.prepare import refuse_taken, scratch_beside
+from clip_emotion.data.replacing import refuse_taken, scratch_beside
 from clip_emotion.errors import UsageError
 from clip_emotion.text import nfc
 

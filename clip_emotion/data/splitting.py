@@ -13,8 +13,9 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config
 from clip_emotion.data.cards import SPLITS
 from clip_emotion.data.cleaning import Contents
-from clip_emotion.data.prepare import OUT, Record, fingerprint, load_prepared, refuse_taken, replacing, write_record
+from clip_emotion.data.prepared import PreparedRecord, fingerprint, load_prepared, write_record
 from clip_emotion.data.recipes.base import content_key
+from clip_emotion.data.replacing import OUT, refuse_taken, replacing
 from clip_emotion.errors import DataError, UsageError
 
 
@@ -72,7 +73,7 @@ def assign(keys: Sequence[str], strata: Sequence[int], ratios: Sequence[float], 
 
 
 def split_prepared(
-    prepared: DatasetDict, to: Path, options: SplitOptions | None = None, record: Record | None = None
+    prepared: DatasetDict, to: Path, options: SplitOptions | None = None, record: PreparedRecord | None = None
 ) -> DatasetDict:
     """Cut a prepared set's rows anew and write them to a new folder as a prepared set, whole or not at all.
 
@@ -119,7 +120,7 @@ def _strata(data: Dataset) -> list[int]:
     return list(data["label"])
 
 
-def _record(record: Record, cut: DatasetDict, options: SplitOptions) -> Record:
+def _record(record: PreparedRecord, cut: DatasetDict, options: SplitOptions) -> PreparedRecord:
     contents = {}
     for name, data in cut.items():
         keys = data["sha"] if "sha" in data.features else map(content_key, (text.encode() for text in _texts(data)))

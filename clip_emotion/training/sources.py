@@ -10,7 +10,8 @@ from pathlib import Path
 from datasets import DatasetDict
 
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import MARK, load_prepared, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import MARK, load_prepared
 from clip_emotion.data.recipes import read
 from clip_emotion.data.recipes.base import Request
 from clip_emotion.data.sources import open_source

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from clip_emotion.cli.data.verbs import app
 from clip_emotion.cli.main import main
-from clip_emotion.data.prepare import load_prepared
+from clip_emotion.data.prepared import load_prepared
 from tests.support.raw_files import FER_FOLDER, duplicates, png, write, zipped
 
 runner = CliRunner()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from clip_emotion.cli.main import main
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import load_record, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_record
 from clip_emotion.data.recipes.annotations import code_in_array
 from clip_emotion.errors import DataError, ImageError
 from tests.support.raw_files import labels_of, png, write, zipped

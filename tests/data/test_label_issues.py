@@ -20,7 +20,8 @@ from clip_emotion.data.label_issues import (
     model_issues,
     out_of_sample_probabilities,
 )
-from clip_emotion.data.prepare import load_prepared, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_prepared
 from clip_emotion.errors import DataError, MissingExtraError
 from clip_emotion.models import registry
 from clip_emotion.vocabulary import Vocabulary

@@ -17,8 +17,9 @@ from clip_emotion.data.cards import load_card
 from clip_emotion.data.cleaning import Contents
 from clip_emotion.data.merge import MergeOptions, merge
 from clip_emotion.data.merge_card import load_merged_card
-from clip_emotion.data.merge_rules import Shelf, decide
-from clip_emotion.data.prepare import load_prepared, load_record, prepare
+from clip_emotion.data.merge_rules import SourceSplit, decide
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models import registry
 from tests.support.fakes import FakeEncoder
@@ -162,47 +163,47 @@ KEYS = st.integers(0, 11).map(lambda n: f"{n:064x}")
 ROWS = st.lists(st.tuples(KEYS, st.sampled_from("xy")), max_size=12)
 
 
-def shelf(source: str, split: str, published: bool, rows: list[tuple[str, str]]) -> Shelf:
+def part(source: str, split: str, published: bool, rows: list[tuple[str, str]]) -> SourceSplit:
     # Blankness is a fact of the content.
     contents = Contents([key for key, _ in rows], [label for _, label in rows], [int(key, 16) == 11 for key, _ in rows])
-    return Shelf(source, split, None, published, list(range(len(rows))), contents)
+    return SourceSplit(source, split, None, published, list(range(len(rows))), contents)
 
 
 @given(st.lists(st.tuples(ROWS, ROWS, ROWS, ROWS), min_size=1, max_size=3))
 def test_no_picture_stands_in_two_splits_and_none_is_lost(sources):
-    shelves = []
+    parts = []
     for number, (test, validation, held, train) in enumerate(sources):
-        parts = [("test", True, test), ("validation", True, validation), ("test", False, held), ("train", False, train)]
-        shelves += [shelf(str(number), split, published, rows) for split, published, rows in parts]
-    decide(shelves)
+        rows_of = [("test", True, test), ("validation", True, validation), ("test", False, held), ("train", False, train)]
+        parts += [part(str(number), split, published, rows) for split, published, rows in rows_of]
+    decide(parts)
     places: dict[str, set[tuple[str, bool]]] = {}
-    for one in shelves:
+    for one in parts:
         for row, _ in one.kept():
             places.setdefault(one.contents.keys[row], set()).add((one.split, one.published))
     assert all(len(found) == 1 for found in places.values())
-    unpublished = [(one.contents.keys[row], label) for one in shelves if not one.published for row, label in one.kept()]
+    unpublished = [(one.contents.keys[row], label) for one in parts if not one.published for row, label in one.kept()]
     assert len(unpublished) == len({key for key, _ in unpublished}), "cleaned rows stand once"
     assert not any(int(key, 16) == 11 for key, _ in unpublished)
-    every = {(key, label, one.published) for one in shelves for key, label in contents_rows(one)}
+    every = {(key, label, one.published) for one in parts for key, label in contents_rows(one)}
     lost = {key for key, *_ in every} - set(places)
     for key in lost:
         labels = {label for other, label, _ in every if other == key}
         assert len(labels) > 1 or int(key, 16) == 11, "only contradictory and blank pictures vanish"
         assert not any(published for other, _, published in every if other == key)
-    assert all(len(one.reasons) == len(one.rows) for one in shelves)
+    assert all(len(one.reasons) == len(one.rows) for one in parts)
 
 
-def contents_rows(one: Shelf):
+def contents_rows(one: SourceSplit):
     return zip(one.contents.keys, one.contents.labels, strict=True)
 
 
 @given(ROWS, ROWS)
 def test_a_single_sources_evaluation_stays_as_published(test, validation):
-    shelves = [shelf("a", "validation", True, validation), shelf("a", "test", True, test)]
-    decide(shelves)
-    assert shelves[1].reasons == [None] * len(test)
+    parts = [part("a", "validation", True, validation), part("a", "test", True, test)]
+    decide(parts)
+    assert parts[1].reasons == [None] * len(test)
     in_test = {key for key, _ in test}
-    assert [reason is None for reason in shelves[0].reasons] == [key not in in_test for key, _ in validation]
+    assert [reason is None for reason in parts[0].reasons] == [key not in in_test for key, _ in validation]
 
 
 def test_unknown_labels_are_refused_by_name_or_left_out(tmp_path):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from clip_emotion.data.cards import Card
 from clip_emotion.data.cleaning import Contents, keep_for_training
-from clip_emotion.data.prepare import load_record, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_record
 from clip_emotion.data.quality import Overlap, check
 from clip_emotion.data.stats import class_counts
 from clip_emotion.evaluation.plots.class_counts import class_counts_figure

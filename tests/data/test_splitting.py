@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_emotion.cli.main import main
-from clip_emotion.data.prepare import load_prepared, load_record, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.rename import rename, safe_name
 from clip_emotion.data.splitting import SplitOptions, assign, parse_ratios, split_prepared
 from clip_emotion.errors import UsageError

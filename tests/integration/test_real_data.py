@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import load_record, prepare
+from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepared import load_record
 from clip_emotion.data.quality import check
 from clip_emotion.data.stats import class_counts
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.config import SearchConfig
-from tuning.journal import Record
+from tuning.journal import TrialRecord
 from tuning.objective import Report, TrialResult
 
 STEPS = 3
@@ -47,7 +47,7 @@ def climb(base: Path, values: Mapping[str, Any], folder: Path, report: Report) -
     return TrialResult("done", STEPS, {"score": top, "loss": 1 - top})
 
 
-def tell(record: Record) -> None:
+def tell(record: TrialRecord) -> None:
     print(record.name, record.status, record.value, file=sys.stderr)
 
 

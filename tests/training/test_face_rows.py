@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_emotion.data.prepare import load_prepared
+from clip_emotion.data.prepared import load_prepared
 from clip_emotion.errors import DataError
 from clip_emotion.training.mini.faces import FaceRows, FacesConfig, load_faces
 from clip_emotion.vocabulary import Vocabulary

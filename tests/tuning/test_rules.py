@@ -18,18 +18,18 @@ from tuning.comparison import compare, interval, welch
 from tuning.config import SchedulerConfig, SearchConfig
 from tuning.halving import is_left_behind, rungs
 from tuning.importance import importance
-from tuning.journal import History, Record
+from tuning.journal import History, TrialRecord
 from tuning.searchers import propose
 
 numbers = st.lists(st.floats(-10, 10), min_size=2, max_size=6)
 
 
-def tried(number: int, values: Mapping[str, Any], value: float | None, status: Any = "done") -> Record:
-    return Record(f"{number:04}", dict(values), {}, status, value=value)
+def tried(number: int, values: Mapping[str, Any], value: float | None, status: Any = "done") -> TrialRecord:
+    return TrialRecord(f"{number:04}", dict(values), {}, status, value=value)
 
 
-def searched(config: SearchConfig, count: int) -> list[Record]:
-    records: list[Record] = []
+def searched(config: SearchConfig, count: int) -> list[TrialRecord]:
+    records: list[TrialRecord] = []
     for number in range(1, count + 1):
         values = propose(config, number, records)
         records.append(tried(number, values, height(values)))

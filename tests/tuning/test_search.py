@@ -24,7 +24,7 @@ from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from tests.support.tune_with_fake import STEPS, climb, height, search
 from tests.support.tuning_world import run_values, write_config, write_world
 from tuning.config import SearchConfig
-from tuning.journal import Journal, Record
+from tuning.journal import Journal, TrialRecord
 from tuning.objective import Report, TrialResult
 from tuning.search import SearchResult, base_values, read_base, tune
 from tuning.searchers import propose
@@ -41,7 +41,7 @@ FAILING = {**SPACE, "fail": {"kind": "choice", "values": ["never", "no", "senten
 """With seed 0 the third trial says that it fails, and the process of the fourth dies."""
 
 
-def silent(record: Record) -> None:
+def silent(record: TrialRecord) -> None:
     """Hear of a trial, and say nothing."""
 
 
@@ -55,7 +55,7 @@ def started(folder: Path) -> list[str]:
     return [json.loads(line)[0] for line in log.read_text("utf-8").splitlines()] if log.exists() else []
 
 
-def records_of(folder: Path, part: str = "trials") -> dict[str, Record]:
+def records_of(folder: Path, part: str = "trials") -> dict[str, TrialRecord]:
     return {record.name: record for record in Journal(folder / "out" / part, "score").records()}
 
 

@@ -16,7 +16,7 @@ from clip_emotion.cli.common import progress_bar, say
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from clip_emotion.data.prepare import Record, SkippedRow
+    from clip_emotion.data.prepared import PreparedRecord, SkippedRow
     from clip_emotion.vocabulary import Vocabulary
 
 SHOWN = 10
@@ -39,13 +39,13 @@ CARD = typer.Option(
 @contextmanager
 def opened_set(
     name: str, card: str | None, vocabulary: Vocabulary | None
-) -> Iterator[tuple[DatasetDict, Record | None]]:
+) -> Iterator[tuple[DatasetDict, PreparedRecord | None]]:
     """Load a prepared data set; raw files are first prepared into a folder that goes away with the block.
 
     Windows keeps what is still mapped into memory: its own clean-up of temporary files then has it.
     """
     from clip_emotion.data.cards import list_cards
-    from clip_emotion.data.prepare import MARK, load_prepared, load_record
+    from clip_emotion.data.prepared import MARK, load_prepared, load_record
 
     path = Path(name)
     raw = card is not None or (path.exists() and not (path / MARK).is_file() and name not in list_cards())
@@ -70,7 +70,7 @@ def tell_skipped(skipped: Sequence[SkippedRow], all_of_them: str, source: str = 
         say(f"  and {len(skipped) - SHOWN:,} more; {all_of_them}.")
 
 
-def tell_skipped_of(name: str, record: Record | None) -> None:
+def tell_skipped_of(name: str, record: PreparedRecord | None) -> None:
     """Name the rows of the user's set that cannot be used, for verbs that write no record of them."""
     tell_skipped(record.skipped if record else (), f"clip-emotion data check {name} --format json names them all")
 

@@ -35,7 +35,7 @@ def split(
 
     Example: clip-emotion data split faces --ratios 8:1:1 --stratify --seed 0 --to faces_split
     """
-    from clip_emotion.data.prepare import RECORD, load_record
+    from clip_emotion.data.prepared import RECORD, load_record
     from clip_emotion.data.splitting import SplitOptions, parse_ratios, split_prepared
 
     options = SplitOptions(ratios=parse_ratios(ratios), stratify=stratify, seed=seed, split=only)

@@ -27,7 +27,7 @@ from clip_emotion.cli.data.source import (
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from clip_emotion.data.prepare import Record
+    from clip_emotion.data.prepared import PreparedRecord
     from clip_emotion.data.quality import QualityReport
 
 BAR = 32
@@ -82,8 +82,8 @@ def prepare(
     split: str = typer.Option("train", help="The split of rows whose source names none."),
 ) -> None:
     """Turn raw files into a Hugging Face data set on disk."""
-    from clip_emotion.data.prepare import RECORD, load_record
     from clip_emotion.data.prepare import prepare as prepare_files
+    from clip_emotion.data.prepared import RECORD, load_record
 
     with progress_bar(f"Preparing {name}") as advance:
         prepared = prepare_files(
@@ -164,7 +164,7 @@ def check(
         _check_rows(prepared, record, output)
 
 
-def _check_rows(prepared: DatasetDict, record: Record | None, output: TableFormat) -> None:
+def _check_rows(prepared: DatasetDict, record: PreparedRecord | None, output: TableFormat) -> None:
     from clip_emotion.data.cards import list_cards, load_card
     from clip_emotion.data.quality import check as run_check
 
@@ -181,12 +181,12 @@ def _check_rows(prepared: DatasetDict, record: Record | None, output: TableForma
 
 def _prepared_dir(name: str) -> Path:
     from clip_emotion.data.cards import load_card
-    from clip_emotion.data.prepare import prepared_dir
+    from clip_emotion.data.prepared import prepared_dir
 
     return prepared_dir(load_card(name).name)
 
 
-def _tell_dropped(record: Record) -> None:
+def _tell_dropped(record: PreparedRecord) -> None:
     if record.dropped:
         reasons = in_words(record.dropped)
         say(f"Dropped {record.dropped.total:,} training rows{reasons and f': {reasons}'}.")

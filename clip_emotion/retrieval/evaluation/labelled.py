@@ -226,7 +226,7 @@ def split_labels(cell: str) -> tuple[str, ...]:
 
 
 def _prepared(data: str, choice: Choice) -> Splits:
-    from clip_emotion.data.prepare import load_prepared
+    from clip_emotion.data.prepared import load_prepared
 
     sets = load_prepared(data)
     first = next(iter(sets.values()))

@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 
 from clip_emotion.data.batches import row_labels
 from clip_emotion.data.cleaning import TRAIN, Contents, keep_for_training
-from clip_emotion.data.prepare import load_prepared, load_record
+from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.training.finetune.config import ImagesConfig
