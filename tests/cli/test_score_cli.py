@@ -18,8 +18,8 @@ import scoring.embedders
 import scoring.emotions.makers
 import scoring.readers.follow
 from clip_emotion.cli.main import main
-from clip_emotion.cli.score.inputs import shortest_names
-from clip_emotion.cli.score.verb import find_inputs, parse_half_life
+from clip_emotion.cli.score.inputs import find_inputs, shortest_names
+from clip_emotion.cli.score.settings import parse_half_life
 from clip_emotion.errors import UsageError
 from clip_emotion.models import registry
 from scoring.config import RecencyConfig

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from scoring.readers import ReadOptions
 
 STDIN = "-"
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked of the inputs: how they are read, whose turns must be in them, whether they must give emotions."""
+class InputRequirements:
+    """What inputs must hold: how they are read, whose turns must be in them, whether they must give emotions."""
 
     options: ReadOptions
     speakers: tuple[str, ...] = ()
@@ -43,16 +44,38 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Input:
     """A conversation that can be scored, or why it (or a whole input) cannot; ``name`` is what results call it."""
 
     name: str
     found: Conversation | ClipEmotionError
 
 
-def read_inputs(inputs: Sequence[str], wanted: Wanted) -> list[Reading]:
+def find_inputs(given: Sequence[str]) -> list[str]:
+    """Return the files that the arguments name, folders and globs spelt out; raises UsageError where there are none."""
+    found: list[str] = []
+    for name in given:
+        path = Path(name)
+        if name != STDIN and path.is_dir():
+            inside = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise UsageError(f"{path} holds no conversations: a file's name ends in {', '.join(SUFFIXES)}.")
+            found += inside
+        elif name != STDIN and not path.exists() and any(sign in name for sign in "*?["):
+            matches = sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
+            found += matches or [name]
+        else:
+            found.append(name)
+    if not found:
+        raise UsageError("Give at least one conversation: clip-emotion score chat.txt, or - for standard input.")
+    if found.count(STDIN) > 1:
+        raise UsageError("Standard input can be read only once: give - once.")
+    return list(dict.fromkeys(found))
+
+
+def read_inputs(inputs: Sequence[str], requirements: InputRequirements) -> list[Input]:
     """Read all inputs and check their conversations; raises what ``raise_lone`` does."""
-    readings = list(_readings(inputs, wanted))
+    readings = list(_readings(inputs, requirements))
     raise_lone([reading.found for reading in readings])
     return readings
 
@@ -64,17 +87,18 @@ def raise_lone(found: Sequence[object]) -> None:
         raise errors[0]
 
 
-def _readings(inputs: Sequence[str], wanted: Wanted) -> Iterator[Reading]:
+def _readings(inputs: Sequence[str], requirements: InputRequirements) -> Iterator[Input]:
     from scoring.output.formats import fault_sentence
 
     taken: set[str] = set()
     # A folder's name may tell who somebody is: where names are replaced, files of one name are numbered instead.
-    names = {path: nfc(Path(path).name) for path in inputs} if wanted.options.anonymise else shortest_names(inputs)
+    anonymise = requirements.options.anonymise
+    names = {path: nfc(Path(path).name) for path in inputs} if anonymise else shortest_names(inputs)
     for path in inputs:
         try:
-            conversations = _read(path, wanted.options)
+            conversations = _read(path, requirements.options)
         except ClipEmotionError as error:
-            yield Reading(names[path], error)
+            yield Input(names[path], error)
             continue
         for conversation in conversations:
             name = _free_name(names[path], nfc(Path(path).name), conversation.name, taken)
@@ -82,11 +106,11 @@ def _readings(inputs: Sequence[str], wanted: Wanted) -> Iterator[Reading]:
             if named.faults:
                 say(fault_sentence(name, named.faults))
             try:
-                wanted.check(named)
+                requirements.check(named)
             except (DataError, UsageError) as error:
-                yield Reading(name, error)
+                yield Input(name, error)
             else:
-                yield Reading(name, named)
+                yield Input(name, named)
 
 
 def _read(path: str, options: ReadOptions) -> Sequence[Conversation]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import say
+from clip_emotion.cli.score.inputs import STDIN
 from clip_emotion.text import fold
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from scoring.readers import LiveReader, ReadOptions
     from scoring.readers.follow import LineSource
     from scoring.result import TurnScore
-
-STDIN = "-"
 
 
 def check_place(place: str) -> None:
@@ -33,7 +32,7 @@ def check_place(place: str) -> None:
 
 
 @dataclass
-class Live:
+class LiveSession:
     """One conversation that is followed: where it grows, what scores it, the shown labels and speakers."""
 
     place: str

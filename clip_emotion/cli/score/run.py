@@ -11,24 +11,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import progress_bar, say, write_atomic
-from clip_emotion.cli.score.inputs import Reading, raise_lone
+from clip_emotion.cli.score.inputs import Input, raise_lone
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from clip_emotion.cli.score.models import Watched
     from scoring.affection.scorer import AffectionScorer
-    from scoring.conversation import Conversation, Turn
-    from scoring.emotions.base import TurnEmotion
+    from scoring.conversation import Conversation
     from scoring.output.formats import Outcome
     from scoring.result import ConversationScore
 
-CHUNK = 512
-
 
 @dataclass(frozen=True)
-class Output:
+class ScoreOutput:
     """Where the scores go, settled before any work begins."""
 
     format: str
@@ -36,50 +31,19 @@ class Output:
     report: Path | None
 
 
-class Watched:
-    """A turn's emotion, asked for in pieces of many turns, that tells ``advance`` how many are done."""
-
-    def __init__(self, inner: TurnEmotion) -> None:
-        self.inner = inner
-        self.advance: Callable[[int], None] = lambda steps: None
-        self.reasons: dict[int, str] = {}
-        self._mirror()
-
-    def emotions(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
-        """Return the inner one's probabilities, [T, L], and keep its reasons."""
-        import numpy as np
-
-        self.reasons = {}
-        starts = range(0, max(len(turns), 1), CHUNK)
-        return np.concatenate([self._piece(turns[start : start + CHUNK]) for start in starts])
-
-    def _piece(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
-        from scoring.emotions.base import reasons_of
-
-        probabilities = self.inner.emotions(turns)
-        self.reasons.update(reasons_of(self.inner))
-        self._mirror()
-        self.advance(len(turns))
-        return probabilities
-
-    def _mirror(self) -> None:
-        # A maker may learn while it works, such as that there are pictures after all.
-        self.name, self.vocabulary, self.notices = self.inner.name, self.inner.vocabulary, self.inner.notices
-
-
 @dataclass(frozen=True)
-class Job:
+class ScoreRun:
     """What one call scores: what was read of so many inputs, by which models, and whose turns are reported.
 
     ``models`` is called only where there is something to score; it gives the scorer and the emotion that it asks.
     """
 
-    readings: Sequence[Reading]
+    readings: Sequence[Input]
     inputs: int
     models: Callable[[], tuple[AffectionScorer, Watched]]
     speakers: tuple[str, ...] = ()
 
-    def run(self, output: Output) -> int:
+    def run(self, output: ScoreOutput) -> int:
         """Score all conversations, write what is wanted, and return how many could not be scored.
 
         One conversation alone that cannot be scored is an error.
@@ -105,7 +69,7 @@ class Job:
         say(_counts(scores, len(failures), time.perf_counter() - started))
         return len(failures)
 
-    def _outcome(self, reading: Reading) -> ConversationScore | ClipEmotionError:
+    def _outcome(self, reading: Input) -> ConversationScore | ClipEmotionError:
         if isinstance(reading.found, ClipEmotionError):
             return reading.found
         try:
@@ -132,7 +96,7 @@ class Job:
             raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
         return chosen
 
-    def _write(self, outcomes: Sequence[Outcome], output: Output) -> None:
+    def _write(self, outcomes: Sequence[Outcome], output: ScoreOutput) -> None:
         from clip_emotion.csv_text import BOM
         from scoring.result import ConversationScore
 
@@ -149,7 +113,7 @@ class Job:
         if output.path is None:
             self._print(outcomes, content)
 
-    def _content(self, outcomes: Sequence[Outcome], output: Output) -> str | None:
+    def _content(self, outcomes: Sequence[Outcome], output: ScoreOutput) -> str | None:
         """Return the text of the chosen format; None for a table."""
         from scoring.output.formats import FORMATS
 
