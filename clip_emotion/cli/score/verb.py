@@ -76,8 +76,8 @@ def score(
     A score lies between -1 and +1; recent turns count more. CSV files begin with a BOM, so that Excel shows Hangul;
     on stdout there is none. Exit code: 0 all scored, 1 some failed, 2 misuse.
     """
-    output = _settle_output(output_format.value if output_format else None, to, report, live=follow)
-    settings = read_settings(config, recency.value if recency else None, half_life, embedder)
+    output = _settle_output(output_format, out, report, live=follow)
+    settings = read_settings(config, recency, half_life, embedder)
     inputs = find_inputs(files or [])
     if follow and len(inputs) != 1:
         raise UsageError(f"--follow watches one file, not {len(inputs)}.")
@@ -85,7 +85,7 @@ def score(
     from scoring.readers.layouts import check_layout
 
     check_layout(layout)
-    choice = ModelChoice(emotions.value, chosen_words(labels, vocab), model, kobert, lang.value, device.value)
+    choice = ModelChoice(emotions, chosen_words(labels, vocab), model, kobert, lang, device)
     choice.check(settings)
     read, given = ReadOptions(layout, anonymise), emotions is EmotionSource.given
     requirements = InputRequirements(read, tuple(speaker or ()), given)
