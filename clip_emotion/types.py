@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FaceBox:
-    """A face's rectangle in pixels of the picture after its EXIF rotation; (x, y) is the upper-left corner."""
+    """A face's rectangle in pixels of the image after its EXIF rotation; (x, y) is the upper-left corner."""
 
     x: int
     y: int
@@ -17,7 +17,7 @@ class FaceBox:
 
 @dataclass(frozen=True, slots=True)
 class ScoredLabel:
-    """One word of a vocabulary for one picture: its key and shown name, probability in [0, 1], cosine similarity."""
+    """One word of a vocabulary for one image: its key and shown name, probability in [0, 1], cosine similarity."""
 
     key: str
     name: str
@@ -27,7 +27,7 @@ class ScoredLabel:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was said of one picture or of one face in it; ``error`` is set exactly when ``labels`` is empty."""
+    """What was said of one image or of one face in it; ``error`` is set exactly when ``labels`` is empty."""
 
     path: str
     labels: tuple[ScoredLabel, ...]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,8 +16,8 @@ from clip_emotion.files import is_taken
 
 if TYPE_CHECKING:
     from clip_emotion.models.emotion_clip.checkpoint import EmotionClipEncoder
-    from clip_emotion.retrieval.evaluation.evaluate import Options
-    from clip_emotion.retrieval.evaluation.labelled import ImageRow
+    from clip_emotion.retrieval.evaluation.labelled import ImageRow, RowSelection
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.training.wise_ft import BlendPoint
 
 AUTO = "auto"
@@ -64,19 +64,18 @@ def blend(
     say_log("clip_emotion.training")
 
     from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
-    from clip_emotion.retrieval.evaluation.evaluate import Options
-    from clip_emotion.retrieval.evaluation.labelled import Choice
+    from clip_emotion.retrieval.evaluation.labelled import RowSelection
     from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.runtime import resolve_device
     from clip_emotion.training.wise_ft import open_base
 
     place = resolve_device(device)
     job = Job(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
-    options = Options("en", stream=StreamConfig(face="none", batch_size=batch_size, workers=workers))
+    stream = StreamConfig(face="none", batch_size=batch_size, workers=workers)
     with contextlib.ExitStack() as stack:
-        choice = Choice(split, None, limit, seed)
-        sets = [rows for name in data for rows in _rows(name, choice, stack)]
-        points = _curve(job, sets, options) if sets else []
+        selection = RowSelection(split, None, limit, seed)
+        sets = [rows for name in data for rows in _rows(name, selection, stack)]
+        points = _curve(job, sets, stream) if sets else []
     _finish(job, points, to, report)
 
 
@@ -104,19 +103,19 @@ def _share(text: str) -> float | None:
     return share
 
 
-def _rows(name: str, choice: Any, stack: contextlib.ExitStack) -> list[list[ImageRow]]:
+def _rows(name: str, selection: RowSelection, stack: contextlib.ExitStack) -> list[list[ImageRow]]:
     """Return the pictures of each set that a --data names; they can be read until the stack is closed."""
     from clip_emotion.retrieval.evaluation.labelled import open_labelled
 
     if Path(name).suffix.lower() in CONFIGS:
-        return _rows_of_run(Path(name), choice)
-    rows = stack.enter_context(open_labelled(name, choice)).images
+        return _rows_of_run(Path(name), selection)
+    rows = stack.enter_context(open_labelled(name, selection)).images
     if not rows:
         raise DataError(f"{name} holds no pictures: a blend is chosen on labelled pictures.")
     return [list(rows)]
 
 
-def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
+def _rows_of_run(path: Path, selection: RowSelection) -> list[list[ImageRow]]:
     """Return what a fine-tuning run validates on, without what it holds out to the end."""
     from clip_emotion.config import validate
     from clip_emotion.retrieval.evaluation.labelled import prepared_images, sample_rows
@@ -130,17 +129,17 @@ def _rows_of_run(path: Path, choice: Any) -> list[list[ImageRow]]:
     config = validate(FinetuneConfig, read_stage(path, [])[1], str(path))
     vocabulary = Vocabulary.load(config.vocabulary)
     splits = load_images(config.data, vocabulary, config.seed).validation
-    return [sample_rows(prepared_images(rows, vocabulary.keys), choice) for rows in splits.values()]
+    return [sample_rows(prepared_images(rows, vocabulary.keys), selection) for rows in splits.values()]
 
 
-def _curve(job: Job, sets: list[list[ImageRow]], options: Options) -> list[BlendPoint]:
+def _curve(job: Job, sets: list[list[ImageRow]], stream: StreamConfig) -> list[BlendPoint]:
     from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
     from clip_emotion.training.wise_ft import ALPHAS, curve
 
     alphas = [*ALPHAS, *([] if job.alpha is None else [job.alpha])]
 
     def score(encoder: EmotionClipEncoder) -> dict[str, float]:
-        return mean_scores([word_scores(encoder, rows, options) for rows in sets])
+        return mean_scores([word_scores(encoder, rows, stream) for rows in sets])
 
     with progress_bar("blending", total=len(set(alphas))) as advance:
         return curve(job.base, job.tuned, score, alphas, advance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import cells, chosen_words, padded, printable, progress_bar, say
+from clip_emotion.cli.common import chosen_words, progress_bar, say
+from clip_emotion.cli.label_table import TableWriter
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from clip_emotion.data.images import ImageSource
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.retrieval.labelling.rows import RunCard
     from clip_emotion.retrieval.labelling.stream import StreamConfig
-    from clip_emotion.types import Prediction, ScoredLabel
+    from clip_emotion.types import Prediction
     from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
-BAR = 24
 
 
 class Language(StrEnum):
@@ -40,7 +38,7 @@ class Language(StrEnum):
 
 
 class Face(StrEnum):
-    """Which part of a picture is labelled."""
+    """Which part of an image is labelled."""
 
     auto = "auto"
     none = "none"
@@ -108,8 +106,8 @@ def label(
     warnings.filterwarnings("ignore", module="PIL")
     labeller = _labeller(model, words, lang.value, device.value)
     config = StreamConfig(face=face.value, batch_size=batch_size, workers=workers, max_pixels=max_pixels)
-    job = Job(sources, labeller, config, min(top, len(words)))
-    if job.run(output):
+    run = LabelRun(sources, labeller, config, min(top, len(words)))
+    if run.run(output):
         raise typer.Exit(1)
 
 
@@ -144,8 +142,8 @@ def _labeller(model: str, words: Vocabulary, lang: str, device: str) -> ZeroShot
 
 
 @dataclass(frozen=True)
-class Job:
-    """One labelling run: these pictures, this labeller, these settings."""
+class LabelRun:
+    """One labelling run: these images, this labeller, these settings."""
 
     sources: Sequence[ImageSource]
     labeller: ZeroShotLabeller
@@ -153,7 +151,7 @@ class Job:
     top: int
 
     def run(self, output: Output) -> int:
-        """Label all pictures, write rows and report, and return how many rows failed."""
+        """Label all images, write rows and report, and return how many rows failed."""
         started = time.perf_counter()
         reported: list[Prediction] = []
         rows = 0
@@ -162,8 +160,8 @@ class Job:
                 reported.extend(done)
             failed = sum(prediction.error is not None for prediction in done)
             finished = {prediction.path for prediction in done}
-            pictures = [source for source in self.sources if source.name not in finished]
-            for prediction in self._predictions(pictures, quiet=output.path is None and sys.stdout.isatty()):
+            images = [source for source in self.sources if source.name not in finished]
+            for prediction in self._predictions(images, quiet=output.path is None and sys.stdout.isatty()):
                 write(prediction)
                 rows += 1
                 failed += prediction.error is not None
@@ -171,19 +169,20 @@ class Job:
                     reported.append(prediction)
         if output.report:
             say(f"Contact sheet: {self._write_report(output.report, reported)}")
-        say(_summary(len(pictures), rows, failed, time.perf_counter() - started, len(finished)))
+        say(_summary(len(images), rows, failed, time.perf_counter() - started, len(finished)))
         return failed
 
     @contextmanager
     def _sink(self, output: Output) -> Iterator[tuple[Callable[[Prediction], None], Sequence[Prediction]]]:
         """Hand out a function that writes a row, and the rows of the run that is continued."""
-        from clip_emotion.retrieval.labelling.rows import PIPED_LAYOUTS, RowWriter, Target, open_target
+        from clip_emotion.retrieval.labelling.row_files import RowWriter, Target, open_target
+        from clip_emotion.retrieval.labelling.rows import PIPED_ROW_FORMATS
 
         if output.format == Format.table.value:
             yield TableWriter(self.labeller.vocabulary.names(self.labeller.language), self._glosses()).write, []
         elif output.path is None:
-            layout = PIPED_LAYOUTS[output.format]
-            writer = RowWriter(typer.get_binary_stream("stdout"), layout, self._card())
+            row_format = PIPED_ROW_FORMATS[output.format]
+            writer = RowWriter(typer.get_binary_stream("stdout"), row_format, self._card())
             writer.start()
             yield writer.write, []
         else:
@@ -202,11 +201,11 @@ class Job:
         }
         return RunCard(self.labeller.encoder.fingerprint, self.labeller.vocabulary.name, self.top, settings)
 
-    def _predictions(self, pictures: Sequence[ImageSource], *, quiet: bool) -> Iterator[Prediction]:
+    def _predictions(self, images: Sequence[ImageSource], *, quiet: bool) -> Iterator[Prediction]:
         """Yield the rows behind a progress bar, unless the rows themselves run over the same screen."""
-        with nullcontext(_no_bar) if quiet else progress_bar("Labelling", len(pictures)) as advance:
+        with nullcontext(_no_bar) if quiet else progress_bar("Labelling", len(images)) as advance:
             before: str | None = None
-            for prediction in self.labeller.stream(pictures, self.top, self.config):
+            for prediction in self.labeller.stream(images, self.top, self.config):
                 if prediction.path != before:
                     advance(1)
                 before = prediction.path
@@ -232,51 +231,12 @@ class Job:
         return write_contact_sheet(folder, predictions, {source.name: source for source in self.sources}, config)
 
 
-def _summary(pictures: int, rows: int, failed: int, seconds: float, before: int) -> str:
-    what = f"{pictures} {'picture' if pictures == 1 else 'pictures'}"
-    extra = f" ({rows} rows)" if rows != pictures else ""
+def _summary(images: int, rows: int, failed: int, seconds: float, before: int) -> str:
+    what = f"{images} {'picture' if images == 1 else 'pictures'}"
+    extra = f" ({rows} rows)" if rows != images else ""
     again = f", {before} done before" if before else ""
-    return f"{what}{extra} in {seconds:.1f} s, {pictures / max(seconds, 1e-9):.1f} a second{again}; {failed} failed."
+    return f"{what}{extra} in {seconds:.1f} s, {images / max(seconds, 1e-9):.1f} a second{again}; {failed} failed."
 
 
 def _no_bar(steps: int) -> None:
     """Stand in for a progress bar."""
-
-
-class TableWriter:
-    """Prints a block per row as it comes: the picture's path, then its words in columns, with bars.
-
-    Nothing is cut to the screen's width, so that the text is whole in a pipe too.
-    """
-
-    def __init__(self, names: Sequence[str], glosses: Mapping[str, str]) -> None:
-        from rich.console import Console
-
-        self.console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
-        self.glosses = glosses
-        self.name_width = max(map(cells, names))
-        self.gloss_width = max(map(cells, glosses.values()), default=0)
-
-    def write(self, prediction: Prediction) -> None:
-        """Print one row's block."""
-        face = f"  face {prediction.face_index + 1}" if prediction.face_index is not None else ""
-        note = f"  ({prediction.face_note})" if prediction.face_note else ""
-        self.console.print(f"{printable(prediction.path)}{face}{note}", style="bold cyan")
-        if prediction.error:
-            self.console.print(f"  ✗ {prediction.error}", style="red")
-        for entry in prediction.labels:
-            self.console.print(self._line(entry))
-        self.console.print()
-
-    def _line(self, entry: ScoredLabel) -> Text:
-        from rich.text import Text
-
-        gloss = self.glosses.get(entry.key, "")
-        bar = "█" * round(BAR * entry.probability)
-        return Text.assemble(
-            (f"  {padded(printable(entry.name), self.name_width)}", "bold"),
-            (f"  {padded(gloss, self.gloss_width)}" if self.gloss_width else "", "dim"),
-            (f"  {padded(bar, BAR)}", "yellow"),
-            f"  {entry.probability:6.1%}",
-            (f"  {entry.similarity:6.3f}", "dim"),
-        )

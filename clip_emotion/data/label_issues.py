@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_emotion.arrays import FloatingArray
 from clip_emotion.config import Config
 from clip_emotion.csv_text import csv_text
 from clip_emotion.errors import DataError, MissingExtraError
@@ -17,7 +17,6 @@ from clip_emotion.errors import DataError, MissingExtraError
 FOLDS = 5
 MAX_STEPS = 300
 """Most steps of the logistic regression's solver."""
-FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def require_cleanlab() -> None:
 
 
 def cross_validated_issues(
-    rows: CheckedRows, embeddings: FloatArray, folds: int = FOLDS, seed: int = 0
+    rows: CheckedRows, embeddings: FloatingArray, folds: int = FOLDS, seed: int = 0
 ) -> LabelIssueReport:
     """Check labels against what the other pictures' labels make of an encoder's embeddings [N, D].
 
@@ -80,7 +79,7 @@ def cross_validated_issues(
     return _report(rows, kept, classes, labels, probabilities)
 
 
-def model_issues(rows: CheckedRows, probabilities: FloatArray) -> LabelIssueReport:
+def model_issues(rows: CheckedRows, probabilities: FloatingArray) -> LabelIssueReport:
     """Check labels against a model's own probabilities [N, C] of ``rows.names``; labels that no row has are left aside.
 
     Raises MissingExtraError without cleanlab, DataError where all rows carry one label.
@@ -98,7 +97,7 @@ def _report(
     kept: NDArray[np.int64],
     classes: NDArray[np.int64],
     labels: NDArray[np.int64],
-    probabilities: FloatArray,
+    probabilities: FloatingArray,
 ) -> LabelIssueReport:
     ranked, quality = find_label_issues(labels, probabilities)
     best = probabilities.argmax(axis=1)
@@ -130,8 +129,8 @@ def enough_images(labels: Sequence[int], groups: Sequence[str], folds: int = FOL
 
 
 def out_of_sample_probabilities(
-    embeddings: FloatArray, labels: NDArray[np.int64], groups: Sequence[str], folds: int = FOLDS, seed: int = 0
-) -> FloatArray:
+    embeddings: FloatingArray, labels: NDArray[np.int64], groups: Sequence[str], folds: int = FOLDS, seed: int = 0
+) -> FloatingArray:
     """Return each row's class probabilities [N, C] from a logistic regression that has not seen the row's picture.
 
     ``embeddings`` are [N, D], ``labels`` [N] cover 0 to C - 1, rows of equal group fall into one of the ``folds``,
@@ -147,13 +146,15 @@ def out_of_sample_probabilities(
         raise DataError(f"Labels are compared with each other: {classes} class(es) with {folds} pictures are too few.")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=MAX_STEPS))
     cuts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    probabilities: FloatArray = cross_val_predict(
+    probabilities: FloatingArray = cross_val_predict(
         model, embeddings, labels, groups=np.asarray(groups), cv=cuts, method="predict_proba"
     )
     return probabilities
 
 
-def find_label_issues(labels: NDArray[np.int64], probabilities: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
+def find_label_issues(
+    labels: NDArray[np.int64], probabilities: FloatingArray
+) -> tuple[NDArray[np.int64], FloatingArray]:
     """Return the rows whose labels are likely wrong, worst first, and every row's label quality [N].
 
     ``labels`` [N] and ``probabilities`` [N, C] are of classes 0 to C - 1; a row's quality is the probability of its

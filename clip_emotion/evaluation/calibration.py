@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
 from clip_emotion.errors import UsageError
 
-FloatArray = NDArray[np.floating[Any]]
 BINS = 15
 LOGIT_SCALES = (1e-2, 1e3)
 """The bounds within which a logit scale (1 / temperature) is looked for."""
 
 
-def negative_log_likelihood(similarities: FloatArray, targets: NDArray[np.integer[Any]], logit_scale: float) -> float:
+def negative_log_likelihood(similarities: FloatingArray, targets: IntegerArray, logit_scale: float) -> float:
     """Return the mean of ``-log softmax(logit_scale · similarities)[target]``, in nats.
 
     ``similarities`` is [N, C], ``targets`` [N] are column numbers.
@@ -27,7 +25,7 @@ def negative_log_likelihood(similarities: FloatArray, targets: NDArray[np.intege
     return float(-log_probabilities[np.arange(len(targets)), targets].mean())
 
 
-def fit_temperature(similarities: FloatArray, targets: NDArray[np.integer[Any]]) -> float:
+def fit_temperature(similarities: FloatingArray, targets: IntegerArray) -> float:
     """Find the one temperature T that minimises the NLL of ``softmax(similarities / T)``.
 
     ``similarities`` is [N, C], ``targets`` [N] are column numbers. A bounded scalar search over log T; an encoder's
@@ -52,45 +50,28 @@ class Reliability:
     ``ece`` is the expected calibration error over the same bins.
     """
 
-    edges: FloatArray
-    confidence: FloatArray
-    accuracy: FloatArray
-    counts: NDArray[np.integer[Any]]
+    edges: FloatingArray
+    confidence: FloatingArray
+    accuracy: FloatingArray
+    counts: IntegerArray
     ece: float
 
 
-def expected_calibration_error(confidence: FloatArray, correct: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Return ``Σ_b n_b / N · |accuracy_b - confidence_b|`` over equally wide bins; 0 where there are no rows.
+def reliability(confidence: FloatingArray, correct: BoolArray, bins: int = BINS) -> Reliability:
+    """Sort answers into equally wide bins of confidence, [0, 1/B), …, [(B-1)/B, 1], and measure each.
 
-    ``confidence`` [N] is the probability of the answer given, ``correct`` [N] tells whether it was right. See Guo et
-    al., "On Calibration of Modern Neural Networks" (2017).
+    ``confidence`` [N] is the probability of the answer given, ``correct`` [N] tells whether it was right. The expected
+    calibration error is ``Σ_b n_b / N · |accuracy_b - confidence_b|``, 0 where there are no rows: Guo et al., "On
+    Calibration of Modern Neural Networks" (2017).
     """
-    import torch
-    from torchmetrics.functional.classification import binary_calibration_error
-
-    if len(confidence) == 0:
-        return 0.0
-    # torchmetrics gives a confidence of exactly 1 a bin of its own, past the last; one float below it is in the last.
-    # Rounding may also leave a probability a little above 1, which torchmetrics would take for a logit.
-    inside = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, np.nextafter(1.0, 0.0))
-    target = torch.from_numpy(np.asarray(correct, dtype=np.int64))
-    return float(binary_calibration_error(torch.from_numpy(inside), target, n_bins=bins, norm="l1"))
-
-
-def reliability(confidence: FloatArray, correct: NDArray[np.bool_], bins: int = BINS) -> Reliability:
-    """Sort answers into equally wide bins of confidence: [0, 1/B), …, [(B-1)/B, 1].
-
-    ``confidence`` [N] is the probability of the answer given, ``correct`` [N] tells whether it was right.
-    """
+    # Rounding may leave a probability a little above 1.
+    sure = np.clip(np.asarray(confidence, dtype=np.float64), 0.0, 1.0)
     edges = np.linspace(0.0, 1.0, bins + 1)
-    # Without the clip a confidence of exactly 1 would fall out of the last bin.
-    places = np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, bins - 1)
+    # Without the minimum a confidence of exactly 1 would fall out of the last bin.
+    places = np.minimum(np.searchsorted(edges, sure, side="right") - 1, bins - 1)
     counts = np.bincount(places, minlength=bins)
-    divisor = np.where(counts > 0, counts, np.nan)
-    return Reliability(
-        edges=edges,
-        confidence=np.bincount(places, weights=confidence, minlength=bins) / divisor,
-        accuracy=np.bincount(places, weights=correct.astype(np.float64), minlength=bins) / divisor,
-        counts=counts,
-        ece=expected_calibration_error(confidence, correct, bins),
-    )
+    filled = np.where(counts > 0, counts, np.nan)
+    mean_confidence = np.bincount(places, weights=sure, minlength=bins) / filled
+    accuracy = np.bincount(places, weights=np.asarray(correct, dtype=np.float64), minlength=bins) / filled
+    gaps = np.nansum(counts * np.abs(accuracy - mean_confidence))
+    return Reliability(edges, mean_confidence, accuracy, counts, ece=float(gaps / max(len(sure), 1)))

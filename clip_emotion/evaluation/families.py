@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
 from clip_emotion.errors import UsageError
-from clip_emotion.evaluation.metrics import TOP, FloatArray, IntArray, rank
+from clip_emotion.evaluation.metrics import TOP, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class FamilyMetrics:
 
 
 def family_metrics(
-    probabilities: FloatArray,
+    probabilities: FloatingArray,
     targets: Sequence[str],
     words: Sequence[str],
     families: Sequence[Sequence[str]],
@@ -101,7 +101,7 @@ def family_metrics(
     )
 
 
-def _class_family(order: IntArray, members: NDArray[np.bool_], words: Sequence[str]) -> ClassFamily:
+def _class_family(order: IntegerArray, members: BoolArray, words: Sequence[str]) -> ClassFamily:
     counts = np.bincount(order[:, 0], minlength=len(words))
     most = [int(word) for word in np.argsort(-counts, kind="stable")[:TOP] if counts[word]]
     return ClassFamily(

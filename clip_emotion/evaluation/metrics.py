@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -16,13 +15,10 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
+from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.bootstrap import Resampling, share_interval
 from clip_emotion.evaluation.calibration import Reliability, reliability
-
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.integer[Any]]
-BoolArray = NDArray[np.bool_]
 
 TOP = 5
 RESAMPLES = 10_000
@@ -62,7 +58,7 @@ class Metrics:
     accuracy_ci95: tuple[float, float]
     per_class: dict[str, ClassMetrics]
     without_support: tuple[str, ...]
-    confusion: IntArray | None
+    confusion: IntegerArray | None
     reliability: Reliability
     threshold: float | None = None
 
@@ -88,12 +84,12 @@ class Metrics:
 class _Overall:
     accuracy: float
     top5: float
-    confusion: IntArray | None = None
+    confusion: IntegerArray | None = None
     threshold: float | None = None
 
 
 def classification_metrics(
-    probabilities: FloatArray, targets: IntArray, labels: Sequence[str], *, seed: int = 0
+    probabilities: FloatingArray, targets: IntegerArray, labels: Sequence[str], *, seed: int = 0
 ) -> Metrics:
     """Score probabilities [N, C] against one true class a row, ``targets`` [N] as column numbers.
 
@@ -118,7 +114,7 @@ def classification_metrics(
 
 
 def multilabel_metrics(
-    probabilities: FloatArray, truth: BoolArray, labels: Sequence[str], *, threshold: float, seed: int = 0
+    probabilities: FloatingArray, truth: BoolArray, labels: Sequence[str], *, threshold: float, seed: int = 0
 ) -> Metrics:
     """Score probabilities [N, C] against any number of true labels a row, ``truth`` [N, C].
 
@@ -136,12 +132,12 @@ def multilabel_metrics(
     return _metrics(probabilities, truth, probabilities >= threshold, overall, labels=labels, seed=seed)
 
 
-def rank(probabilities: FloatArray, k: int = TOP) -> IntArray:
+def rank(probabilities: FloatingArray, k: int = TOP) -> IntegerArray:
     """Return the column numbers of each row's k best, best first, [N, min(k, C)]; of equals the earlier column wins."""
     return np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
 
 
-def chance_hit(true_labels: IntArray, n_labels: int, k: int) -> float:
+def chance_hit(true_labels: IntegerArray, n_labels: int, k: int) -> float:
     """Return the mean probability that k labels drawn at random hold one of a row's true labels.
 
     ``true_labels`` [N] counts each row's true labels m; a row's probability is ``1 - C(L-m, k) / C(L, k)``.
@@ -152,22 +148,22 @@ def chance_hit(true_labels: IntArray, n_labels: int, k: int) -> float:
     return float(1.0 - np.dot(missed, rows) / rows.sum())
 
 
-def _check(probabilities: FloatArray, rows: int, labels: Sequence[str]) -> None:
+def _check(probabilities: FloatingArray, rows: int, labels: Sequence[str]) -> None:
     if probabilities.ndim != 2 or probabilities.shape != (rows, len(labels)):
         raise UsageError(f"Expected probabilities of shape ({rows}, {len(labels)}), got {probabilities.shape}.")
     if rows == 0:
         raise UsageError("There are no rows to evaluate: choose another split, --rows or --limit.")
 
 
-def _confusion(targets: IntArray, answers: IntArray, columns: int) -> IntArray:
+def _confusion(targets: IntegerArray, answers: IntegerArray, columns: int) -> IntegerArray:
     # scikit-learn warns of a single label even where it is told all labels.
     if columns == 1:
         return np.array([[len(targets)]])
-    matrix: IntArray = confusion_matrix(targets, answers, labels=np.arange(columns))
+    matrix: IntegerArray = confusion_matrix(targets, answers, labels=np.arange(columns))
     return matrix
 
 
-def _top5(probabilities: FloatArray, targets: IntArray) -> float:
+def _top5(probabilities: FloatingArray, targets: IntegerArray) -> float:
     columns = probabilities.shape[1]
     # Five of at most five labels always hold the true one; scikit-learn would warn that the figure says nothing.
     if columns <= TOP:
@@ -177,7 +173,7 @@ def _top5(probabilities: FloatArray, targets: IntArray) -> float:
 
 
 def _metrics(
-    probabilities: FloatArray,
+    probabilities: FloatingArray,
     truth: BoolArray,
     answers: BoolArray,
     overall: _Overall,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.metrics import accuracy_score
+import numpy as np
 
+from clip_emotion.arrays import BoolArray
 from clip_emotion.evaluation.families import FamilyMetrics
-from clip_emotion.evaluation.metrics import IntArray, Metrics
+from clip_emotion.evaluation.metrics import Metrics
 
 METRIC_KEYS = (
     "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
@@ -25,9 +26,9 @@ class Part:
     accuracy: float | None
 
     @classmethod
-    def of(cls, targets: IntArray, answers: IntArray) -> Part:
-        """Measure a part from its rows' true classes and the answers given, both [N] as column numbers."""
-        return cls(n=len(targets), accuracy=float(accuracy_score(targets, answers)) if len(targets) else None)
+    def of(cls, hits: BoolArray) -> Part:
+        """Measure a part from whether each of its rows' best answer is the true class, [N]."""
+        return cls(n=len(hits), accuracy=float(np.mean(hits)) if len(hits) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +148,12 @@ def _family_lines(families: FamilyMetrics) -> list[tuple[str, str]]:
     if families.left_out:
         lines.append(("classes with no family", ", ".join(families.left_out)))
     return lines
+
+
+def finite(value: Any) -> Any:
+    """Return JSON-ready values with None in place of NaN and infinity, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

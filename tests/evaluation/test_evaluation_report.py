@@ -14,8 +14,8 @@ from PIL import Image
 from clip_emotion.evaluation.families import family_metrics
 from clip_emotion.evaluation.metrics import classification_metrics
 from clip_emotion.evaluation.plots.classification import confusion_figure, per_class_figure, reliability_figure
-from clip_emotion.evaluation.report import finite, report_files
-from clip_emotion.evaluation.result import Evaluation, Part
+from clip_emotion.evaluation.report import report_files
+from clip_emotion.evaluation.result import Evaluation, Part, finite
 from clip_emotion.plotting import figure_png, korean_font
 
 KEYS = ["angry", "happy", "sad"]

@@ -13,8 +13,9 @@ from torch import Tensor
 from clip_emotion.cli.main import main
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.result import Evaluation
-from clip_emotion.retrieval.evaluation.evaluate import LabelPositions, Options, evaluate, match_classes
-from clip_emotion.retrieval.evaluation.labelled import Choice, open_labelled
+from clip_emotion.retrieval.evaluation.classes import LabelPositions, match_classes
+from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
+from clip_emotion.retrieval.evaluation.labelled import RowSelection, open_labelled
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Label, Vocabulary
 from tests.support.fakes import FakeEncoder
@@ -56,8 +57,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def measure(
     data: Path, vocabulary: Vocabulary = RGB, encoder: FakeEncoder | None = None, **options: object
 ) -> Evaluation:
-    with open_labelled(str(data), Choice()) as rows:
-        return evaluate(encoder or FakeEncoder(), rows, vocabulary, Options("en", **options))
+    with open_labelled(str(data), RowSelection()) as rows:
+        return evaluate_rows(encoder or FakeEncoder(), rows, vocabulary, EvaluationOptions("en", **options))
 
 
 def test_pictures_are_counted_right(folder: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clip_emotion.data.prepare import prepare
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.evaluation.labelled import Choice, Labelled, open_labelled, parse_slice, split_labels
+from clip_emotion.retrieval.evaluation.labelled import Labelled, RowSelection, open_labelled, parse_slice, split_labels
 
 
 def png(colour: str) -> bytes:
@@ -32,7 +32,7 @@ def faces(root: Path) -> Path:
 
 
 def read(data: Path | str, **choice: object) -> Labelled:
-    with open_labelled(str(data), Choice(**choice)) as rows:
+    with open_labelled(str(data), RowSelection(**choice)) as rows:
         return rows
 
 
@@ -55,7 +55,7 @@ def test_a_zip_reads_as_its_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
         for path in sorted(root.rglob("*")):
             archive.write(path, Path("top") / path.relative_to(root))
-    with open_labelled(str(tmp_path / "faces.zip"), Choice()) as rows:
+    with open_labelled(str(tmp_path / "faces.zip"), RowSelection()) as rows:
         assert labels(rows) == ["angry", "행복"]
         assert rows.images[1].read() == png("red")
 

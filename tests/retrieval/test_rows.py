@@ -13,18 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.labelling.rows import (
-    LAYOUTS,
-    PIPED_LAYOUTS,
-    RowWriter,
-    RunCard,
-    Target,
-    from_row,
-    open_target,
-    read_finished,
-    to_row,
-    write_parquet,
-)
+from clip_emotion.retrieval.labelling.parquet import write_parquet
+from clip_emotion.retrieval.labelling.row_files import RowWriter, Target, open_target, read_finished
+from clip_emotion.retrieval.labelling.rows import PIPED_ROW_FORMATS, ROW_FORMATS, RunCard, from_row, to_row
 from clip_emotion.types import FaceBox, Prediction, ScoredLabel
 
 CARD = RunCard("f" * 64, "own", 2, {"lang": "ko", "face": "auto", "words": "abc"})
@@ -50,7 +41,7 @@ def predictions(draw: st.DrawFn) -> Prediction:
 
 def written(layout: str, rows: list[Prediction]) -> bytes:
     stream = io.BytesIO()
-    writer = RowWriter(stream, LAYOUTS[layout], CARD)
+    writer = RowWriter(stream, ROW_FORMATS[layout], CARD)
     writer.start()
     for row in rows:
         writer.write(row)
@@ -61,7 +52,7 @@ def written(layout: str, rows: list[Prediction]) -> bytes:
 @given(rows=st.lists(predictions(), max_size=4))
 @pytest.mark.parametrize("layout", ["jsonl", "csv"])
 def test_every_text_survives(layout: str, rows: list[Prediction]) -> None:
-    decoded = [from_row(row) for _, row in LAYOUTS[layout].decode(written(layout, rows))]
+    decoded = [from_row(row) for _, row in ROW_FORMATS[layout].decode(written(layout, rows))]
     assert decoded == rows
 
 
@@ -71,12 +62,12 @@ def test_every_text_survives(layout: str, rows: list[Prediction]) -> None:
 def test_a_torn_file_gives_only_its_whole_rows(layout: str, rows: list[Prediction], data: st.DataObject) -> None:
     whole = written(layout, rows)
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    found = list(LAYOUTS[layout].decode(cut))
+    found = list(ROW_FORMATS[layout].decode(cut))
     assert [from_row(row) for _, row in found] == rows[: len(found)]
     assert len(found) < len(rows)
     # What is appended after the last whole row completes the file again.
-    end = found[-1][0] if found else len(LAYOUTS[layout].head(CARD))
-    rest = written(layout, rows[len(found) :])[len(LAYOUTS[layout].head(CARD)) :]
+    end = found[-1][0] if found else len(ROW_FORMATS[layout].head(CARD))
+    rest = written(layout, rows[len(found) :])[len(ROW_FORMATS[layout].head(CARD)) :]
     assert whole[:end] + rest == whole
 
 
@@ -92,7 +83,7 @@ def test_csv_is_what_the_standard_reader_and_excel_expect() -> None:
     assert float(cells["rank1_probability"]) == 0.75
     assert cells["rank2_label"] == cells["error"] == ""
     assert [cells[f"face_{side}"] for side in ("x", "y", "width", "height")] == ["1", "2", "3", "4"]
-    assert not PIPED_LAYOUTS["csv"].head(CARD).startswith(b"\xef\xbb\xbf")
+    assert not PIPED_ROW_FORMATS["csv"].head(CARD).startswith(b"\xef\xbb\xbf")
 
 
 def test_json_rows_have_the_documented_keys() -> None:
@@ -122,7 +113,7 @@ def test_a_row_per_face_redoes_the_last_picture(tmp_path: Path) -> None:
     rows = [*some(2), *some(2)[1:]]
     path = tmp_path / "rows.jsonl"
     path.write_bytes(written("jsonl", rows))
-    done = read_finished(path, LAYOUTS["jsonl"], CARD, many_rows=True)
+    done = read_finished(path, ROW_FORMATS["jsonl"], CARD, many_rows=True)
     assert done.paths == {"0.png"}
     assert done.size == len(written("jsonl", rows[:1]))
 
@@ -204,7 +195,7 @@ def test_places_that_cannot_be_written_are_told(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(DataError, match="No space left"):
-        RowWriter(Full(), LAYOUTS["jsonl"], CARD).write(some(1)[0])
+        RowWriter(Full(), ROW_FORMATS["jsonl"], CARD).write(some(1)[0])
 
 
 def test_jsonl_lines_are_json(tmp_path: Path) -> None:

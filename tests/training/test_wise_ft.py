@@ -25,8 +25,8 @@ from clip_emotion.models.emotion_clip.heads import HeadConfig
 from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.models.mini.encoder import load_mini
-from clip_emotion.retrieval.evaluation.evaluate import Options, evaluate
-from clip_emotion.retrieval.evaluation.labelled import Choice, ImageRow, open_labelled
+from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
+from clip_emotion.retrieval.evaluation.labelled import ImageRow, RowSelection, open_labelled
 from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.training.finetune.objective import train_emotion_clip
@@ -152,15 +152,16 @@ def labelled(folder: Path) -> Path:
 
 def test_word_scores_are_what_evaluate_says(base_folder: Path, tmp_path: Path) -> None:
     encoder = load_mini(base_folder, torch.device("cpu"))
-    options = Options("ko", stream=StreamConfig(face="none", batch_size=16))
-    with open_labelled(str(labelled(tmp_path)), Choice()) as rows:
-        found = word_scores(encoder, rows.images, options)
+    stream = StreamConfig(face="none", batch_size=16)
+    options = EvaluationOptions("ko", stream=stream)
+    with open_labelled(str(labelled(tmp_path)), RowSelection()) as rows:
+        found = word_scores(encoder, rows.images, stream)
         basic = Vocabulary.load("basic8").subset(["angry", "contempt", "happy", "neutral", "sad"])
-        trained = evaluate(encoder, rows, basic, options).metrics
-        families = evaluate(encoder, rows, Vocabulary.load("kote36"), Options("ko", True, stream=options.stream))
+        trained = evaluate_rows(encoder, rows, basic, options).metrics
+        families = evaluate_rows(encoder, rows, Vocabulary.load("kote36"), EvaluationOptions("ko", True, stream=stream))
         synonyms = Vocabulary.load("synonyms7").subset(["angry", "happy", "neutral", "sad"])
         without = [row for row in rows.images if row.label != "contempt"]
-        alone = evaluate(encoder, type(rows)(rows.data, rows.split, images=without), synonyms, options).metrics
+        alone = evaluate_rows(encoder, type(rows)(rows.data, rows.split, images=without), synonyms, options).metrics
     assert trained is not None
     assert alone is not None
     assert families.families is not None
@@ -174,10 +175,10 @@ def test_word_scores_are_what_evaluate_says(base_folder: Path, tmp_path: Path) -
 
 def test_a_picture_that_cannot_be_read_is_left_out(base_folder: Path) -> None:
     encoder = load_mini(base_folder, torch.device("cpu"))
-    options = Options("ko", stream=StreamConfig(face="none", batch_size=4))
+    stream = StreamConfig(face="none", batch_size=4)
     rows = [ImageRow(str(at), ("angry", "happy")[at % 2], lambda at=at: pattern(at % 2, at)) for at in range(6)]
     broken = ImageRow("broken", "happy", lambda: b"no picture")
-    assert word_scores(encoder, [*rows[:3], broken, *rows[3:]], options) == word_scores(encoder, rows, options)
+    assert word_scores(encoder, [*rows[:3], broken, *rows[3:]], stream) == word_scores(encoder, rows, stream)
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +214,7 @@ def test_a_share_that_is_given_needs_no_data(base_folder: Path, tmp_path: Path) 
     wanted = blended(open_base(str(base_folder), torch.device("cpu")), tuned, 0.4)
     torch.testing.assert_close(logits(load_checkpoint_encoder(tmp_path / "to")), logits(wanted), atol=1e-5, rtol=0)
     assert not (tmp_path / "to" / "blend.csv").exists()
-    with open_labelled(str(labelled(tmp_path)), Choice()):
+    with open_labelled(str(labelled(tmp_path)), RowSelection()):
         assert main([*command, "--alpha", "0.45", "--data", str(tmp_path / "pictures")]) == 0
     shares = [float(row["alpha"]) for row in csv.DictReader((tmp_path / "to" / "blend.csv").read_text().splitlines())]
     assert shares == sorted([*ALPHAS, 0.45])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from clip_emotion.data.label_issues import CheckedRows, LabelIssue, LabelIssueReport
     from clip_emotion.models.base import ImageTextEncoder
-    from clip_emotion.retrieval.evaluation.evaluate import Encoded
+    from clip_emotion.retrieval.evaluation.encoding import Encoded
     from clip_emotion.retrieval.evaluation.labelled import ImageRow
 
 ISSUES = "issues.csv"
@@ -87,13 +87,11 @@ class LabelCheck:
             self._write_report(self.report, found, [row for _, row in kept])
 
     def _embed(self, encoder: ImageTextEncoder, rows: list[ImageRow]) -> Encoded:
-        from clip_emotion.retrieval.evaluation.evaluate import Options, encode_image_rows
+        from clip_emotion.retrieval.evaluation.encoding import encode_image_rows
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
         with progress_bar("Embedding", len(rows)) as advance:
-            return encode_image_rows(
-                encoder, rows, Options("auto", stream=StreamConfig(face=self.face), progress=advance)
-            )
+            return encode_image_rows(encoder, rows, StreamConfig(face=self.face), advance)
 
     def _issues(self, rows: CheckedRows, encoded: Encoded, encoder: ImageTextEncoder) -> LabelIssueReport:
         from clip_emotion.data.label_issues import cross_validated_issues, model_issues

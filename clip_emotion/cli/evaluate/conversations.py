@@ -153,7 +153,7 @@ def _print_markdown(result: ConversationEvaluation) -> None:
 
 
 def _print_json(result: ConversationEvaluation) -> None:
-    from clip_emotion.evaluation.report import finite
+    from clip_emotion.evaluation.result import finite
 
     print(json.dumps(finite(result.to_dict()), ensure_ascii=False, indent=2))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,6 @@ from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
     from clip_emotion.evaluation.result import ClassTable, Evaluation
-    from clip_emotion.models.base import ImageTextEncoder
-    from clip_emotion.retrieval.evaluation.evaluate import Options
-    from clip_emotion.retrieval.evaluation.labelled import Choice
-    from clip_emotion.vocabulary import Vocabulary
 
 SHOWN_ERRORS = 10
 
@@ -30,18 +26,6 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one call evaluates: the data, what to compare it with, the encoder and how."""
-
-    data: str
-    train_data: str | None
-    encoder: ImageTextEncoder
-    vocabulary: Vocabulary
-    choice: Choice
-    options: Options
 
 
 def evaluate(
@@ -72,8 +56,8 @@ def evaluate(
         raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
 
     from clip_emotion.models.registry import load_encoder
-    from clip_emotion.retrieval.evaluation.evaluate import Options
-    from clip_emotion.retrieval.evaluation.labelled import Choice, parse_slice
+    from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
+    from clip_emotion.retrieval.evaluation.labelled import RowSelection, open_labelled, open_training, parse_slice
     from clip_emotion.retrieval.labelling.labeller import choose_language, unread_words
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
@@ -83,9 +67,13 @@ def evaluate(
     language = choose_language(encoder, vocabulary, lang)
     for notice in unread_words(encoder, vocabulary, language):
         say(notice)
-    choice = Choice(split, rows, limit, seed, text_column, label_column, lang)
-    options = Options(language, families, threshold, seed, stream)
-    result = _run(Job(data, train_data, encoder, vocabulary, choice, options))
+    selection = RowSelection(split, rows, limit, seed, text_column, label_column, lang)
+    options = EvaluationOptions(language, families, threshold, seed, stream)
+    with contextlib.ExitStack() as stack:
+        labelled = stack.enter_context(open_labelled(data, selection))
+        training = None if train_data is None else stack.enter_context(open_training(train_data)).images
+        advance = stack.enter_context(progress_bar("evaluating", total=len(labelled.images) + len(labelled.texts)))
+        result = evaluate_rows(encoder, labelled, vocabulary, replace(options, progress=advance), training)
     _print(result, output)
     if report is not None:
         _write_report(result, report)
@@ -94,21 +82,8 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _run(job: Job) -> Evaluation:
-    from clip_emotion.retrieval.evaluation.evaluate import evaluate as evaluate_rows
-    from clip_emotion.retrieval.evaluation.labelled import Choice, open_labelled
-
-    with contextlib.ExitStack() as stack:
-        rows = stack.enter_context(open_labelled(job.data, job.choice))
-        training = None
-        if job.train_data is not None:
-            training = stack.enter_context(open_labelled(job.train_data, Choice(prefer=("train",)))).images
-        advance = stack.enter_context(progress_bar("evaluating", total=len(rows.images) + len(rows.texts)))
-        return evaluate_rows(job.encoder, rows, job.vocabulary, replace(job.options, progress=advance), training)
-
-
 def _print(result: Evaluation, output: Format) -> None:
-    from clip_emotion.evaluation.report import finite
+    from clip_emotion.evaluation.result import finite
 
     if output is Format.json:
         print(json.dumps(finite(result.to_dict()), ensure_ascii=False, indent=2))

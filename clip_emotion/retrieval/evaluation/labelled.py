@@ -1,10 +1,10 @@
-"""Labelled rows to evaluate on: pictures and texts with their true labels, from any of the forms that data comes in."""
+"""Labelled rows to evaluate on: images and texts with their true labels, from any of the forms that data comes in."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,7 +29,7 @@ PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "경로", "�
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One picture: the name to show, the class as the data spells it, and a function that fetches its bytes.
+    """One image: the name to show, the class as the data spells it, and a function that fetches its bytes.
 
     ``sha`` is its pixel key where the data carries it.
     """
@@ -49,9 +49,16 @@ class TextRow:
     labels: tuple[str, ...]
     error: str = ""
 
+    @property
+    def fault(self) -> str:
+        """Why the row cannot be used, empty where it can."""
+        if self.error:
+            return self.error
+        return "no text" if not self.text.strip() else "no label" if not self.labels else ""
+
 
 @dataclass(frozen=True)
-class Choice:
+class RowSelection:
     """Which rows and columns of the data are wanted.
 
     ``split`` None means the first of ``prefer`` that there is, else the only one; ``rows`` is a slice such as
@@ -81,7 +88,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The chosen rows of one split: all pictures or all texts."""
+    """The chosen rows of one split: all images or all texts."""
 
     data: str
     split: str
@@ -94,7 +101,7 @@ Splits = dict[str, list[ImageRow]] | dict[str, list[TextRow]]
 
 
 @contextmanager
-def open_labelled(data: str, choice: Choice) -> Iterator[Labelled]:
+def open_labelled(data: str, selection: RowSelection) -> Iterator[Labelled]:
     """Open labelled data and choose its rows; pictures can be read only within the block.
 
     ``data`` is an image folder or .zip with class sub-folders (with or without split folders), a CSV or TSV (.gz) of
@@ -105,28 +112,33 @@ def open_labelled(data: str, choice: Choice) -> Iterator[Labelled]:
     if not path.exists() and (path.suffix or "/" in data):
         raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
     if not path.exists() or (path / "dataset_dict.json").is_file():
-        yield _chosen(nfc(path.name), _prepared(data, choice), choice)
+        yield _chosen(nfc(path.name), _prepared(data, selection), selection)
         return
     with open_source(path) as source:
-        yield _chosen(nfc(path.name), _read(source, choice), choice)
+        yield _chosen(nfc(path.name), _read(source, selection), selection)
 
 
-def _read(source: Source, choice: Choice) -> Splits:
-    pictures = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
-    if pictures:
-        return _class_folders(source, pictures)
+def open_training(data: str) -> AbstractContextManager[Labelled]:
+    """Open data that a model may have been trained on: its training split, or its only one."""
+    return open_labelled(data, RowSelection(prefer=("train",)))
+
+
+def _read(source: Source, selection: RowSelection) -> Splits:
+    images = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if images:
+        return _class_folders(source, images)
     tables = [name for name in source.names() if is_table(name)]
     if len(tables) == 1:
-        return _table(source, tables[0], choice)
+        return _table(source, tables[0], selection)
     if tables:
         raise UsageError(f"{source.location} holds several tables ({', '.join(tables[:5])} …): name one of them.")
     raise DataError(f"{source.location} holds no pictures: give class folders, a .zip of them, or a .csv or .tsv.")
 
 
-def _chosen(data: str, splits: Any, choice: Choice) -> Labelled:
-    split = _pick_split(list(splits), choice, data)
+def _chosen(data: str, splits: Any, selection: RowSelection) -> Labelled:
+    split = _pick_split(list(splits), selection, data)
     rows = [row for part in splits.values() for row in part] if split == WHOLE else splits[split]
-    rows = sample_rows(rows[parse_slice(choice.rows)], choice)
+    rows = sample_rows(rows[parse_slice(selection.rows)], selection)
     if not rows:
         raise UsageError(f"No rows are left of {data} ({split}): choose another --split, --rows or --limit.")
     if isinstance(rows[0], ImageRow):
@@ -134,13 +146,13 @@ def _chosen(data: str, splits: Any, choice: Choice) -> Labelled:
     return Labelled(data, split, texts=rows)
 
 
-def _pick_split(there: list[str], choice: Choice, data: str) -> str:
-    if choice.split is not None:
-        name = choice.split if choice.split in there else split_named(choice.split) or choice.split
+def _pick_split(there: list[str], selection: RowSelection, data: str) -> str:
+    if selection.split is not None:
+        name = selection.split if selection.split in there else split_named(selection.split) or selection.split
         if name in there or name == WHOLE:
             return name
-        raise UsageError(f"{data} has no split '{choice.split}': it has {', '.join(there)}.")
-    for name in choice.prefer:
+        raise UsageError(f"{data} has no split '{selection.split}': it has {', '.join(there)}.")
+    for name in selection.prefer:
         if name in there:
             return name
     if len(there) == 1:
@@ -158,12 +170,12 @@ def parse_slice(text: str | None) -> slice:
     return slice(start, stop)
 
 
-def sample_rows(rows: list[Row], choice: Choice) -> list[Row]:
-    """Draw the choice's ``limit`` of rows at random, in their order; all of them where there are no more."""
-    if choice.limit is None or len(rows) <= choice.limit:
+def sample_rows(rows: list[Row], selection: RowSelection) -> list[Row]:
+    """Draw the selection's ``limit`` of rows at random, in their order; all of them where there are no more."""
+    if selection.limit is None or len(rows) <= selection.limit:
         return rows
     # Folders list one class after the other: the first rows would be of one class.
-    kept = np.random.default_rng(choice.seed).choice(len(rows), size=choice.limit, replace=False)
+    kept = np.random.default_rng(selection.seed).choice(len(rows), size=selection.limit, replace=False)
     return [rows[place] for place in sorted(kept)]
 
 
@@ -179,16 +191,17 @@ def _class_folders(source: Source, names: list[str]) -> dict[str, list[ImageRow]
     return splits
 
 
-def _table(source: Source, name: str, choice: Choice) -> Splits:
-    labels = choice.label_columns()
-    columns = {"labels": labels, "text": choice.text_columns(), "path": PATH_COLUMNS, "split": ("split", "usage")}
+def _table(source: Source, name: str, selection: RowSelection) -> Splits:
+    labels = selection.label_columns()
+    columns = {"labels": labels, "text": selection.text_columns(), "path": PATH_COLUMNS, "split": ("split", "usage")}
     for kind in ("text", "path"):
         table = find_table(source, name, columns, required=(kind, "labels"))
         if table is not None:
             return _text_rows(table) if kind == "text" else _image_rows(source, table)
+    texts = ", ".join(selection.text_columns())
     raise UsageError(
-        f"{source.location} needs a header with a text column ({', '.join(choice.text_columns())}) or a path column, "
-        f"and a label column ({', '.join(labels)}): name yours with --text-column and --label-column."
+        f"{source.location} needs a header with a text column ({texts}) or a path column, and a label column "
+        f"({', '.join(labels)}): name yours with --text-column and --label-column."
     )
 
 
@@ -225,14 +238,14 @@ def split_labels(cell: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("'\"") for part in cell.strip().strip("[]").split(",") if part.strip())
 
 
-def _prepared(data: str, choice: Choice) -> Splits:
+def _prepared(data: str, selection: RowSelection) -> Splits:
     from clip_emotion.data.prepared import load_prepared
 
     sets = load_prepared(data)
     first = next(iter(sets.values()))
     if "image" in first.column_names:
         return {str(split): prepared_images(rows, rows.features["label"].names) for split, rows in sets.items()}
-    return {str(split): _prepared_texts(rows, choice, data) for split, rows in sets.items()}
+    return {str(split): _prepared_texts(rows, selection, data) for split, rows in sets.items()}
 
 
 def prepared_images(rows: Any, names: Sequence[str]) -> list[ImageRow]:
@@ -254,10 +267,10 @@ def _image_bytes(encoded: Any, at: int) -> bytes:
     return bytes(content)
 
 
-def _prepared_texts(rows: Any, choice: Choice, data: str) -> list[TextRow]:
+def _prepared_texts(rows: Any, selection: RowSelection, data: str) -> list[TextRow]:
     found = [
         next((name for name in spellings if name in rows.column_names), None)
-        for spellings in (choice.text_columns(), choice.label_columns())
+        for spellings in (selection.text_columns(), selection.label_columns())
     ]
     if None in found:
         raise UsageError(f"{data} has the columns {', '.join(rows.column_names)}: name --text-column, --label-column.")

@@ -9,42 +9,45 @@ from numpy.typing import NDArray
 
 from clip_emotion.errors import UsageError
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.retrieval.evaluation.evaluate import BASIC, Options, encode_image_rows, match_classes
+from clip_emotion.retrieval.evaluation.classes import match_classes
+from clip_emotion.retrieval.evaluation.encoding import encode_image_rows
+from clip_emotion.retrieval.evaluation.evaluate import BASIC
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
+from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
 SYNONYMS, FAMILIES = "synonyms7", "kote36"
 
 
-def word_scores(encoder: ImageTextEncoder, rows: Sequence[ImageRow], options: Options) -> dict[str, float]:
-    """Score one set of labelled pictures, each figure in [0, 1], in each language that the encoder reads.
+def word_scores(encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig) -> dict[str, float]:
+    """Score one set of labelled images, each score in [0, 1], in each language that the encoder reads.
 
     ``trained`` is the accuracy over the basic emotions that the set has. ``unseen`` is the mean of two: the accuracy
-    over ``synonyms7``, one untrained synonym for each of them, and the share of pictures whose best word of ``kote36``
-    is of the true family, averaged over the classes. The figures per language come along. Raises UsageError for
+    over ``synonyms7``, one untrained synonym for each of them, and the share of images whose best word of ``kote36``
+    is of the true family, averaged over the classes. The scores per language come along. Raises UsageError for
     classes that are no basic emotions.
     """
     basic, languages = Vocabulary.load(BASIC), [name for name in LANGUAGES if name in encoder.languages]
     if not languages:
         raise UsageError(f"Model {encoder.name} reads neither Korean nor English: its words cannot be scored.")
     found = match_classes({row.label for row in rows}, basic)
-    encoded = encode_image_rows(encoder, rows, options)
+    encoded = encode_image_rows(encoder, rows, stream)
     truth = np.array([found[rows[place].label] for place in encoded.kept], dtype=object)
     images: NDArray[np.float32] = encoded.embeddings.numpy()
     own = basic.subset([key for key in basic.keys if key in set(truth.tolist())])
-    figures: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for language in languages:
         answers = _answers(encoder, images, own, language)
-        figures[f"trained_{language}"] = float((answers == truth).mean())
-        figures[f"synonyms_{language}"] = _synonyms(encoder, images, truth, language)
-        figures[f"families_{language}"] = _families(encoder, images, truth, language)
-    return {**_summary(figures, languages), **figures}
+        scores[f"trained_{language}"] = float((answers == truth).mean())
+        scores[f"synonyms_{language}"] = _synonyms(encoder, images, truth, language)
+        scores[f"families_{language}"] = _families(encoder, images, truth, language)
+    return {**_summary(scores, languages), **scores}
 
 
-def _summary(figures: Mapping[str, float], languages: Sequence[str]) -> dict[str, float]:
+def _summary(scores: Mapping[str, float], languages: Sequence[str]) -> dict[str, float]:
     synonyms, families, trained = (
-        float(np.mean([figures[f"{name}_{language}"] for language in languages]))
+        float(np.mean([scores[f"{name}_{language}"] for language in languages]))
         for name in ("synonyms", "families", "trained")
     )
     return {"trained": trained, "unseen": (synonyms + families) / 2}
@@ -82,6 +85,6 @@ def _families(
 
 
 def mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Average the scores of several sets, each counting alike; figures that not every set has are left out."""
+    """Average the scores of several sets, each counting alike; scores that not every set has are left out."""
     shared = [name for name in scores[0] if all(name in other for other in scores)]
     return {name: float(np.mean([own[name] for own in scores])) for name in shared}

@@ -29,7 +29,7 @@ FACE_COLOUR = (217, 119, 63)
 
 @dataclass(frozen=True)
 class SheetConfig:
-    """What a sheet says above its pictures, and how large it grows.
+    """What a sheet says above its images, and how large it grows.
 
     ``glosses`` maps a label's key to its name in the other language.
     """
@@ -47,7 +47,7 @@ def write_contact_sheet(
 ) -> Path:
     """Write ``index.html`` and, past the page size, ``page-2.html`` … into a folder, and return the first page's path.
 
-    Pages that an earlier, longer sheet left in the folder are removed. ``sources`` finds a prediction's picture by its
+    Pages that an earlier, longer sheet left in the folder are removed. ``sources`` finds a prediction's image by its
     path. Raises UsageError when the folder cannot be written.
     """
     chunks = [predictions[start : start + config.page_size] for start in range(0, len(predictions), config.page_size)]
@@ -84,13 +84,13 @@ def _cards(
         return "" if source is None else _thumbnail(source, prediction.face_box, config.max_pixels)
 
     with ThreadPoolExecutor(config.workers) as pool:
-        for prediction, picture in zip(predictions, pool.map(thumbnail, predictions), strict=True):
+        for prediction, image in zip(predictions, pool.map(thumbnail, predictions), strict=True):
             yield {
                 "path": prediction.path,
                 "face": prediction.face_index if prediction.face_box else None,
                 "note": prediction.face_note,
                 "error": prediction.error,
-                "thumbnail": picture,
+                "thumbnail": image,
                 "words": [
                     _word(label.name, label.probability, config.glosses.get(label.key, ""))
                     for label in prediction.labels
@@ -104,7 +104,7 @@ def _word(name: str, probability: float, gloss: str) -> dict[str, str]:
 
 
 def _thumbnail(source: ImageSource, box: FaceBox | None, max_pixels: int) -> str:
-    """Return a small JPEG with the face framed, in base64; an empty text where the picture cannot be read."""
+    """Return a small JPEG with the face framed, in base64; an empty text where the image cannot be read."""
     try:
         image = read_source(source, max_pixels=max_pixels)
     except ImageError:

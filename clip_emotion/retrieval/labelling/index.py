@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
+from clip_emotion.arrays import FloatingArray
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.models.base import ImageTextEncoder
@@ -77,18 +78,26 @@ class VocabularyIndex:
             raise ModelError(f"Model {encoder.name} gives no finite embedding for some words: its weights are damaged.")
         return cls(embeddings, IndexCard.of(encoder, vocabulary, language))
 
-    def search(
-        self, embeddings: NDArray[np.float32], k: int | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, embeddings: FloatingArray, k: int | None = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the ``k`` most similar labels of each row, best first: similarities [N, k] and positions [N, k].
 
         ``embeddings`` [N, D] are of unit length. Without ``k``, all labels are ranked.
         """
+        return self._faiss.search(self._rows(embeddings), min(k or len(self), len(self)))
+
+    def similarities(self, embeddings: FloatingArray) -> NDArray[np.float32]:
+        """Return the cosine similarity of each row with each label, [N, L] in the vocabulary's order.
+
+        ``embeddings`` [N, D] are of unit length.
+        """
+        cosines: NDArray[np.float32] = self._rows(embeddings) @ self.embeddings.T
+        return cosines
+
+    def _rows(self, embeddings: FloatingArray) -> NDArray[np.float32]:
         rows = np.ascontiguousarray(embeddings, dtype=np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.embeddings.shape[1]:
             raise UsageError(f"The index takes rows of {self.embeddings.shape[1]} numbers, not {rows.shape}.")
-        similarities, positions = self._faiss.search(rows, min(k or len(self), len(self)))
-        return similarities, positions
+        return rows
 
     def save(self, path: Path) -> None:
         """Write the index as one safetensors file, whole or not at all."""

@@ -1,4 +1,4 @@
-"""Zero-shot labelling: pictures against any words, as ranked labels with calibrated probabilities."""
+"""Zero-shot labelling: images against any words, as ranked labels with calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor
 
+from clip_emotion.arrays import FloatingArray
 from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
@@ -25,7 +26,7 @@ BROKEN = "The model gives no finite numbers for this picture."
 
 
 class ZeroShotLabeller:
-    """Ranks a vocabulary's words for pictures, or for texts.
+    """Ranks a vocabulary's words for images, or for texts.
 
     The words are encoded once, when the object is made. ``notices`` holds sentences that a person should read, such as
     that the encoder cannot read the words' language.
@@ -66,9 +67,9 @@ class ZeroShotLabeller:
     def __call__(
         self, images: object, top: int = 5, *, config: StreamConfig | None = None, face: str | None = None
     ) -> list[Prediction]:
-        """Label one picture or a sequence: paths, encoded bytes, Pillow images or arrays, in any mixture.
+        """Label one image or a sequence: paths, encoded bytes, Pillow images or arrays, in any mixture.
 
-        Returns a row per picture (per face with ``face='each'``), in order; a bad picture's row holds its error.
+        Returns a row per image (per face with ``face='each'``), in order; a bad image's row holds its error.
         """
         config = config or StreamConfig()
         if face is not None:
@@ -78,7 +79,7 @@ class ZeroShotLabeller:
     def stream(
         self, sources: Iterable[ImageSource], top: int = 5, config: StreamConfig | None = None
     ) -> Iterator[Prediction]:
-        """Yield a row per picture or face in input order, while workers prepare the pictures ahead."""
+        """Yield a row per image or face in input order, while workers prepare the images ahead."""
         _check_top(top)
         for batch in stream_batches(sources, self.encoder.preprocess, config):
             yield from self._label_batch(batch, top)
@@ -94,14 +95,14 @@ class ZeroShotLabeller:
             )
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
-        """Embed preprocessed pictures [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
+        """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
         try:
             return self.encoder.encode_images(pixels).numpy()
         except torch.cuda.OutOfMemoryError as error:
             raise ModelError(f"A batch of {len(pixels)} pictures is too large: use a smaller --batch-size.") from error
 
     def predict_features(
-        self, embeddings: NDArray[np.float32], top: int = 5, *, logit_scale: float | None = None
+        self, embeddings: FloatingArray, top: int = 5, *, logit_scale: float | None = None
     ) -> list[tuple[ScoredLabel, ...]]:
         """Rank the labels for embeddings [N, D] of unit length; a row that is not finite gets no labels.
 
@@ -132,7 +133,7 @@ class ZeroShotLabeller:
         )
 
     def label_texts(self, texts: Sequence[str], top: int = 5) -> list[tuple[ScoredLabel, ...]]:
-        """Rank the labels for texts instead of pictures, with the encoder's own temperature for text."""
+        """Rank the labels for texts instead of images, with the encoder's own temperature for text."""
         if not texts:
             return []
         embeddings = self.encoder.encode_texts(list(texts)).numpy()
@@ -147,8 +148,8 @@ class ZeroShotLabeller:
         if not texts:
             return np.empty((0, len(self.index)))
         embeddings, scale = self._read(list(texts))
-        logits = scale * (embeddings.numpy() @ self.index.embeddings.T).astype(np.float64)
-        return np.asarray(softmax(logits, axis=1))
+        similarities = self.index.similarities(embeddings.numpy()).astype(np.float64)
+        return np.asarray(softmax(scale * similarities, axis=1))
 
     def _read(self, messages: list[str]) -> tuple[Tensor, float]:
         if isinstance(self.encoder, MessageEncoder):

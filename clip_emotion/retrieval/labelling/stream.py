@@ -1,4 +1,4 @@
-"""Pictures on their way to the encoder: decoded, cropped and preprocessed by workers, in order, in batches."""
+"""Images on their way to the encoder: decoded, cropped and preprocessed by workers, in order, in batches."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SMALL = "small picture, taken as a face crop"
 CROPPED = "already a face crop, whole picture used"
 NO_FACE = "no face found, whole picture used"
 LONGEST_SHAPE = 10
-"""A picture longer than this many times its width is cut to its middle: resizing it would need boundless memory."""
+"""An image longer than this many times its width is cut to its middle: resizing it would need boundless memory."""
 
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """How pictures are read: faces to use, batch and worker counts, and the pixel limit.
+    """How images are read: faces to use, batch and worker counts, and the pixel limit.
 
-    ``face``: ``auto`` takes the largest face, ``each`` every face, ``none`` the whole picture.
+    ``face``: ``auto`` takes the largest face, ``each`` every face, ``none`` the whole image.
     """
 
     face: str = "auto"
@@ -47,7 +47,7 @@ class StreamConfig:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The part of one picture that is labelled: its preprocessed pixels [3, H, W], or the error that prevented them."""
+    """The part of one image that is labelled: its preprocessed pixels [3, H, W], or the error that prevented them."""
 
     name: str
     pixels: Tensor | None
@@ -63,9 +63,9 @@ Preprocess = Callable[[Image.Image], Tensor]
 def stream_batches(
     sources: Iterable[ImageSource], preprocess: Preprocess, config: StreamConfig | None = None
 ) -> Iterator[list[Region]]:
-    """Yield the pictures' regions in input order, in batches that hold at most ``batch_size`` pixel tensors each.
+    """Yield the images' regions in input order, in batches that hold at most ``batch_size`` pixel tensors each.
 
-    Workers read ahead by a bounded number of pictures. A picture that cannot be used becomes a region with an error.
+    Workers read ahead by a bounded number of images. An image that cannot be used becomes a region with an error.
     """
     config = config or StreamConfig()
     batch: list[Region] = []
@@ -82,16 +82,16 @@ def stream_batches(
 
 def _read_ahead(sources: Iterable[ImageSource], preprocess: Preprocess, config: StreamConfig) -> Iterator[Region]:
     reader = RegionReader(preprocess, config)
-    pictures = iter(sources)
-    pool = ThreadPoolExecutor(config.workers, thread_name_prefix="picture")
+    images = iter(sources)
+    pool = ThreadPoolExecutor(config.workers, thread_name_prefix="image")
     # One batch is with the encoder while the next is prepared.
     waiting: deque[Future[list[Region]]] = deque()
     try:
-        for source in islice(pictures, 2 * config.batch_size):
+        for source in islice(images, 2 * config.batch_size):
             waiting.append(pool.submit(reader, source))
         while waiting:
             regions = waiting.popleft().result()
-            for source in islice(pictures, 1):
+            for source in islice(images, 1):
                 waiting.append(pool.submit(reader, source))
             yield from regions
     finally:
@@ -99,7 +99,7 @@ def _read_ahead(sources: Iterable[ImageSource], preprocess: Preprocess, config: 
 
 
 class RegionReader:
-    """Turns one picture into its regions; safe to call from many threads, and never raises for a bad picture."""
+    """Turns one image into its regions; safe to call from many threads, and never raises for a bad image."""
 
     def __init__(self, preprocess: Preprocess, config: StreamConfig) -> None:
         self.preprocess = preprocess
@@ -107,7 +107,7 @@ class RegionReader:
         self.detector = FaceDetector()
 
     def __call__(self, source: ImageSource) -> list[Region]:
-        """Return at least one region; an unusable picture gives one with an error."""
+        """Return at least one region; an unusable image gives one with an error."""
         try:
             image = read_source(source, max_pixels=self.config.max_pixels)
             return [self._region(source.name, image, index, box, note) for index, box, note in self._parts(image)]
@@ -138,7 +138,7 @@ class RegionReader:
 
 
 def _middle(image: Image.Image) -> Image.Image:
-    """Cut a strip of extreme shape to its middle; any other picture is returned as it is."""
+    """Cut a strip of extreme shape to its middle; any other image is returned as it is."""
     shorter, longer = sorted(image.size)
     if longer <= LONGEST_SHAPE * shorter:
         return image

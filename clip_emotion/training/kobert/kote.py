@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 
+from clip_emotion.arrays import BoolArray, FloatingArray
 from clip_emotion.config import Config
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.metrics import multilabel_metrics
@@ -38,9 +38,6 @@ VOCABULARY = "kote44"
 THRESHOLDS = np.arange(2, 91) / 100
 HEAVIEST = 20.0
 """The most that a label's positive rows count; the least is its inverse."""
-
-FloatArray = NDArray[np.floating[Any]]
-BoolArray = NDArray[np.bool_]
 
 
 class KoteConfig(Config):
@@ -240,7 +237,7 @@ def positive_weights(targets: Tensor, power: float) -> Tensor:
     return weights.clamp(1 / HEAVIEST, HEAVIEST)
 
 
-def best_threshold(probabilities: FloatArray, truth: BoolArray) -> float:
+def best_threshold(probabilities: FloatingArray, truth: BoolArray) -> float:
     """Return the threshold from 0.02 to 0.90 with the best macro-F1 over the labels that some row has."""
     there = truth.any(axis=0)
     scores = [_macro_f1(probabilities[:, there] >= threshold, truth[:, there]) for threshold in THRESHOLDS]
@@ -252,7 +249,7 @@ def _macro_f1(answers: BoolArray, truth: BoolArray) -> float:
     return float((2 * hits / (answers.sum(axis=0) + truth.sum(axis=0))).mean())
 
 
-def kote_figures(probabilities: FloatArray, truth: BoolArray, threshold: float) -> dict[str, float]:
+def kote_figures(probabilities: FloatingArray, truth: BoolArray, threshold: float) -> dict[str, float]:
     """Return how well probabilities [N, labels] agree with the truth [N, labels].
 
     ``macro_f1`` (over the labels that some row has) and ``micro_f1`` at the threshold; ``hit1`` and ``hit5``, the share

@@ -1,0 +1,89 @@
+"""Labelled rows in an encoder's space: images read, cropped and embedded in batches, texts embedded in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+
+import torch
+from torch import Tensor
+
+from clip_emotion.data.images import ImageSource
+from clip_emotion.data.recipes.images import pixel_key
+from clip_emotion.errors import DataError, ImageError
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.evaluation.labelled import ImageRow
+from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
+
+TEXT_BATCH = 1024
+"""Texts are small and encoders sort a call's texts by length: larger calls waste less on padding than image-sized."""
+Progress = Callable[[int], object]
+
+
+def no_progress(rows: int) -> None:
+    """Take the number of rows done, and tell nobody."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Embeddings [N, D] of the rows that could be read, their places among all rows, and the faults of the others."""
+
+    embeddings: Tensor
+    kept: list[int]
+    errors: tuple[str, ...]
+
+
+def encode_image_rows(
+    encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress = no_progress
+) -> Encoded:
+    """Read, crop and embed images in batches and keep those that can be read; raises DataError where none can."""
+    embeddings: list[Tensor] = []
+    kept: list[int] = []
+    errors: list[str] = []
+    places = count()
+    # Without ``each`` there is one region a picture, in the order of the rows.
+    for batch in stream_batches(map(_source, rows), encoder.preprocess, stream):
+        readable = []
+        for place, region in zip(islice(places, len(batch)), batch, strict=True):
+            if region.pixels is None:
+                errors.append(f"{region.name}: {region.error}")
+            else:
+                readable.append(region.pixels)
+                kept.append(place)
+        if readable:
+            embeddings.append(encoder.encode_images(torch.stack(readable)))
+        progress(len(batch))
+    if not kept:
+        raise DataError(f"None of the {len(rows)} pictures could be read, the first is {errors[0]}")
+    return Encoded(torch.cat(embeddings), kept, tuple(errors))
+
+
+def _source(row: ImageRow) -> ImageSource:
+    try:
+        return ImageSource(row.name, row.read())
+    except ImageError as error:
+        return ImageSource(row.name, None, str(error))
+
+
+def pixel_keys(rows: Iterable[ImageRow]) -> list[str | None]:
+    """Return each image's key, the same for identical pixels whatever the file; None where it cannot be read."""
+    keys: list[str | None] = []
+    for row in rows:
+        try:
+            keys.append(row.sha or pixel_key(row.read())[0])
+        except ImageError:
+            keys.append(None)
+    return keys
+
+
+def encode_text_rows(
+    encoder: ImageTextEncoder, texts: list[str], batch_size: int = TEXT_BATCH, progress: Progress = no_progress
+) -> Tensor:
+    """Embed texts in batches of at least ``TEXT_BATCH``: M strings → [M, D]."""
+    size = max(batch_size, TEXT_BATCH)
+    parts = []
+    for start in range(0, len(texts), size):
+        parts.append(encoder.encode_texts(texts[start : start + size]))
+        progress(len(parts[-1]))
+    return torch.cat(parts)

@@ -1,0 +1,65 @@
+"""Rows as Parquet, which cannot grow row by row: from JSON lines when a run ends, and back when it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clip_emotion.errors import DataError, UsageError
+from clip_emotion.retrieval.labelling.rows import JsonLines, RunCard
+
+
+def write_parquet(rows: Path, target: Path) -> None:
+    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _parquet_schema(pa)
+    draft = target.with_name(f".{target.name}.draft")
+    try:
+        with rows.open("rb") as lines, pq.ParquetWriter(draft, schema) as writer:
+            for chunk in _chunks(lines):
+                writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataError(
+            f"Cannot write {target} ({error.strerror or error}): make room, then continue with --resume."
+        ) from error
+
+
+def read_parquet(source: Path, rows: Path) -> None:
+    """Turn such a Parquet file back into JSON lines; raises UsageError when it is not one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row_format = JsonLines()
+    try:
+        table = pq.read_table(source, schema=_parquet_schema(pa))
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{source} holds no rows that can be continued: give another --out.") from error
+    with rows.open("wb") as lines:
+        for row in table.to_pylist():
+            lines.write(row_format.encode(row, RunCard("", "", 0)))
+
+
+def _parquet_schema(pa: Any) -> Any:
+    label = pa.struct(
+        [("label", pa.string()), ("name", pa.string()), ("probability", pa.float64()), ("similarity", pa.float64())]
+    )
+    face = pa.struct([("index", pa.int32()), ("box", pa.list_(pa.int32())), ("note", pa.string())])
+    words = [(name, pa.string()) for name in ("model", "vocabulary", "settings", "error")]
+    return pa.schema([("path", pa.string()), ("face", face), ("labels", pa.list_(label)), *words])
+
+
+def _chunks(lines: BinaryIO, size: int = 4096) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for line in lines:
+        chunk.append(json.loads(line))
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

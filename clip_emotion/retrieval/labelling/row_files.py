@@ -1,0 +1,145 @@
+"""Files of rows: written row by row, and read again to go on after a killed run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clip_emotion.errors import DataError, UsageError
+from clip_emotion.retrieval.labelling.parquet import read_parquet, write_parquet
+from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, RowFormat, RunCard, from_row, to_row
+from clip_emotion.types import Prediction
+
+
+class RowWriter:
+    """Writes predictions to an open binary stream, each flushed as it comes."""
+
+    def __init__(self, stream: BinaryIO, row_format: RowFormat, card: RunCard) -> None:
+        self.stream = stream
+        self.row_format = row_format
+        self.card = card
+
+    def start(self) -> None:
+        """Write what stands before the first row."""
+        self._put(self.row_format.head(self.card))
+
+    def write(self, prediction: Prediction) -> None:
+        """Append one row; raises DataError when the place is full or gone."""
+        self._put(self.row_format.encode(to_row(prediction, self.card), self.card))
+
+    def _put(self, content: bytes) -> None:
+        try:
+            self.stream.write(content)
+            self.stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            place = getattr(self.stream, "name", "standard output")
+            raise DataError(
+                f"Cannot write to {place} ({error.strerror}): make room, then continue with --resume."
+            ) from error
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What an interrupted run left: its predictions, and the offset up to which its file is whole."""
+
+    predictions: list[Prediction]
+    size: int
+
+    @property
+    def paths(self) -> set[str]:
+        """The images that need no second look."""
+        return {prediction.path for prediction in self.predictions}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go: a file in a format, begun anew or continued; ``many_rows`` where an image may have several."""
+
+    path: Path
+    format: str
+    resume: bool = False
+    many_rows: bool = False
+
+
+@contextmanager
+def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resumed]]:
+    """Open a target for the block's rows and hand out what an interrupted run left in it.
+
+    Parquet cannot grow row by row: its rows gather as JSON lines in a neighbour ``NAME.partial.jsonl``, which becomes
+    the Parquet file when the block ends well. Raises UsageError when the place cannot be written or continued.
+    """
+    row_format = ROW_FORMATS["jsonl" if target.format == "parquet" else target.format]
+    rows = target.path
+    if target.format == "parquet":
+        rows = target.path.with_name(target.path.name + ".partial.jsonl")
+    finished = target.format == "parquet" and target.resume and target.path.is_file() and not rows.exists()
+    if finished:
+        read_parquet(target.path, rows)
+    try:
+        rows.parent.mkdir(parents=True, exist_ok=True)
+        there = target.resume and rows.is_file()
+        done = read_finished(rows, row_format, card, many_rows=target.many_rows) if there else Resumed([], 0)
+        stream = rows.open("r+b" if there else "wb")
+    except UsageError:
+        if finished:
+            rows.unlink()
+        raise
+    except OSError as error:
+        raise UsageError(f"Cannot write {target.path}: {error.strerror or error}.") from error
+    with stream:
+        stream.truncate(done.size)
+        stream.seek(done.size)
+        writer = RowWriter(stream, row_format, card)
+        if not done.size:
+            writer.start()
+        yield writer, done
+    if target.format == "parquet":
+        write_parquet(rows, target.path)
+        rows.unlink()
+
+
+def read_finished(path: Path, row_format: RowFormat, card: RunCard, *, many_rows: bool) -> Resumed:
+    """Read the whole rows of an earlier run's file, leaving out a torn last one.
+
+    With ``many_rows`` (a row per face) the last image's rows are left out too, as some of them may be missing.
+    Raises UsageError when the file is not such an output, or is one of another model, vocabulary or other settings.
+    """
+    content = path.read_bytes()
+    head = row_format.head(card)
+    if head.startswith(content):
+        return Resumed([], 0)
+    try:
+        if not content.startswith(head):
+            _refuse_other_head(path, row_format, content, card)
+        rows = [(end, row, from_row(row)) for end, row in row_format.decode(content)]
+    except (ValueError, KeyError, TypeError, StopIteration, csv.Error) as error:
+        raise UsageError(f"{path} holds no rows that can be continued: give another --out.") from error
+    for _, row, _ in rows:
+        _refuse_other_run(path, row, card)
+    if many_rows and rows:
+        last = rows[-1][1]["path"]
+        rows = [entry for entry in rows if entry[1]["path"] != last]
+    return Resumed([prediction for _, _, prediction in rows], rows[-1][0] if rows else len(head))
+
+
+def _refuse_other_head(path: Path, row_format: RowFormat, content: bytes, card: RunCard) -> None:
+    """Say how the run differs, where the first row tells; else that the columns do."""
+    for _, row in row_format.decode(content):
+        _refuse_other_run(path, row, card)
+        break
+    raise ValueError("another header")
+
+
+def _refuse_other_run(path: Path, row: Mapping[str, Any], card: RunCard) -> None:
+    for name, value in card.written().items():
+        if row[name] != value:
+            raise UsageError(
+                f"{path} cannot be continued: its rows have {name} '{row[name]}', this run has '{value}'; "
+                "use the same options, or another --out."
+            )
