@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from clip_emotion.config import Config
 from clip_emotion.data.cleaning import TRAIN
-from clip_emotion.data.held_out import image_held_out
+from clip_emotion.data.held_out import is_held_out
 from clip_emotion.data.merge_account import Merge, merged_card, merged_record
 from clip_emotion.data.merge_card import CARD, MergedCard
 from clip_emotion.data.merge_rules import TEST, SourceSplit, decide
@@ -107,7 +107,7 @@ def _source_splits(
             data["sha"], data["label"], _blanks(raw, progress) if split == TRAIN else _no_blanks(raw), strict=True
         )
         for row, (sha, label, blank) in enumerate(columns):
-            part = held if split == TRAIN and one_in and image_held_out(sha, one_in) else own
+            part = held if split == TRAIN and one_in and is_held_out(sha, one_in) else own
             place = places[names[label]]
             if place is None:
                 part.left_out += 1

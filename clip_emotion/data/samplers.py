@@ -1,4 +1,4 @@
-"""Which pictures make a batch: the same number of each class, or plain shuffled epochs; pure in seed and step."""
+"""Which rows make a batch: as many of each class, shuffled epochs, or rows repeated; pure in seed and step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Generator, Tensor
 
 from clip_emotion.errors import DataError, UsageError
 
@@ -205,3 +207,28 @@ def _check_rarest(groups: list[list[Rows]], names: NDArray[Any], batch_size: int
             f"Class '{names[at]}' has only {fewest} pictures{' in one source' if len(groups[at]) > 1 else ''}, too few "
             f"for its share of a balanced batch of {batch_size}: use a batch of at most {room[at]}."
         )
+
+
+def shuffled_rows(count: int, batch: int, step: int, seed: int) -> list[int]:
+    """Return the rows of a step: every row comes once before any comes again, in an order of its own each time.
+
+    Unlike ``ShuffledBatchSampler`` it takes a batch larger than the rows, which then holds rows twice.
+    """
+    places = range(step * batch, (step + 1) * batch)
+    orders = {
+        epoch: np.random.default_rng((seed, epoch)).permutation(count)
+        for epoch in range(places[0] // count, places[-1] // count + 1)
+    }
+    return [int(orders[place // count][place % count]) for place in places]
+
+
+def repeated_rows(repeats: Tensor, epoch: int, seed: int) -> Tensor:
+    """Return the shuffled rows of an epoch in which row n comes ``repeats[n]`` times, int64.
+
+    What a number of repeats has beyond its whole part is the chance of one more.
+    """
+    generator = Generator().manual_seed(seed * 7919 + epoch)
+    whole = repeats.floor()
+    extra = torch.rand(len(repeats), generator=generator) < repeats - whole
+    drawn = torch.arange(len(repeats)).repeat_interleave((whole + extra).long())
+    return drawn[torch.randperm(len(drawn), generator=generator)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clip_emotion.arrays import FloatArray, IntArray
-from clip_emotion.data.held_out import held_out
+from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.training.mini.chats import HELD_OUT
@@ -149,7 +149,7 @@ def _emocontext(job: Job) -> Iterator[Question]:
 def _parts(rows: Sequence[Row], column: str) -> Iterator[tuple[str, Sequence[Row]]]:
     """Yield all rows, then those whose text no training here has seen; what is said of the latter is to be believed."""
     yield "", rows
-    unseen = [row for row in rows if held_out(row[column], HELD_OUT)]
+    unseen = [row for row in rows if text_held_out(row[column], HELD_OUT)]
     if unseen:
         yield UNSEEN, unseen
 

@@ -17,7 +17,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from clip_emotion.cli.main import main
-from clip_emotion.data.held_out import held_out
+from clip_emotion.data.held_out import text_held_out
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.training.mini.chats import HELD_OUT
 from clip_emotion.vocabulary import Vocabulary
@@ -221,7 +221,7 @@ def test_texts_never_trained_on_are_measured_apart(tmp_path: Path) -> None:
     rows = [(text, "", 2 if text.endswith("warm") else 1) for text in texts]
     table(tmp_path / "chatbot.tsv", ("question", "answer", "label"), rows)
     result = evaluate_conversations(tmp_path, fake_scores()[0], QUICK, ["chatbot"])
-    assert [found.rows for found in result.findings] == [80, sum(held_out(text, HELD_OUT) for text in texts)]
+    assert [found.rows for found in result.findings] == [80, sum(text_held_out(text, HELD_OUT) for text in texts)]
     assert result.findings[1].about.endswith("never trained on")
     assert 0 < result.findings[1].rows < 40
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clip_emotion.data.held_out import held_out
+from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.models.base import MessageEncoder
@@ -87,7 +87,7 @@ def test_a_fifth_of_the_chats_and_every_excluded_text_is_kept_out(folder: Path) 
     training, checks, encoder = tasks_of(folder)
     by_name = {task.name: task for task in training}
     texts = read_column(folder / "emocontext_train.tsv.gz", "turn3")
-    kept = [text for text in texts if not held_out(text, HELD_OUT)]
+    kept = [text for text in texts if not text_held_out(text, HELD_OUT)]
     assert 0 < len(kept) < len(texts)
     assert by_name["emocontext"].ids == tokenize(encoder.tokenizer, kept)
     out = {task.name: task for task in checks}["emocontext"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.support.tune_with_fake import height, search
-from tuning.comparison import compare, interval, welch
+from tuning.comparison import Interval, compare, interval, welch
 from tuning.config import SchedulerConfig, SearchConfig
 from tuning.halving import is_left_behind, rungs
 from tuning.importance import importance
@@ -104,10 +104,18 @@ def test_halving_compares_at_rungs_only_and_there_with_those_that_came_so_far() 
 def test_the_difference_has_welchs_interval(one: list[float], other: list[float]) -> None:
     if min(np.std(one), np.std(other)) < 1e-6:
         return
-    theirs = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    parts = [np.var(values, ddof=1) / len(values) for values in (one, other)]
+    freedom = sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (one, other), strict=True))
+    reach = stats.t.ppf(0.975, freedom) * sum(parts) ** 0.5
     ours = welch(one, other)
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+    assert (ours.low, ours.high) == pytest.approx((ours.mean - reach, ours.mean + reach))
     assert ours.mean == pytest.approx(np.mean(one) - np.mean(other))
+
+
+@pytest.mark.filterwarnings("error")
+def test_runs_that_end_alike_have_no_noise() -> None:
+    assert welch([0.5, 0.5], [0.25, 0.25, 0.25]) == Interval(0.25, 0.25, 0.25)
+    assert interval([0.5, 0.5]) == Interval(0.5, 0.5, 0.5)
 
 
 def test_an_interval_by_hand() -> None:

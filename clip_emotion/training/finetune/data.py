@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from clip_emotion.data.batches import row_labels
 from clip_emotion.data.cleaning import TRAIN, Contents, keep_for_training
+from clip_emotion.data.held_out import hash_share
 from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.errors import DataError, UsageError
@@ -55,7 +56,7 @@ def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> 
         raise DataError(f"The data has no split train: it has {', '.join(splits)}.")
     held_out, validation = _kept_out(splits, config)
     clean, targets = _voted(_cleaned(splits, {**held_out, **validation}), config, vocabulary)
-    tunes = share_of(clean["sha"], config.tuning)
+    tunes = hash_share(clean["sha"], config.tuning)
     if not tunes.any() or tunes.all():
         raise DataError(f"{int(tunes.sum())} of {len(tunes)} training pictures are for tuning: change data.tuning.")
     chosen = np.flatnonzero(~tunes)
@@ -139,10 +140,10 @@ def _kept_out(splits: Mapping[str, Dataset], config: ImagesConfig) -> tuple[dict
     unknown = sorted({*config.held_out, *config.validation} - set(sources.tolist()))
     if unknown:
         raise UsageError(f"No training picture comes from {', '.join(unknown)}: sources are {_names(sources)}.")
-    held = {name: (sources == name) & share_of(rows["sha"], share) for name, share in config.held_out.items()}
+    held = {name: (sources == name) & hash_share(rows["sha"], share) for name, share in config.held_out.items()}
     free = ~np.logical_or.reduce([np.zeros(len(rows), bool), *held.values()])
     validation = {
-        name: (sources == name) & free & share_of(rows["sha"], share, place=8)
+        name: (sources == name) & free & hash_share(rows["sha"], share, place=8)
         for name, share in config.validation.items()
     }
     return _parts(rows, held, "heldout"), _parts(rows, validation, VALIDATION)
@@ -157,11 +158,6 @@ def _parts(rows: Dataset, masks: Mapping[str, NDArray[np.bool_]], prefix: str) -
         if not mask.any():
             raise DataError(f"The share of {name} that is kept out for {prefix} is empty: keep out one in fewer.")
     return {f"{prefix}_{name}": rows.select(np.flatnonzero(mask)) for name, mask in masks.items()}
-
-
-def share_of(hashes: Sequence[str], one_in: int, place: int = 0) -> NDArray[np.bool_]:
-    """Mark one row in ``one_in`` by eight hexadecimal digits of its content hash, whatever its place in the data."""
-    return np.array([int(value[place : place + 8], 16) % one_in == 0 for value in hashes], dtype=np.bool_)
 
 
 def _cleaned(splits: Mapping[str, Dataset], kept_out: Mapping[str, Dataset]) -> Dataset:

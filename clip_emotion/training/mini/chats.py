@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from clip_emotion.config import Config, validate
-from clip_emotion.data.held_out import held_out
+from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import UsageError
@@ -195,7 +195,7 @@ def _rows(config: MiniChatsConfig) -> tuple[dict[str, TextRows], dict[str, TextR
         rows = load_labelled(source)
         fresh = [fold(text) not in excluded for text in rows.texts]
         # A television dialogue repeats itself too little for a hash to matter; its own dev file validates it.
-        kept_out = [name != "emorynlp" and held_out(text, HELD_OUT) for text in rows.texts]
+        kept_out = [name != "emorynlp" and text_held_out(text, HELD_OUT) for text in rows.texts]
         training[name] = _chosen(rows, [new and not out for new, out in zip(fresh, kept_out, strict=True)])
         if any(kept_out):
             validation[name] = _chosen(rows, kept_out)

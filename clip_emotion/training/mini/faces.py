@@ -13,9 +13,11 @@ import torch
 from datasets import Dataset
 from PIL import Image
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Tensor
 
 from clip_emotion.config import Config
+from clip_emotion.data.held_out import hash_share
+from clip_emotion.data.samplers import repeated_rows
 from clip_emotion.errors import DataError
 from clip_emotion.training.sources import RawSource
 from clip_emotion.vocabulary import Vocabulary
@@ -86,11 +88,7 @@ class FaceRows:
     def _order(self, epoch: int, seed: int, size: int) -> Tensor:
         if (epoch, seed) not in self._epochs:
             self._epochs.clear()
-            generator = Generator().manual_seed(seed * 7919 + epoch)
-            whole = self.rates.floor()
-            extra = torch.rand(len(self), generator=generator) < self.rates - whole
-            drawn = torch.arange(len(self)).repeat_interleave((whole + extra).long())
-            order = drawn[torch.randperm(len(drawn), generator=generator)]
+            order = repeated_rows(self.rates, epoch, seed)
             # Fractional rates make an epoch a little longer or shorter than expected: a shorter one begins again.
             need = max(1, self.epoch_size // size) * size
             self._epochs[(epoch, seed)] = order.repeat(-(-need // len(order)))[:need]
@@ -121,7 +119,7 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
     softened = mix_votes(train.targets, votes, config.vote_weight, config.least_votes)
     repeats = torch.tensor([config.repeat.get(key, 1.0) for key in basic.keys])
     train = FaceRows(train.pictures, softened, repeats[train.targets.argmax(dim=1)])
-    tuning = _share(fer["train"]["sha"], config.tuning_share)
+    tuning = torch.from_numpy(hash_share(fer["train"]["sha"], config.tuning_share))
     if not tuning.any() or tuning.all():
         raise DataError(f"{int(tuning.sum())} of {len(train)} training pictures are for tuning: change tuning_share.")
     return FaceSplits(
@@ -134,15 +132,10 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
 def _muxspace(config: FacesConfig, basic: Vocabulary) -> FaceRows:
     prepared = config.raw()["muxspace"].load()["train"]
     rows = _rows(prepared, basic)
-    rows = rows.part(~_share(prepared["sha"], config.held_out_share))
+    rows = rows.part(~torch.from_numpy(hash_share(prepared["sha"], config.held_out_share)))
     counts = rows.targets.sum(dim=0)
     rate = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=1.0)
     return FaceRows(rows.pictures, rows.targets, rate[rows.targets.argmax(dim=1)])
-
-
-def _share(hashes: Sequence[str], one_in: int) -> Tensor:
-    """Mark one row in ``one_in``, chosen by content alone, so that the choice outlives any change of order."""
-    return torch.tensor([int(value[:8], 16) % one_in == 0 for value in hashes])
 
 
 def _rows(split: Dataset, basic: Vocabulary, side: int = 48) -> FaceRows:
