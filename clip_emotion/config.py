@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from clip_emotion.dotted import put
 from clip_emotion.errors import UsageError
 from clip_emotion.text import read_text
 from clip_emotion.yaml_text import parse_yaml
@@ -65,10 +66,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise UsageError(f"Override '{override}' is not of the form key=value.")
-    *parents, last = key.split(".")
-    target = values
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise UsageError(f"Override '{override}': '{parent}' is a single value, not a group of settings.")
-    target[last] = parse_yaml(text, f"The value of the override '{override}'")
+    value = parse_yaml(text, f"The value of the override '{override}'")
+    try:
+        put(values, key, value)
+    except KeyError as error:
+        parent = error.args[0]
+        raise UsageError(f"Override '{override}': '{parent}' is a single value, not a group of settings.") from error

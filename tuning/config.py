@@ -9,9 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from clip_emotion.config import Config
-from tuning.space import Axis, flattened, flattened_axes, keys_of
+from clip_emotion.dotted import flattened
+from tuning.space import Axis, flattened_axes, keys_of
 
-Settings = Annotated[dict[str, Any], BeforeValidator(flattened)]
+
+def _dotted(group: Any) -> Any:
+    return flattened(group) if isinstance(group, dict) else group
+
+
+Settings = Annotated[dict[str, Any], BeforeValidator(_dotted)]
 
 
 class SearcherConfig(Config):
@@ -88,7 +94,7 @@ class SearchConfig(Config):
 
     @property
     def sign(self) -> int:
-        """+1 where larger figures are better, -1 where smaller ones are."""
+        """+1 where larger metrics are better, -1 where smaller ones are."""
         return 1 if self.mode == "max" else -1
 
     @property

@@ -1,4 +1,4 @@
-"""The trials of a search on disk, one folder each with ``trial.json``, written as figures come, by every engine."""
+"""The trials of a search on disk, one folder each with ``trial.json``, written as metrics come, by every engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from clip_emotion.errors import DataError
 from clip_emotion.files import write_atomic
@@ -36,7 +37,7 @@ class TrialRecord:
     history: History = ()
     value: float | None = None
     step: int = 0
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
 
@@ -64,7 +65,7 @@ class Journal:
         path = self.place(name) / FILE
         try:
             values = json.loads(path.read_text("utf-8"))
-            return TrialRecord(**{**values, "history": tuple((step, value) for step, value in values["history"])})
+            return _record_of(values)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -97,27 +98,33 @@ class Journal:
             shutil.rmtree(run, ignore_errors=True)
 
 
+def _record_of(values: dict[str, Any]) -> TrialRecord:
+    # Journals of the first release have "figures" for what is "metrics" now.
+    named = {"metrics" if key == "figures" else key: value for key, value in values.items()}
+    return TrialRecord(**{**named, "history": tuple((step, value) for step, value in values["history"])})
+
+
 def carry_out(
     journal: Journal, record: TrialRecord, base: Path, objective: Objective, stop: Callable[[History], bool]
 ) -> TrialRecord:
-    """Run a trial that has begun, to its end, and keep its record as figures come.
+    """Run a trial that has begun, to its end, and keep its record as metrics come.
 
-    ``stop`` sees all figures so far after each validation and tells whether the trial is to end there. A record that
+    ``stop`` sees all metrics so far after each validation and tells whether the trial is to end there. A record that
     has its end already comes back as it is.
     """
     if record.ended:
         return record
     began, last = time.monotonic() - record.seconds, record
 
-    def report(step: int, figures: dict[str, float]) -> bool:
+    def report(step: int, metrics: dict[str, float]) -> bool:
         nonlocal last
-        value = figures.get(journal.metric)
+        value = metrics.get(journal.metric)
         if value is None or not math.isfinite(value):
             return True
         # A run that goes on from its checkpoint validates again what came after it.
         history = (*((at, seen) for at, seen in last.history if at < step), (step, value))
         seconds = round(time.monotonic() - began, 1)
-        last = replace(last, history=history, value=value, step=step, figures=figures, seconds=seconds)
+        last = replace(last, history=history, value=value, step=step, metrics=metrics, seconds=seconds)
         journal.write(last)
         return stop(history)
 
@@ -126,17 +133,17 @@ def carry_out(
 
 
 def _ended(record: TrialRecord, result: TrialResult, metric: str, seconds: float) -> TrialRecord:
-    value = result.figures.get(metric)
+    value = result.metrics.get(metric)
     seconds = round(seconds, 1)
     if result.status == "failed":
         return replace(record, status="failed", seconds=seconds, error=result.error, step=result.step)
     if value is None or not math.isfinite(value):
-        known = ", ".join(result.figures) or "none"
-        what = f"The run has no figure '{metric}'" if value is None else f"The run's figure '{metric}' is {value}"
-        error = f"{what}: its figures are {known}."
+        known = ", ".join(result.metrics) or "none"
+        what = f"The run has no metric '{metric}'" if value is None else f"The run's metric '{metric}' is {value}"
+        error = f"{what}: its metrics are {known}."
         return replace(record, status="failed", seconds=seconds, error=error, step=result.step, value=None)
-    at, figures = result.step or record.step, result.figures
-    return replace(record, status=result.status, seconds=seconds, value=value, step=at, figures=figures)
+    at, metrics = result.step or record.step, result.metrics
+    return replace(record, status=result.status, seconds=seconds, value=value, step=at, metrics=metrics)
 
 
 def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:

@@ -14,17 +14,17 @@ from clip_emotion.errors import ClipEmotionError
 
 Status = Literal["running", "done", "stopped", "failed"]
 Report = Callable[[int, dict[str, float]], bool]
-"""Receives a step and the validation figures there; returns True where the run is to stop."""
+"""Receives a step and the validation metrics there; returns True where the run is to stop."""
 RUN_FOLDER = "run"
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended, at which step, and its last validation figures; ``error`` is a failed one's sentence."""
+    """How a trial ended, at which step, and its last validation metrics; ``error`` is a failed one's sentence."""
 
     status: Status
     step: int = 0
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
 
@@ -36,7 +36,7 @@ class StopTrial(Exception):
 
 
 def run_trial(base: Path, overrides: Mapping[str, Any], folder: Path, report: Report) -> TrialResult:
-    """Train as the base configuration says, with the overrides, into ``folder/run``; figures are reported as they come.
+    """Train as the base configuration says, with the overrides, into ``folder/run``; metrics are reported as they come.
 
     A run that was cut off goes on from its checkpoint. Whatever fails, memory that runs out included, is an outcome
     and no error: it comes back as a sentence. Only KeyboardInterrupt passes.
@@ -44,28 +44,28 @@ def run_trial(base: Path, overrides: Mapping[str, Any], folder: Path, report: Re
     from clip_emotion.training.loop.fit import Progress
     from clip_emotion.training.registry import train
 
-    step, figures = 0, dict[str, float]()
+    step, metrics = 0, dict[str, float]()
 
     def on_progress(progress: Progress) -> None:
-        nonlocal step, figures
+        nonlocal step, metrics
         step = progress.step
         if progress.figures is not None:
-            figures = dict(progress.figures)
-            if report(step, figures):
+            metrics = dict(progress.figures)
+            if report(step, metrics):
                 raise StopTrial
 
     lines = as_overrides({**overrides, "out": str(folder / RUN_FOLDER)})
     try:
-        figures = dict(train(base, lines, on_progress, resume=True))
+        metrics = dict(train(base, lines, on_progress, resume=True))
     except StopTrial:
-        return TrialResult("stopped", step, figures)
+        return TrialResult("stopped", step, metrics)
     except ClipEmotionError as error:
-        return TrialResult("failed", step, figures, str(error))
+        return TrialResult("failed", step, metrics, str(error))
     except Exception as error:  # noqa: BLE001 - a search outlives whatever one of its trials runs into
-        return TrialResult("failed", step, figures, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return TrialResult("failed", step, metrics, f"{type(error).__name__}: {' '.join(str(error).split())}")
     finally:
         _free_memory()
-    return TrialResult("done", step, figures)
+    return TrialResult("done", step, metrics)
 
 
 def as_overrides(values: Mapping[str, Any]) -> list[str]:

@@ -113,7 +113,7 @@ class JournalSearcher(Searcher):
         return {"name": name}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Do nothing: the trial itself keeps its figures."""
+        """Do nothing: the trial itself keeps its metrics."""
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Keep how the trial ended, where it could not do so itself: stopped by ASHA, or its process died."""
@@ -164,7 +164,7 @@ class JournalASHA(ASHAScheduler):
         return self.maker, ()
 
     def replay(self, records: Sequence[TrialRecord]) -> None:
-        """Let the scheduler see the figures of trials that have ended."""
+        """Let the scheduler see the metrics of trials that have ended."""
         nobody: Any = None
         for record in records:
             trial: Any = SimpleNamespace(trial_id=f"ended-{record.name}")

@@ -44,9 +44,9 @@ def best_yaml(config: SearchConfig, base: Mapping[str, Any], best: TrialRecord) 
 
 
 def trials_csv(config: SearchConfig, records: Sequence[TrialRecord]) -> str:
-    """Return the trials as CSV, a row each: how it ended, its figures, its values."""
-    figures = list(dict.fromkeys(name for record in records for name in record.figures))
-    others = [name for name in figures if name != config.metric]
+    """Return the trials as CSV, a row each: how it ended, its metrics, its values."""
+    metrics = list(dict.fromkeys(name for record in records for name in record.metrics))
+    others = [name for name in metrics if name != config.metric]
     header = ["trial", "status", config.metric, *config.space, "step", "seconds", *others, "error"]
     rows = (
         [
@@ -56,7 +56,7 @@ def trials_csv(config: SearchConfig, records: Sequence[TrialRecord]) -> str:
             *(shown(record.values[key]) for key in config.space),
             record.step,
             record.seconds,
-            *(record.figures.get(name) for name in others),
+            *(record.metrics.get(name) for name in others),
             record.error,
         ]
         for record in records
@@ -69,7 +69,7 @@ def summary_json(
 ) -> str:
     """Return what the search found, as JSON."""
     found = {
-        "best": {"trial": int(best.name), "value": best.value, "figures": best.figures, "values": best.values},
+        "best": {"trial": int(best.name), "value": best.value, "figures": best.metrics, "values": best.values},
         "default": defaults,
         "comparison": asdict(comparison) if comparison else None,
         "verdict": verdict,

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from clip_emotion.config import apply_override, read_yaml
+from clip_emotion.dotted import look_up
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.plotting import figure_png
@@ -23,7 +24,7 @@ from tuning.objective import Objective, as_overrides, run_trial
 from tuning.plan import Engine, Plan, overrides_of
 from tuning.plots import importance_figure, parallel_figure
 from tuning.report import BEST, IMPORTANCE, PARALLEL, SUMMARY, TRIALS, best_yaml, summary_json, trials_csv
-from tuning.space import Values, corners, defaults, look_up, settings_at
+from tuning.space import Values, corners, defaults, settings_at
 
 SNAPSHOT = "search.yaml"
 FREE = ("out", "engine", "resources", "trials", "final", "keep_weights")

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
+from clip_emotion.dotted import flattened, look_up
 from clip_emotion.errors import UsageError
 
 Values = dict[str, Any]
@@ -143,42 +144,15 @@ def corners(space: Mapping[str, Axis]) -> Iterator[Values]:
         yield {key: some[at % len(some)] for key, some in ends.items()}
 
 
-def flattened(group: Any) -> Any:
-    """Return nested settings as one mapping from dotted keys to values; what is no mapping stays as it is.
-
-    ``{fit: {steps: 5}, "fit.seed": 1}`` gives ``{"fit.steps": 5, "fit.seed": 1}``.
-    """
-    return _spread(group, lambda value: not isinstance(value, dict)) if isinstance(group, dict) else group
-
-
 def flattened_axes(group: Any) -> Any:
     """Return nested axes as one mapping from dotted keys to axes; parts of one axis may stand in several places."""
     if not isinstance(group, dict):
         return group
-    parts = _spread(group, lambda value: not isinstance(value, dict))
     axes: dict[str, Any] = {}
-    for path, value in parts.items():
+    for path, value in flattened(group).items():
         key, _, part = path.rpartition(".")
         axes.setdefault(key or path, {})[part] = value
     return axes
-
-
-def _spread(group: dict[Any, Any], leaf: Any, above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in group.items():
-        path = f"{above}{key}"
-        found.update({path: value} if leaf(value) or not value else _spread(value, leaf, f"{path}."))
-    return found
-
-
-def look_up(values: Mapping[str, Any], key: str) -> Any:
-    """Return the value at a dotted key of nested settings; raises KeyError where there is none."""
-    found: Any = values
-    for part in key.split("."):
-        if not isinstance(found, Mapping):
-            raise KeyError(key)
-        found = found[part]
-    return found
 
 
 def defaults(space: Mapping[str, Axis], base: Mapping[str, Any], source: str) -> Values:

@@ -23,7 +23,7 @@ def tune(
     resume: bool = typer.Option(False, "--resume", help="Go on with a search that was cut off."),
     check: bool = typer.Option(False, "--check", help="See that trials can run at the ends of every axis; run none."),
 ) -> None:
-    """Search for better settings of a training run; best.yaml, trials.csv and figures go to the search's OUT.
+    """Search for better settings of a training run; best.yaml, trials.csv and plots go to the search's OUT.
 
     Example: clip-emotion tune configs/tune/mini_faces.yaml --engine local --resume
     """

@@ -8,18 +8,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.config import Config
 from clip_emotion.data.sources import open_source
 from clip_emotion.data.tables import find_table, is_table
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 class FamilyRule(Config):

@@ -199,14 +199,14 @@ def test_a_search_without_a_good_end_says_why(tmp_path: Path) -> None:
     always: dict[str, Any] = {"settings": {"fail": "sentence"}}
     with pytest.raises(ClipEmotionError, match=r"None of the 8 trials ran to its end.*It was asked to fail"):
         searched(tmp_path / "failing", **always)
-    with pytest.raises(ClipEmotionError, match="no figure 'recall': its figures are score, loss"):
+    with pytest.raises(ClipEmotionError, match="no metric 'recall': its metrics are score, loss"):
         searched(tmp_path / "misnamed", metric="recall")
 
 
 def test_an_objective_that_raises_nothing_but_nan_fails_its_trial(tmp_path: Path) -> None:
     def nan_then_good(base: Path, values: Mapping[str, Any], folder: Path, report: Report) -> TrialResult:
-        figures = {"score": float("nan") if folder.name == "0001" else 0.5}
-        return TrialResult("stopped" if report(1, figures) else "done", 1, figures)
+        metrics = {"score": float("nan") if folder.name == "0001" else 0.5}
+        return TrialResult("stopped" if report(1, metrics) else "done", 1, metrics)
 
     found = tune(search(tmp_path, trials=2, final={"seeds": []}), silent, False, nan_then_good)
     assert [record.status for record in found.records] == ["failed", "done"]
@@ -333,7 +333,7 @@ def test_from_the_command_line_to_a_winner_that_trains(
     assert [record.status for record in records] == ["done", "done"]
     best = max(records, key=lambda record: record.value or 0.0)
     assert 0 < (best.value or 0.0) <= 1
-    assert not any(name.startswith("heldout") for name in best.figures)
+    assert not any(name.startswith("heldout") for name in best.metrics)
     winner = yaml.safe_load((tmp_path / "search" / "best.yaml").read_text("utf-8"))
     assert winner["fit"]["learning_rate"] == best.values["fit.learning_rate"]
     assert winner["model"]["text_head"]["dim"] == winner["model"]["image_head"]["dim"] == best.values["size"]

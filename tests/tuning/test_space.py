@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from clip_emotion.dotted import flattened
 from clip_emotion.errors import UsageError
-from tuning.space import Axis, corners, defaults, flattened, flattened_axes, sample
+from tuning.space import Axis, corners, defaults, flattened_axes, sample
 
 AXIS: TypeAdapter[Any] = TypeAdapter(Axis)
 bounds = st.tuples(st.floats(1e-6, 1e3), st.floats(1.01, 1e4)).map(lambda pair: (pair[0], pair[0] * pair[1]))
