@@ -6,10 +6,7 @@ import base64
 import csv
 import io
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
 import time
 import unicodedata
@@ -23,9 +20,10 @@ from PIL import Image
 from clip_emotion.cli.main import main
 from clip_emotion.models import registry
 from tests.support.fakes import FakeEncoder
+from tests.support.label_with_fake import run_slowly
 from tests.support.pictures import plain, save, two_faces
+from tests.support.processes import start
 
-ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -190,37 +188,28 @@ def test_a_run_with_other_settings_does_not_resume(run: Run, folder: Path, tmp_p
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-def test_a_killed_run_resumes_with_nothing_lost_or_repeated(tmp_path: Path, suffix: str) -> None:
+def test_a_killed_run_resumes_with_nothing_lost_or_repeated(run: Run, tmp_path: Path, suffix: str) -> None:
     names = [f"{number:02}.png" for number in range(24)]
     for name in names:
         save(plain("red", (16, 16)), tmp_path / "pictures" / name)
     save(plain("red", (16, 16)), tmp_path / "pictures" / "bad.png").write_bytes(b"bad")
     target = tmp_path / f"rows.{suffix}"
     growing = tmp_path / "rows.parquet.partial.jsonl" if suffix == "parquet" else target
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "support" / "label_with_fake.py"),
-        "0.3",
-        "label",
-        str(tmp_path / "pictures"),
-    ]
-    command += ["--labels", "red,설렘", "--out", str(target), "--batch-size", "2", "--resume"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CLIP_EMOTION_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    arguments = ["label", str(tmp_path / "pictures"), "--labels", "red,설렘", "--out", str(target)]
+    arguments += ["--batch-size", "2", "--resume"]
+    killed = start(run_slowly, 0.3, arguments, folder=tmp_path)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and (not growing.exists() or growing.read_bytes().count(b"\n") < 5):
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed.kill()
     left = growing.read_bytes()
     assert 5 <= left.count(b"\n") < 25
     # A kill in the middle of a write leaves part of a row.
     growing.write_bytes(left[:-9])
-    command[2] = "0"
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert again.returncode == 1, again.stderr
-    assert "1 failed" in again.stderr
-    assert "done before" in again.stderr
+    code, _, err = run(*arguments[1:])
+    assert code == 1
+    assert "1 failed" in err
+    assert "done before" in err
     read = {
         "jsonl": lambda: [row["path"] for row in rows_of(target.read_text("utf-8"))],
         "csv": lambda: [row["path"] for row in csv.DictReader(io.StringIO(target.read_text("utf-8-sig")))],

@@ -1,10 +1,9 @@
-"""What release 0.1.0 wrote can still be read, continued and compared with: ``tests/data/release_0``."""
+"""What release 0.1.0 wrote can still be read, continued and compared with: ``tests/files/release_0``."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor
 from clip_emotion.cli.main import main
 from clip_emotion.models.mini.encoder import MiniEncoder
 
-RELEASE = Path(__file__).resolve().parents[1] / "data" / "release_0"
+RELEASE = Path(__file__).resolve().parents[1] / "files" / "release_0"
 RUNS = ("faces", "text", "image", "chats", "kobert")
 HALF = 3
 """The step of the checkpoints that the killed runs left."""
@@ -146,7 +145,7 @@ def test_rows_that_were_begun_are_carried_on(suffix: str, here: Path, tmp_path: 
         "csv": lambda: [row["path"] for row in csv.DictReader(rows.read_text("utf-8-sig").splitlines())],
         "parquet": lambda: pq.read_table(rows)["path"].to_pylist(),
     }
-    assert read[suffix]() == [os.path.join("pictures", f"{at}.png") for at in range(3)]
+    assert read[suffix]() == [str(Path("pictures", f"{at}.png")) for at in range(3)]
 
 
 def test_vocabulary_indexes_are_found_again(

@@ -1,23 +1,30 @@
-"""Runs the real command line with the fake encoder: ``python -m tests.support.label_with_fake SECONDS label …``."""
+"""The command line with the fake encoder, slowed down so that it can be killed at work."""
 
 from __future__ import annotations
 
-import sys
 import time
 
 from torch import Tensor
 
-from clip_emotion.cli.main import run
 from clip_emotion.models import registry
 from tests.support.fakes import FakeEncoder
+from tests.support.processes import run_command
 
 
 class SlowEncoder(FakeEncoder):
+    """The fake encoder, with a pause at every batch."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
     def encode_images(self, pixels: Tensor) -> Tensor:
-        time.sleep(float(sys.argv[1]))
+        """Wait, and encode."""
+        time.sleep(self.seconds)
         return super().encode_images(pixels)
 
 
-if __name__ == "__main__":
-    registry.load_encoder = lambda spec="mini", device="auto": SlowEncoder()
-    run(sys.argv[2:])
+def run_slowly(seconds: float, arguments: list[str]) -> None:
+    """Be ``clip-emotion`` with the slow encoder."""
+    registry.load_encoder = lambda spec="mini", device="auto": SlowEncoder(seconds)
+    run_command(arguments)

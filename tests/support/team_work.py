@@ -1,8 +1,7 @@
-"""What two processes do together in ``test_distributed.py``: run with a folder and a rank, it runs in both."""
+"""What two processes of ``tests/training/test_parallel.py`` do together."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
@@ -76,13 +75,10 @@ def norms(team: Team) -> dict[str, bool]:
     return {"shared": [isinstance(one, WholeBatchNorm) for one in model] == [True, False, False], "eval": same}
 
 
-def main(folder: Path, rank: int) -> None:
+def meet(folder: Path, rank: int) -> None:
+    """Do all of it as one of two processes, and leave what was found in the folder."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     team = Team(rank, 2)
     torch.save({"step": one_step(team), "talk": talk(team), "norms": norms(team)}, folder / f"found_{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

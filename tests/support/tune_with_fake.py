@@ -1,8 +1,4 @@
-"""A search whose trials take no training: ``python -m tests.support.tune_with_fake FOLDER CHANGES [resume]``.
-
-CHANGES are JSON over the search's configuration. Each run of a trial adds a line to FOLDER/out/runs.log. The search is
-interrupted from outside, so that it must stand alone.
-"""
+"""A search whose trials take no training; each run of a trial adds a line to FOLDER/out/runs.log."""
 
 from __future__ import annotations
 
@@ -84,8 +80,8 @@ def search(folder: Path, **changes: Any) -> SearchConfig:
     return SearchConfig.model_validate({**values, **changes})
 
 
-if __name__ == "__main__":
-    from tuning.search import tune
+def run_search(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Search: the target of a process that can be killed."""
+    from tuning.run import tune
 
-    found = tune(search(Path(sys.argv[1]), **json.loads(sys.argv[2])), tell, "resume" in sys.argv[3:], climb)
-    print(json.dumps({"best": found.best.name, "verdict": found.verdict}))
+    tune(search(folder, **changes), tell, False, climb)

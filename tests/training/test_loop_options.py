@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from clip_emotion.config import validate
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.training.loop import state as run_module
 from clip_emotion.training.loop.fit import EarlyStopConfig, FitConfig, Progress, RunResult, fit
+from tests.support.processes import start
 
 
 class Fitted:
@@ -337,13 +336,16 @@ def whole_run(folder: Path, kill_at: int | None = None, resume: bool = False, **
     return result
 
 
+def killed_run(folder: Path, kill_at: int, precision: str) -> None:
+    whole_run(folder, kill_at=kill_at, precision=precision)
+
+
 @pytest.mark.parametrize(("kill_at", "precision"), [(9, "fp32"), (27, "fp32"), (27, "fp16")])
 def test_a_killed_process_is_resumed_to_the_bit(kill_at: int, precision: str, tmp_path: Path) -> None:
     unbroken = whole_run(tmp_path / "whole", precision=precision)
     folder = tmp_path / "killed"
-    command = [sys.executable, __file__, str(folder), str(kill_at), precision]
-    ended = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300, check=False)
-    assert ended.returncode == -signal.SIGKILL
+    folder.mkdir()
+    assert start(killed_run, folder, kill_at, precision, folder=tmp_path).wait(300) == -signal.SIGKILL
     assert not (folder / "trained.pt").exists()
     stored = torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
     assert 0 < stored <= kill_at // 2
@@ -360,7 +362,3 @@ def test_a_killed_process_is_resumed_to_the_bit(kill_at: int, precision: str, tm
     )
     assert drawn.items() <= wanted.items()
     assert {key for key in wanted if key[0] > stored} <= set(drawn)
-
-
-if __name__ == "__main__":
-    whole_run(Path(sys.argv[1]), kill_at=int(sys.argv[2]), precision=sys.argv[3])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,8 @@ from clip_emotion.training.finetune.objective import open_model, train_emotion_c
 from clip_emotion.training.loop.fit import Progress
 from clip_emotion.training.parallel.process_group import ALONE, Team
 from clip_emotion.vocabulary import Vocabulary
-from tests.support.team_work import one_step, talk
+from tests.support.processes import start
+from tests.support.team_work import meet, one_step, talk
 from tests.support.tuning_world import run_values, write_config, write_world
 
 STEPS = 20
@@ -54,13 +54,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("pair")
-    command = [sys.executable, "-m", "tests.support.team_work", str(folder)]
-    workers = [subprocess.Popen([*command, str(rank)], cwd=Path(__file__).resolve().parents[2]) for rank in range(2)]
-    try:
-        assert [worker.wait(180) for worker in workers] == [0, 0]
-    finally:
-        for worker in workers:
-            worker.kill()
+    places = [folder / str(rank) for rank in range(2)]
+    for place in places:
+        place.mkdir()
+    workers = [start(meet, folder, rank, folder=place) for rank, place in enumerate(places)]
+    assert [worker.wait(180) for worker in workers] == [0, 0]
     return [torch.load(folder / f"found_{rank}.pt") for rank in range(2)]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -21,7 +19,8 @@ from PIL import Image
 from clip_emotion.cli.main import main
 from clip_emotion.config import load_config
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
-from tests.support.tune_with_fake import STEPS, climb, height, search
+from tests.support.processes import start
+from tests.support.tune_with_fake import STEPS, climb, height, run_search, search
 from tests.support.tuning_world import run_values, write_config, write_world
 from tuning.config import SearchConfig
 from tuning.journal import Journal, TrialRecord
@@ -29,7 +28,6 @@ from tuning.objective import Report, TrialResult
 from tuning.search import SearchResult, base_values, read_base, tune
 from tuning.searchers import propose
 
-ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900
 """Seconds after which a search that does not come to its half has hung."""
 SPACE = {
@@ -63,23 +61,14 @@ def ended(folder: Path) -> set[str]:
     return {name for name, record in records_of(folder).items() if record.ended}
 
 
-def process(folder: Path, changes: Mapping[str, Any], *more: str) -> subprocess.Popen[str]:
-    """Start a search of its own that can be killed."""
-    command = [sys.executable, "-m", "tests.support.tune_with_fake", str(folder), json.dumps(changes), *more]
-    paths = os.pathsep.join([str(ROOT), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
-
-
 def kill_at(folder: Path, changes: Mapping[str, Any], count: int) -> set[str]:
     """Start a search, kill it hard when so many trials have ended, and return their names."""
-    running, until = process(folder, changes), time.monotonic() + WAIT
-    while len(ended(folder)) < count and time.monotonic() < until and running.poll() is None:
+    folder.mkdir(exist_ok=True)
+    running, until = start(run_search, folder, changes, folder=folder), time.monotonic() + WAIT
+    while len(ended(folder)) < count and time.monotonic() < until and running.process.is_alive():
         time.sleep(0.02)
-    assert running.poll() is None, running.communicate()[1]
+    assert running.process.is_alive(), running.err.read_text("utf-8")
     running.kill()
-    running.communicate()
     return ended(folder)
 
 
@@ -100,9 +89,7 @@ class Killed:
         self.done = kill_at(folder, changes, 4)
         self.before = records_of(folder)
         runs = len(started(folder))
-        resumed = process(folder, changes, "resume")
-        self.told, self.said = resumed.communicate(timeout=WAIT)
-        assert resumed.returncode == 0, self.said
+        self.best = searched(folder, resume=True, **changes).best.name
         self.starts = started(folder)[runs:]
         self.records = records_of(folder)
 
@@ -144,12 +131,12 @@ def test_asha_stops_trials_with_ray_and_lets_the_best_end(killed: Killed) -> Non
     assert all(record.step == STEPS == len(record.history) for record in done)
     assert max(height(record.values) for record in done) > max(height(record.values) for record in stopped)
     best = max(done, key=lambda record: height(record.values))
-    assert json.loads(killed.told)["best"] == best.name
+    assert killed.best == best.name
 
 
 def test_winner_and_default_run_with_each_seed_in_ray(killed: Killed) -> None:
     finals = records_of(killed.folder, "final")
-    best = killed.records[json.loads(killed.told)["best"]]
+    best = killed.records[killed.best]
     assert {*finals} == {f"{who}_seed{seed}" for who in ("best", "default") for seed in (1, 2)}
     for name, record in finals.items():
         values = best.values if name.startswith("best") else {}
