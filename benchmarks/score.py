@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
@@ -37,8 +36,8 @@ from scoring.affection.weights import affection_weights
 from scoring.config import ScoreConfig
 from scoring.conversation import Turn
 from scoring.embedders import load_embedder
-from scoring.emotions.base import TurnEmotion
-from scoring.emotions.makers import EmotionOptions, load_emotion
+from scoring.emotions.base import Judgement, TurnEmotion
+from scoring.emotions.loading import EmotionOptions, load_emotion
 from scoring.output.formats import json_document
 from scoring.readers import read_conversations
 
@@ -95,14 +94,14 @@ class Timed:
         self.spent = Spent(0, 0)
         self.canned = False
 
-    def emotions(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
-        """Return probabilities [T, L]."""
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
+        """Judge T turns."""
         if self.canned:
-            return np.full((len(turns), len(self.vocabulary)), 1 / len(self.vocabulary))
+            return Judgement(np.full((len(turns), len(self.vocabulary)), 1 / len(self.vocabulary)))
         start = Spent.now()
-        probabilities = self.inner.emotions(turns)
+        judgement = self.inner.emotions(turns)
         self.spent += Spent.now() - start
-        return probabilities
+        return judgement
 
 
 def messages(folder: Path | None, count: int) -> list[str]:

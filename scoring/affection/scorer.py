@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,15 @@ from scoring.affection.change_points import mood_shifts
 from scoring.affection.recency import RunningScore
 from scoring.config import ScoreConfig
 from scoring.conversation import Conversation, Turn
-from scoring.emotions.base import TurnEmotion, reasons_of
+from scoring.emotions.base import Judgement, TurnEmotion, sources_in_words
 from scoring.result import ConversationScore, Summary, TurnScore
 
 if TYPE_CHECKING:
     from scoring.affection.weights import AffectionWeights
 
 _MEDIA_REASONS = {"photo": "the export holds no picture", "deleted": "the message was deleted"}
+_CHUNK = 512
+"""Turns that are judged at a time, after which progress is told."""
 _NOTHING = Summary(turns=0, score=None, raw=None, ci95=None)
 
 
@@ -30,7 +32,8 @@ class AffectionScorer:
 
     ``score`` takes a whole conversation. ``update`` takes one turn at a time and gives the same turn scores and running
     scores; it keeps a few numbers per speaker, however long the conversation. The two do not touch each other.
-    ``language`` is that of the labels' shown names. Raises UsageError where the weights are of other labels.
+    ``language`` is that of the labels' shown names, which ``labels`` holds by key; ``notices`` are the emotion's own.
+    Raises UsageError where the weights are of other labels.
     """
 
     def __init__(
@@ -46,15 +49,20 @@ class AffectionScorer:
         self._config = config.model_copy(update={"vocabulary": vocabulary.name})
         self._emotion, self._weights = emotion, weights
         self._keys = vocabulary.keys
-        self._labels = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
+        self.notices = tuple(emotion.notices)
+        self.labels: Mapping[str, str] = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
         self.reset()
 
-    def score(self, conversation: Conversation) -> ConversationScore:
+    def score(
+        self, conversation: Conversation, progress: Callable[[int], None] = lambda turns: None
+    ) -> ConversationScore:
         """Score a whole conversation; every turn has its row, in order, whether it could be scored or not.
 
-        Raises UsageError where the half-life is in minutes and a scored turn has no time.
+        ``progress`` is told how many turns more have been judged. Raises UsageError where the half-life is in minutes
+        and a scored turn has no time.
         """
-        p, shares, every = self._judged(conversation.turns)
+        judgement = self._judge(conversation.turns, progress)
+        shares, every = self._weighed(judgement)
         scored = np.flatnonzero(np.isfinite(every))
         turns = [conversation.turns[at] for at in scored.tolist()]
         scores, minutes = every[scored], np.array([turn.minute for turn in turns], dtype=np.float64)
@@ -67,15 +75,15 @@ class AffectionScorer:
             conversation=self._summary(scores, shares[scored], minutes, np.arange(len(scores))),
             speakers=parts_scored,
             shifts=mood_shifts(scores, turns, self._config.shifts),
-            turns=self._rows(conversation.turns, p, shares, every, running),
+            turns=self._rows(conversation.turns, judgement, shares, every, running),
             settings=self._config,
-            emotions_from=self._emotion.name,
+            emotions_from=sources_in_words(judgement.sources) or self._emotion.name,
             weights_from=self._weights.source,
-            labels=self._labels,
+            labels=self.labels,
             faults=conversation.faults,
             system_lines=conversation.system_lines,
             layout=conversation.layout,
-            notices=(*self._emotion.notices, *_unused(turns, reasons_of(self._emotion))),
+            notices=tuple(dict.fromkeys((*self.notices, *judgement.notices, *_unused(turns, judgement.reasons)))),
         )
 
     def update(self, turn: Turn) -> TurnScore:
@@ -84,7 +92,8 @@ class AffectionScorer:
         Raises UsageError, and leaves the conversation as it was, where the half-life is in minutes and the turn has no
         time.
         """
-        p, shares, scores = self._judged([turn])
+        judgement = self._judge([turn])
+        shares, scores = self._weighed(judgement)
         running = np.full(1, np.nan)
         if np.isfinite(scores[0]):
             running[0] = self._whole.update(scores[0], turn.minute, shares=shares[0])
@@ -92,7 +101,7 @@ class AffectionScorer:
             self._speaker(turn).update(scores[0], self._whole.clock, self._whole.position, shares[0])
         else:
             self._speaker(turn)
-        return self._rows([turn], p, shares, scores, running)[0]
+        return self._rows([turn], judgement, shares, scores, running)[0]
 
     def summary(self) -> tuple[Summary, dict[str, Summary]]:
         """Return the live conversation and each speaker's part in it so far; there are no intervals (``ci95``)."""
@@ -104,16 +113,27 @@ class AffectionScorer:
         self._whole = RunningScore(self._config.recency)
         self._speakers: dict[str, RunningScore] = {}
 
-    def _judged(self, turns: Sequence[Turn]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return probabilities [T, L], contributions [T, L] and turn scores [T] of all turns, NaN where unscored."""
-        p = np.asarray(self._emotion.emotions(turns), dtype=np.float64)
-        if p.shape != (len(turns), len(self._keys)):
+    def _judge(self, turns: Sequence[Turn], progress: Callable[[int], None] = lambda turns: None) -> Judgement:
+        parts = []
+        for start in range(0, max(len(turns), 1), _CHUNK):
+            chunk = turns[start : start + _CHUNK]
+            parts.append(self._checked(self._emotion.emotions(chunk), len(chunk)))
+            progress(len(chunk))
+        return Judgement.joined(parts)
+
+    def _checked(self, judgement: Judgement, count: int) -> Judgement:
+        shape = np.shape(judgement.probabilities)
+        if shape != (count, len(self._keys)):
             raise ModelError(
-                f"{self._emotion.name} gave emotions of shape {p.shape} for {len(turns)} turns and {len(self._keys)} "
-                "labels: it must give a row per turn and a column per label."
+                f"{self._emotion.name} gave emotions of shape {shape} for {count} turns and {len(self._keys)} labels: "
+                "it must give a row per turn and a column per label."
             )
-        weights = self._weights.values
-        return p, equations.contributions(p, weights), equations.turn_scores(p, weights)
+        return judgement
+
+    def _weighed(self, judgement: Judgement) -> tuple[FloatArray, FloatArray]:
+        """Return contributions [T, L] and turn scores [T] of all turns, NaN where unscored."""
+        p, weights = judgement.probabilities, self._weights.values
+        return equations.contributions(p, weights), equations.turn_scores(p, weights)
 
     def _summary(self, scores: FloatArray, shares: FloatArray, minutes: FloatArray, part: IntArray) -> Summary:
         if not len(part):
@@ -135,14 +155,16 @@ class AffectionScorer:
         return Summary(running.count, running.score, raw, None, self._keyed(running.shares))
 
     def _rows(
-        self, turns: Sequence[Turn], p: FloatArray, shares: FloatArray, scores: FloatArray, running: FloatArray
+        self, turns: Sequence[Turn], judgement: Judgement, shares: FloatArray, scores: FloatArray, running: FloatArray
     ) -> tuple[TurnScore, ...]:
-        reasons = reasons_of(self._emotion)
-        keys, columns = self._keys, (p.tolist(), shares.tolist(), scores.tolist(), running.tolist())
+        keys, columns = (
+            self._keys,
+            (judgement.probabilities.tolist(), shares.tolist(), scores.tolist(), running.tolist()),
+        )
         return tuple(
             TurnScore(turn, score, so_far, dict(zip(keys, row, strict=True)), dict(zip(keys, parts, strict=True)))
             if math.isfinite(score)
-            else TurnScore(turn, None, None, {}, {}, error=self._reason(turn, reasons))
+            else TurnScore(turn, None, None, {}, {}, error=self._reason(turn, judgement.reasons))
             for turn, row, parts, score, so_far in zip(turns, *columns, strict=True)
         )
 

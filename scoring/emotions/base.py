@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clip_emotion.arrays import FloatArray
 from clip_emotion.vocabulary import Vocabulary
 from scoring.conversation import Turn
 
-FloatArray = NDArray[np.float64]
-
+GIVEN = "given"
+"""The source of emotions that stand in the file itself."""
 NO_HEAD = (
     "KoBERT's emotions need its trained head: give its folder with --kobert FOLDER, which clip-emotion train "
     "configs/train/kobert_kote.yaml makes."
 )
 
 
-class TurnEmotion(Protocol):
-    """Gives each turn a probability per label of one vocabulary.
+@dataclass(frozen=True)
+class Judgement:
+    """The emotions of T turns: ``probabilities`` [T, L], each row summing to 1, or NaN where nothing can be said.
 
-    ``notices`` holds sentences that a person should read before trusting the result.
+    ``reasons`` says, by a turn's index, why its row is NaN, or why a part of a turn that was judged could not be used.
+    ``sources`` names what these turns were judged by; ``notices`` holds sentences to read before trusting it.
+    """
+
+    probabilities: FloatArray
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Judgement]) -> Judgement:
+        """Join the judgements of at least one stretch of turns, in order."""
+        return cls(
+            np.concatenate([part.probabilities for part in parts]),
+            {index: reason for part in parts for index, reason in part.reasons.items()},
+            tuple(dict.fromkeys(source for part in parts for source in part.sources)),
+            tuple(dict.fromkeys(notice for part in parts for notice in part.notices)),
+        )
+
+
+def sources_in_words(sources: Sequence[str]) -> str:
+    """Return what turns were judged by as one text; emotions given in the file come first, and are never pooled."""
+    judged = " + ".join(source for source in sources if source != GIVEN)
+    if GIVEN not in sources:
+        return judged
+    return f"{GIVEN}, else {judged}" if judged else GIVEN
+
+
+class TurnEmotion(Protocol):
+    """Gives each turn a probability per label of one vocabulary; a call leaves nothing behind that a later one shows.
+
+    ``notices`` holds sentences that a person should read before trusting any judgement.
     """
 
     name: str
     vocabulary: Vocabulary
     notices: tuple[str, ...]
 
-    def emotions(self, turns: Sequence[Turn]) -> FloatArray:
-        """Return probabilities [T, L], each row summing to 1; a row of NaN where nothing can be said of a turn."""
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
+        """Judge T turns, of which each may have words, an image, emotions of its own, or none of these."""
         ...
-
-
-@runtime_checkable
-class GivesReasons(Protocol):
-    """What a maker adds that can say more than "nothing": the ``reasons`` of its last call, by the turns' indices.
-
-    A reason stands for a row of NaN, or for a picture that could not be used beside a text that could.
-    """
-
-    reasons: Mapping[int, str]
-
-
-def reasons_of(emotion: TurnEmotion) -> Mapping[int, str]:
-    """Return why the last call could say nothing of some turns, by the turns' indices; empty where it tells none."""
-    return emotion.reasons if isinstance(emotion, GivesReasons) else {}

@@ -51,7 +51,7 @@ class TextScores:
         for start in range(0, len(new), BATCH):
             part = new[start : start + BATCH]
             turns = [Turn(index, "", text) for index, text in enumerate(part, start=1)]
-            scores = turn_scores(self._emotion.emotions(turns), self._weights.values)
+            scores = turn_scores(self._emotion.emotions(turns).probabilities, self._weights.values)
             self._known.update(zip(part, scores.tolist(), strict=True))
             self._progress(len(part))
         return np.array([self._known[text] for text in texts], dtype=np.float64)

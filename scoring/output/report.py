@@ -39,7 +39,7 @@ MEDIA = {
 }
 
 
-def write_report(scores: Sequence[ConversationScore], folder: Path) -> Path:
+def write_report(scores: Sequence[ConversationScore], folder: str | Path) -> Path:
     """Write a page a conversation, with its figures inside and beside it as PNG, and return the first page's path.
 
     One conversation is ``index.html``; several are ``conversation-1.html`` …, and ``index.html`` ranks them. Pages
@@ -49,6 +49,7 @@ def write_report(scores: Sequence[ConversationScore], folder: Path) -> Path:
     if not scores:
         raise UsageError("There is no scored conversation to report on: give at least one that could be read.")
     files = _one(scores[0]) if len(scores) == 1 else _several(scores)
+    folder = Path(folder)
     try:
         for name, content in files.items():
             write_atomic(folder / name, content)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import scoring.embedders
-import scoring.emotions.makers
+import scoring.emotions.loading
+import scoring.loading
 import scoring.readers.follow
 from clip_emotion.cli.main import main
 from clip_emotion.cli.score.inputs import find_inputs, shortest_names
@@ -451,8 +452,8 @@ def test_bad_input_is_told_before_models_load(
 ) -> None:
     loaded: list[object] = []
     monkeypatch.setattr(registry, "load_encoder", loaded.append)
-    monkeypatch.setattr(scoring.emotions.makers, "load_emotion", lambda *models: loaded.append(models))
-    monkeypatch.setattr(scoring.embedders, "load_embedder", lambda *models: loaded.append(models))
+    monkeypatch.setattr(scoring.loading, "load_emotion", lambda *models: loaded.append(models))
+    monkeypatch.setattr(scoring.loading, "load_embedder", lambda *models: loaded.append(models))
     monkeypatch.chdir(cold.parent)
     Path("empty.txt").write_bytes(b"")
     found, _, err = run(*arguments)

@@ -1,4 +1,4 @@
-"""The makers of a turn's emotion, against softmax and fusion in plain Python."""
+"""The emotion of a turn by each of its sources, against softmax and fusion in plain Python."""
 
 from __future__ import annotations
 
@@ -29,22 +29,13 @@ from scoring.affection.weights import affection_weights
 from scoring.config import FusionConfig, WeightsConfig
 from scoring.conversation import Turn
 from scoring.embedders import load_embedder
-from scoring.emotions import makers
-from scoring.emotions.base import TurnEmotion, reasons_of
-from scoring.emotions.makers import (
-    ALL_ZERO,
-    NO_FEELING,
-    NO_IMAGE,
-    NOT_FINITE,
-    NOT_GIVEN,
-    EmotionOptions,
-    GivenEmotion,
-    ImageEmotion,
-    KobertEmotion,
-    TextEmotion,
-    load_emotion,
-)
+from scoring.emotions.base import Judgement, TurnEmotion, sources_in_words
+from scoring.emotions.given import ALL_ZERO, NOT_GIVEN, GivenEmotion
+from scoring.emotions.image import NO_IMAGE, ImageEmotion
+from scoring.emotions.kobert import KobertEmotion
+from scoring.emotions.loading import LOADERS, EmotionOptions, load_emotion
 from scoring.emotions.pooling import AutoEmotion, FusedEmotion, fuse
+from scoring.emotions.text import NO_FEELING, NOT_FINITE, TextEmotion
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
 from tests.support.tiny_kobert import build_tiny_kobert
@@ -87,16 +78,17 @@ class Fixed:
     def __init__(self, row: Sequence[float], vocabulary: Vocabulary = EMOTIONS, name: str = "fixed") -> None:
         self.row, self.vocabulary, self.name, self.asked = row, vocabulary, name, 0
 
-    def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
         self.asked += len(turns)
-        return np.array([self.row] * len(turns), dtype=np.float64).reshape(len(turns), len(self.row))
+        rows = np.array([self.row] * len(turns), dtype=np.float64).reshape(len(turns), len(self.row))
+        return Judgement(rows, sources=(self.name,))
 
 
 def test_text_is_a_softmax_of_scaled_cosines() -> None:
     encoder = FakeEncoder()
     labeller = ZeroShotLabeller(encoder, COLOURS)
     texts = ["red", "오늘 뭐 해", "so green today"]
-    found = TextEmotion(labeller).emotions(says(*texts))
+    found = TextEmotion(labeller).emotions(says(*texts)).probabilities
     for text, row in zip(texts, found.tolist(), strict=True):
         embedding = encoder.encode_texts([text])[0].tolist()
         cosines = [sum(a * b for a, b in zip(embedding, label, strict=True)) for label in labeller.index.embeddings]
@@ -117,21 +109,21 @@ def test_dense_and_ranked_probabilities_agree() -> None:
 
 def test_each_different_text_is_encoded_once() -> None:
     encoder = CountingEncoder()
-    maker = TextEmotion(ZeroShotLabeller(encoder, COLOURS))
+    emotion = TextEmotion(ZeroShotLabeller(encoder, COLOURS))
     encoder.seen.clear()
-    found = maker.emotions(says("좋아", "ㅋㅋㅋㅋㅋ", "좋아", "", "ㅋㅋㅋㅋ", "좋아 "))
+    found = emotion.emotions(says("좋아", "ㅋㅋㅋㅋㅋ", "좋아", "", "ㅋㅋㅋㅋ", "좋아 ")).probabilities
     assert sorted(encoder.seen) == ["ㅋㅋㅋ", "좋아"]
     assert found[0].tolist() == found[2].tolist() == found[5].tolist()
     assert np.isnan(found[3]).all()
 
 
 def test_turns_without_words_are_rows_of_nan() -> None:
-    maker = TextEmotion(ZeroShotLabeller(FakeEncoder(), COLOURS))
-    found = maker.emotions(says("red", "", " \n", "https://example.com", "@you"))
-    assert np.isnan(found).all(axis=1).tolist() == [False, True, True, True, True]
-    assert reasons_of(maker) == {4: NO_FEELING, 5: NO_FEELING}
-    assert maker.emotions([]).shape == (0, 4)
-    assert maker.emotions(says("")).shape == (1, 4)
+    emotion = TextEmotion(ZeroShotLabeller(FakeEncoder(), COLOURS))
+    judged = emotion.emotions(says("red", "", " \n", "https://example.com", "@you"))
+    assert np.isnan(judged.probabilities).all(axis=1).tolist() == [False, True, True, True, True]
+    assert judged.reasons == {4: NO_FEELING, 5: NO_FEELING}
+    assert emotion.emotions([]).probabilities.shape == (0, 4)
+    assert emotion.emotions(says("")).probabilities.shape == (1, 4)
 
 
 def test_a_text_that_breaks_the_model_is_one_row_of_nan() -> None:
@@ -141,21 +133,21 @@ def test_a_text_that_breaks_the_model_is_one_row_of_nan() -> None:
             embeddings[[at for at, text in enumerate(texts) if text == "broken"]] = torch.nan
             return embeddings
 
-    maker = TextEmotion(ZeroShotLabeller(HalfBroken(), COLOURS))
-    found = maker.emotions(says("broken", "red"))
-    assert np.isnan(found).all(axis=1).tolist() == [True, False]
-    assert reasons_of(maker) == {1: NOT_FINITE}
+    emotion = TextEmotion(ZeroShotLabeller(HalfBroken(), COLOURS))
+    judged = emotion.emotions(says("broken", "red"))
+    assert np.isnan(judged.probabilities).all(axis=1).tolist() == [True, False]
+    assert judged.reasons == {1: NOT_FINITE}
 
 
 def test_an_encoder_that_cannot_read_the_words_says_so() -> None:
     class EnglishOnly(FakeEncoder):
         languages = ("en",)
 
-    maker = TextEmotion(ZeroShotLabeller(EnglishOnly(), Vocabulary.from_words(["설렘", "분노"])))
-    assert len(maker.notices) == 1
-    assert "설렘" in maker.notices[0]
-    fused = FusedEmotion(maker, maker, FusionConfig())
-    assert fused.notices == maker.notices
+    emotion = TextEmotion(ZeroShotLabeller(EnglishOnly(), Vocabulary.from_words(["설렘", "분노"])))
+    assert len(emotion.notices) == 1
+    assert "설렘" in emotion.notices[0]
+    fused = FusedEmotion(emotion, emotion, FusionConfig())
+    assert fused.notices == emotion.notices
 
 
 def test_pictures_are_labelled_and_bad_ones_say_why(tmp_path: Path) -> None:
@@ -163,35 +155,36 @@ def test_pictures_are_labelled_and_bad_ones_say_why(tmp_path: Path) -> None:
     images = [save(plain("blue"), tmp_path / "blue.png"), None, tmp_path / "bad.png", tmp_path / "none.png"]
     turns = [Turn(index, "A", "", image=image) for index, image in enumerate(images, start=1)]
     labeller = ZeroShotLabeller(FakeEncoder(), COLOURS)
-    maker = ImageEmotion(labeller)
-    found = maker.emotions(turns)
+    emotion = ImageEmotion(labeller)
+    judged = emotion.emotions(turns)
+    found = judged.probabilities
     (prediction,) = labeller(images[0], len(COLOURS))
     assert {label.key: label.probability for label in prediction.labels} == dict(
         zip(COLOURS.keys, found[0].tolist(), strict=True)
     )
     assert np.isnan(found[1:]).all()
     assert found[0].sum() == pytest.approx(1)
-    assert maker.reasons[2] == NO_IMAGE
-    assert maker.reasons[3].startswith("picture: ")
-    assert maker.reasons[4].startswith("picture: The file cannot be read")
+    assert judged.reasons[2] == NO_IMAGE
+    assert judged.reasons[3].startswith("picture: ")
+    assert judged.reasons[4].startswith("picture: The file cannot be read")
     # Neither folder nor file name: either may name somebody.
-    assert not any("bad" in reason or "none" in reason or str(tmp_path) in reason for reason in maker.reasons.values())
-    maker.emotions(turns[:1])
-    assert maker.reasons == {}
+    assert not any("bad" in reason or "none" in reason or str(tmp_path) in reason for reason in judged.reasons.values())
+    assert emotion.emotions(turns[:1]).reasons == {}
 
 
 def test_given_emotions_are_matched_and_sum_to_one() -> None:
-    maker = GivenEmotion(EMOTIONS)
+    emotion = GivenEmotion(EMOTIONS)
     turns = [
         Turn(1, "A", "", emotions={"화남": 1.0, "rage": 2.0, "Joy": 1.0}),
         Turn(2, "A", "", emotions={"joy": 0.2}),
         Turn(3, "A", "", emotions={"joy": 0.0}),
         Turn(4, "A", ""),
     ]
-    found = maker.emotions(turns)
+    judged = emotion.emotions(turns)
+    found = judged.probabilities
     assert found[:2].tolist() == [[0.75, 0.25], [0.0, 1.0]]
     assert np.isnan(found[2:]).all()
-    assert maker.reasons == {3: ALL_ZERO, 4: NOT_GIVEN}
+    assert judged.reasons == {3: ALL_ZERO, 4: NOT_GIVEN}
 
 
 @pytest.mark.parametrize(
@@ -242,19 +235,20 @@ def test_fused_judges_by_what_there_is(tmp_path: Path) -> None:
         Turn(4, "A", "blue", image=tmp_path / "bad.png"),
         Turn(5, "A", ""),
     ]
-    text, picture = TextEmotion(labeller), ImageEmotion(labeller)
-    by_text, by_picture = text.emotions(turns), picture.emotions(turns)
-    maker = FusedEmotion(text, picture, FusionConfig(picture=0.25))
-    found = maker.emotions(turns)
-    assert found[0] == pytest.approx(fuse(by_text[:1], by_picture[:1], 0.25)[0])
+    text, image_side = TextEmotion(labeller), ImageEmotion(labeller)
+    by_text, by_image = text.emotions(turns).probabilities, image_side.emotions(turns).probabilities
+    emotion = FusedEmotion(text, image_side, FusionConfig(picture=0.25))
+    judged = emotion.emotions(turns)
+    found = judged.probabilities
+    assert found[0] == pytest.approx(fuse(by_text[:1], by_image[:1], 0.25)[0])
     assert found[1].tolist() == by_text[1].tolist()
-    assert found[2].tolist() == by_picture[2].tolist()
+    assert found[2].tolist() == by_image[2].tolist()
     assert found[3].tolist() == by_text[3].tolist()
     assert np.isnan(found[4]).all()
-    assert list(maker.reasons) == [4]
+    assert list(judged.reasons) == [4]
 
 
-def test_makers_of_different_labels_are_not_fused() -> None:
+def test_emotions_of_different_labels_are_not_fused() -> None:
     with pytest.raises(UsageError, match="one vocabulary"):
         FusedEmotion(Fixed([1, 0]), Fixed([1, 0, 0, 0], COLOURS), FusionConfig())
 
@@ -263,20 +257,43 @@ def test_auto_takes_what_is_given_and_loads_the_picture_side_only_for_a_picture(
     loads: list[TurnEmotion] = []
 
     def load_image() -> TurnEmotion:
-        loads.append(Fixed([0.2, 0.8], name="picture"))
+        loads.append(Fixed([0.2, 0.8], name="image"))
         return loads[-1]
 
     text = Fixed([0.8, 0.2], name="text")
-    maker = AutoEmotion(GivenEmotion(EMOTIONS), text, load_image, FusionConfig())
-    assert maker.emotions(says("a")).tolist() == [[0.8, 0.2]]
-    assert maker.name == "text"
+    emotion = AutoEmotion(GivenEmotion(EMOTIONS), text, load_image, FusionConfig())
+    name, notices = emotion.name, emotion.notices
+    words = emotion.emotions(says("a"))
+    assert (words.probabilities.tolist(), words.sources, words.notices) == ([[0.8, 0.2]], ("text",), ())
     own = Turn(2, "A", "b", emotions={"joy": 1.0}, image=Path("x.png"))
-    assert maker.emotions([*says("a"), own]).tolist() == [[0.8, 0.2], [0.0, 1.0]]
-    assert (maker.name, text.asked, loads) == ("given, else text", 2, [])
+    both = emotion.emotions([*says("a"), own])
+    assert (both.probabilities.tolist(), both.sources) == ([[0.8, 0.2], [0.0, 1.0]], ("given", "text"))
+    assert (text.asked, loads) == (2, [])
     for _ in range(2):
-        assert maker.emotions([Turn(3, "A", "c", image=Path("x.png")), own])[0] == pytest.approx([0.5, 0.5])
+        seen = emotion.emotions([Turn(3, "A", "c", image=Path("x.png")), own])
+        assert seen.probabilities[0] == pytest.approx([0.5, 0.5])
+        assert (seen.sources, seen.notices) == (("given", "text", "image"), ("fixed",))
     assert len(loads) == 1
-    assert maker.notices == ("fixed",)
+    # What was judged before shows in no later judgement, and not in the emotion itself.
+    assert emotion.emotions(says("a")).sources == ("text",)
+    assert (emotion.name, emotion.notices) == (name, notices) == ("given, else text", ("fixed",))
+
+
+def test_sources_are_told_as_they_are_taken() -> None:
+    assert sources_in_words(("text", "picture")) == "text + picture"
+    assert sources_in_words(("given", "text", "picture")) == "given, else text + picture"
+    assert sources_in_words(("given",)) == "given"
+    assert sources_in_words(()) == ""
+
+
+def test_judgements_of_stretches_join_to_that_of_all() -> None:
+    parts = [
+        Judgement(np.array([[1.0, 0.0]]), {1: "x"}, ("text",), ("read this",)),
+        Judgement(np.array([[0.0, 1.0], [0.5, 0.5]]), {3: "y"}, ("given", "text"), ("read this",)),
+    ]
+    whole = Judgement.joined(parts)
+    assert whole.probabilities.tolist() == [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]
+    assert (whole.reasons, whole.sources, whole.notices) == ({1: "x", 3: "y"}, ("text", "given"), ("read this",))
 
 
 def kobert_model(folder: Path, labels: Sequence[str] = KOTE.keys) -> KobertEmotionModel:
@@ -296,7 +313,7 @@ def test_kobert_gives_each_labels_share_of_the_sigmoids(tmp_path: Path) -> None:
             for row in ids
         ]
     for vocabulary in (KOTE, Vocabulary.load("kote36")):
-        found = KobertEmotion(model, vocabulary).emotions(says(*texts))
+        found = KobertEmotion(model, vocabulary).emotions(says(*texts)).probabilities
         for row, logit in zip(found, logits, strict=False):
             kept = [expit(float(logit[0, KOTE.index(key)])) for key in vocabulary.keys]
             assert row.tolist() == pytest.approx([value / math.fsum(kept) for value in kept], abs=1e-5)
@@ -310,7 +327,8 @@ def test_kobert_speaks_only_its_own_labels(tmp_path: Path) -> None:
     model.save(tmp_path / "trained")
     options = EmotionOptions(KOTE, device="cpu", kobert=tmp_path / "trained")
     turns = says("나는 오늘 정말 행복해요 🥹")
-    assert load_emotion("kobert", options).emotions(turns) == pytest.approx(KobertEmotion(model, KOTE).emotions(turns))
+    loaded, built = (one.emotions(turns) for one in (load_emotion("kobert", options), KobertEmotion(model, KOTE)))
+    assert loaded.probabilities == pytest.approx(built.probabilities)
 
 
 def test_kobert_without_a_folder_says_how_to_make_one(tmp_path: Path) -> None:
@@ -320,14 +338,14 @@ def test_kobert_without_a_folder_says_how_to_make_one(tmp_path: Path) -> None:
         load_emotion("kobert", EmotionOptions(KOTE, device="cpu", kobert=tmp_path / "none"))
 
 
-def test_makers_are_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emotions_are_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "load_encoder", lambda spec, device: FakeEncoder())
     kinds = {"text": TextEmotion, "image": ImageEmotion, "given": GivenEmotion, "auto": AutoEmotion}
     for kind, expected in kinds.items():
-        maker = load_emotion(kind, EmotionOptions(COLOURS))
-        assert isinstance(maker, expected)
-        assert maker.vocabulary is COLOURS
-    assert set(makers.MAKERS) == {*kinds, "kobert"}
+        emotion = load_emotion(kind, EmotionOptions(COLOURS))
+        assert isinstance(emotion, expected)
+        assert emotion.vocabulary is COLOURS
+    assert set(LOADERS) == {*kinds, "kobert"}
     with pytest.raises(UsageError, match=r"'magic'.*auto, text, kobert, image, given"):
         load_emotion("magic", EmotionOptions(COLOURS))
 
@@ -337,13 +355,14 @@ def test_given_emotions_alone_need_no_model(monkeypatch: pytest.MonkeyPatch) -> 
         raise AssertionError("no model is needed")
 
     monkeypatch.setattr(registry, "load_encoder", refuse)
-    assert load_emotion("given", EmotionOptions(EMOTIONS)).emotions([Turn(1, "A", "", emotions={"joy": 1})])[0, 1] == 1
+    judged = load_emotion("given", EmotionOptions(EMOTIONS)).emotions([Turn(1, "A", "", emotions={"joy": 1})])
+    assert judged.probabilities[0, 1] == 1
 
 
 @settings(max_examples=25)
 @given(texts=st.lists(st.text(alphabet="ㅋㅎㅠ안녕 :)a", max_size=8), max_size=6))
 def test_rows_sum_to_one_or_are_nan(texts: list[str]) -> None:
-    found = TextEmotion(ZeroShotLabeller(FakeEncoder(), COLOURS)).emotions(says(*texts))
+    found = TextEmotion(ZeroShotLabeller(FakeEncoder(), COLOURS)).emotions(says(*texts)).probabilities
     assert found.shape == (len(texts), 4)
     for row, text in zip(found, texts, strict=True):
         if text.strip():
@@ -353,7 +372,7 @@ def test_rows_sum_to_one_or_are_nan(texts: list[str]) -> None:
 
 
 def test_tears_and_smiles_have_opposite_signs_with_the_mini() -> None:
-    maker = load_emotion("text", EmotionOptions(KOTE, device="cpu"))
+    emotion = load_emotion("text", EmotionOptions(KOTE, device="cpu"))
     weights = affection_weights(KOTE, load_embedder("mini", "cpu"), WeightsConfig())
-    scores = maker.emotions(says("ㅠㅠ", "ㅎㅎ", "T_T", "^^")) @ weights.values
+    scores = emotion.emotions(says("ㅠㅠ", "ㅎㅎ", "T_T", "^^")).probabilities @ weights.values
     assert (scores > 0).tolist() == [False, True, False, True]

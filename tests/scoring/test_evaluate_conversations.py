@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
@@ -24,6 +23,7 @@ from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.weights import AffectionWeights
 from scoring.config import RECENCY_KINDS, BootstrapConfig, RecencyConfig, ScoreConfig
 from scoring.conversation import Turn
+from scoring.emotions.base import Judgement
 from scoring.evaluation.conversations import (
     ANSWERS,
     TASKS,
@@ -60,9 +60,9 @@ class FakeEmotion:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def emotions(self, turns: Sequence[Turn]) -> NDArray[np.float64]:
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
         self.asked += [turn.text for turn in turns]
-        return np.array([ROWS.get(turn.text.split()[-1], (np.nan, np.nan)) for turn in turns])
+        return Judgement(np.array([ROWS.get(turn.text.split()[-1], (np.nan, np.nan)) for turn in turns]))
 
 
 WEIGHTS = AffectionWeights(("warm", "cold"), np.array([1.0, -1.0]), "by hand")

@@ -28,6 +28,7 @@ from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
 from scoring.config import RecencyConfig, ScoreConfig
 from scoring.conversation import Conversation, Fault, Turn
+from scoring.emotions.base import Judgement
 from scoring.output.plots import (
     DOT_COLOURS,
     REST,
@@ -56,11 +57,11 @@ class Tones:
     vocabulary = WORDS
     notices = ("Tones are <invented>.",)
 
-    def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
         rows = [[0.9 * float(turn.text), 0.1, 0.9 - 0.9 * float(turn.text)] for turn in turns if turn.text]
         found = np.full((len(turns), 3), np.nan)
         found[[bool(turn.text) for turn in turns]] = np.array(rows).reshape(-1, 3)
-        return found
+        return Judgement(found)
 
 
 def chat(tones: Sequence[float | None], names: Sequence[str] = NAMES, title: str = "봄 대화") -> Conversation:

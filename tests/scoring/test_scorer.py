@@ -15,6 +15,7 @@ from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
 from scoring.config import BootstrapConfig, RecencyConfig, ScoreConfig
 from scoring.conversation import Conversation, Fault, Turn
+from scoring.emotions.base import Judgement
 from scoring.result import Summary, TurnScore
 
 VOCABULARY = Vocabulary(
@@ -43,15 +44,18 @@ class FakeEmotion:
     name = "fake"
     vocabulary = VOCABULARY
 
+    notices = ("drawn from a hat",)
+
     def __init__(self) -> None:
         self.calls = 0
-        self.notices: tuple[str, ...] = ()
 
-    def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
+    def emotions(self, turns: Sequence[Turn]) -> Judgement:
         self.calls += 1
-        self.notices = ("drawn from a hat",)
         rows = [self._row(turn.text) for turn in turns]
-        return np.array(rows, dtype=np.float64).reshape(len(turns), 3)
+        return Judgement(np.array(rows, dtype=np.float64).reshape(len(turns), 3), self._reasons(turns), (self.name,))
+
+    def _reasons(self, turns: Sequence[Turn]) -> dict[int, str]:
+        return {}
 
     def _row(self, text: str) -> np.ndarray:
         if not text.strip() or text == "?":
@@ -187,11 +191,8 @@ def test_an_unscored_turn_says_why(turn: Turn, reason: str) -> None:
 
 def test_the_reason_is_the_emotions_own_where_they_tell_one() -> None:
     class Telling(FakeEmotion):
-        reasons: dict[int, str] = {}  # noqa: RUF012
-
-        def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
-            self.reasons = {turn.index: "no picture" for turn in turns}
-            return super().emotions(turns)
+        def _reasons(self, turns: Sequence[Turn]) -> dict[int, str]:
+            return {turn.index: "no picture" for turn in turns}
 
     turns = (Turn(1, "a", "?"), Turn(2, "a", "안녕"), Turn(3, "a", "", media="photo"))
     one = scorer(emotion=Telling())
@@ -202,7 +203,8 @@ def test_the_reason_is_the_emotions_own_where_they_tell_one() -> None:
 
 def test_a_notice_tells_of_a_picture_that_could_not_be_used_beside_its_text() -> None:
     class Telling(FakeEmotion):
-        reasons: dict[int, str] = {2: "picture: The file is empty.", 3: "no picture"}  # noqa: RUF012
+        def _reasons(self, turns: Sequence[Turn]) -> dict[int, str]:
+            return {2: "picture: The file is empty.", 3: "no picture"}
 
     turns = (Turn(1, "a", "안녕"), Turn(2, "a", "응", image=Path("a.jpg")), Turn(3, "a", "?"))
     told = "1 turn was scored without a part that could not be used: turn 2, picture: The file is empty."
@@ -278,8 +280,8 @@ def test_weights_of_other_labels_are_refused() -> None:
 
 def test_emotions_of_a_wrong_shape_are_refused() -> None:
     class Broken(FakeEmotion):
-        def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
-            return np.zeros((len(turns), 2))
+        def emotions(self, turns: Sequence[Turn]) -> Judgement:
+            return Judgement(np.zeros((len(turns), 2)))
 
     with pytest.raises(ModelError, match=r"\(1, 2\)"):
         scorer(emotion=Broken()).update(Turn(1, "a", "안녕"))
@@ -327,8 +329,8 @@ def test_scoring_a_whole_chat_leaves_the_live_one_alone_and_reset_forgets_it() -
 @every_recency
 def test_live_memory_does_not_depend_on_the_length(recency: RecencyConfig) -> None:
     class Told(FakeEmotion):
-        def emotions(self, turns: Sequence[Turn]) -> np.ndarray:
-            return np.full((len(turns), 3), 1 / 3)
+        def emotions(self, turns: Sequence[Turn]) -> Judgement:
+            return Judgement(np.full((len(turns), 3), 1 / 3))
 
     one = scorer(recency, Told())
 
@@ -348,3 +350,26 @@ def test_live_memory_does_not_depend_on_the_length(recency: RecencyConfig) -> No
     finally:
         tracemalloc.stop()
     assert grown < 8000  # eight bytes a turn; a list of scores would take more
+
+
+def test_progress_counts_every_turn_and_changes_no_score() -> None:
+    conversation, told = chat(1200, 3), []
+    one = scorer()
+    assert one.score(conversation, told.append) == scorer().score(conversation)
+    assert (sum(told), len(told)) == (1200, 3)
+
+
+def test_a_result_says_what_its_own_turns_were_judged_by() -> None:
+    class Sourced(FakeEmotion):
+        def emotions(self, turns: Sequence[Turn]) -> Judgement:
+            found = super().emotions(turns).probabilities
+            sources = ("given", "fake") if any(turn.emotions for turn in turns) else ("fake",)
+            return Judgement(found, sources=sources, notices=("seen",))
+
+    one = scorer(emotion=Sourced())
+    own = Turn(1, "a", "안녕", emotions={"love": 1.0})
+    assert one.score(Conversation("x", (own,))).emotions_from == "given, else fake"
+    plain = one.score(Conversation("x", (Turn(1, "a", "안녕"),)))
+    assert plain.emotions_from == "fake"
+    assert plain.notices == ("drawn from a hat", "seen")
+    assert one.notices == ("drawn from a hat",)

@@ -77,7 +77,7 @@ def _scores(emotions: str, source: Source, settings: ScoreConfig, advance: Calla
     from clip_emotion.vocabulary import Vocabulary
     from scoring.affection.weights import affection_weights
     from scoring.embedders import load_embedder
-    from scoring.emotions.makers import EmotionOptions, load_emotion
+    from scoring.emotions.loading import EmotionOptions, load_emotion
     from scoring.evaluation.conversations import TextScores
 
     vocabulary = Vocabulary.load(settings.vocabulary)

@@ -15,7 +15,6 @@ from clip_emotion.cli.score.inputs import Input, raise_lone
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 
 if TYPE_CHECKING:
-    from clip_emotion.cli.score.models import Watched
     from scoring.affection.scorer import AffectionScorer
     from scoring.conversation import Conversation
     from scoring.output.formats import Outcome
@@ -35,12 +34,12 @@ class ScoreOutput:
 class ScoreRun:
     """What one call scores: what was read of so many inputs, by which models, and whose turns are reported.
 
-    ``models`` is called only where there is something to score; it gives the scorer and the emotion that it asks.
+    ``models`` is called only where there is something to score; it gives the scorer.
     """
 
     readings: Sequence[Input]
     inputs: int
-    models: Callable[[], tuple[AffectionScorer, Watched]]
+    models: Callable[[], AffectionScorer]
     speakers: tuple[str, ...] = ()
 
     def run(self, output: ScoreOutput) -> int:
@@ -80,11 +79,11 @@ class ScoreRun:
     def _score(self, conversation: Conversation) -> ConversationScore:
         from scoring.output.formats import only_speakers
 
-        scorer, emotion = self.models()
-        with progress_bar("Scoring", len(conversation.turns)) as emotion.advance:
-            score = scorer.score(conversation)
+        scorer = self.models()
+        with progress_bar("Scoring", len(conversation.turns)) as advance:
+            score = scorer.score(conversation, advance)
         for notice in score.notices:
-            if notice not in emotion.notices:
+            if notice not in scorer.notices:
                 say(f"Note: {score.name}: {notice}")
         if not score.conversation.turns:
             reasons = dict.fromkeys(turn.error or "" for turn in score.turns)

@@ -13,13 +13,14 @@ from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words
 from clip_emotion.cli.options import Device, Language
 from clip_emotion.cli.score.inputs import STDIN, InputRequirements, find_inputs, read_inputs
-from clip_emotion.cli.score.models import MINI, ModelChoice, load_scorer
+from clip_emotion.cli.score.models import MINI, is_small, load_scorer
 from clip_emotion.cli.score.run import ScoreOutput, ScoreRun
 from clip_emotion.cli.score.settings import read_settings
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
     from scoring.config import ScoreConfig
+    from scoring.loading import ScorerOptions
 
 
 class EmotionSource(StrEnum):
@@ -81,12 +82,15 @@ def score(
     inputs = find_inputs(files or [])
     if follow and len(inputs) != 1:
         raise UsageError(f"--follow watches one file, not {len(inputs)}.")
+    from clip_emotion.resources import cache_dir
+    from scoring.loading import ScorerOptions, check_options
     from scoring.readers import ReadOptions
     from scoring.readers.layouts import check_layout
 
     check_layout(layout)
-    choice = ModelChoice(emotions, chosen_words(labels, vocab), model, kobert, lang, device)
-    choice.check(settings)
+    words, cache = chosen_words(labels, vocab), cache_dir() / "vocabularies"
+    choice = ScorerOptions(emotions, words, model, kobert, lang, device, cache)
+    check_options(choice, settings)
     read, given = ReadOptions(layout, anonymise), emotions is EmotionSource.given
     requirements = InputRequirements(read, tuple(speaker or ()), given)
     if follow:
@@ -98,14 +102,14 @@ def score(
         raise typer.Exit(1)
 
 
-def _follow(place: str, choice: ModelChoice, settings: ScoreConfig, requirements: InputRequirements, form: str) -> None:
+def _follow(
+    place: str, choice: ScorerOptions, settings: ScoreConfig, requirements: InputRequirements, form: str
+) -> None:
     from clip_emotion.cli.score.live import LiveSession, check_place
 
     check_place(place)
-    scorer, watched = load_scorer(choice, settings)
-    names = watched.vocabulary.names(choice.shown_language)
-    shown = dict(zip(watched.vocabulary.keys, names, strict=True))
-    LiveSession(place, scorer, requirements.options, shown, requirements.speakers, choice.is_small).run(form)
+    scorer = load_scorer(choice, settings)
+    LiveSession(place, scorer, requirements.options, scorer.labels, requirements.speakers, is_small(choice)).run(form)
 
 
 def _settle_output(chosen: str | None, path: Path | None, report: Path | None, *, live: bool) -> ScoreOutput:
