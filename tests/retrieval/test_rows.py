@@ -95,7 +95,7 @@ def test_json_rows_have_the_documented_keys() -> None:
 
 
 def some(count: int) -> list[Prediction]:
-    return [Prediction(f"{i}.png", (ScoredLabel("k", "n", 0.5, 0.1),), CARD.model) for i in range(count)]
+    return [Prediction(f"/{i}.png", (ScoredLabel("k", "n", 0.5, 0.1),), CARD.model) for i in range(count)]
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "csv"])
@@ -104,7 +104,7 @@ def test_a_continued_file_equals_an_unbroken_one(tmp_path: Path, layout: str) ->
     path = tmp_path / f"rows.{layout}"
     path.write_bytes(written(layout, rows)[:-7])
     with open_target(Target(path, layout, resume=True), CARD) as (writer, done):
-        assert done.paths == {row.path for row in rows[:5]}
+        assert {row.path for row in done.predictions} == {row.path for row in rows[:5]}
         writer.write(rows[5])
     assert path.read_bytes() == written(layout, rows)
 
@@ -114,7 +114,7 @@ def test_a_row_per_face_redoes_the_last_picture(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(written("jsonl", rows))
     done = read_finished(path, ROW_FORMATS["jsonl"], CARD, many_rows=True)
-    assert done.paths == {"0.png"}
+    assert {row.path for row in done.predictions} == {"/0.png"}
     assert done.size == len(written("jsonl", rows[:1]))
 
 
@@ -200,4 +200,4 @@ def test_places_that_cannot_be_written_are_told(tmp_path: Path) -> None:
 
 def test_jsonl_lines_are_json(tmp_path: Path) -> None:
     lines = written("jsonl", some(3)).decode().splitlines()
-    assert [json.loads(line)["path"] for line in lines] == ["0.png", "1.png", "2.png"]
+    assert [json.loads(line)["path"] for line in lines] == ["/0.png", "/1.png", "/2.png"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from clip_emotion.data.images import resolve_path
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.parquet import read_parquet, write_parquet
 from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, RowFormat, RunCard, from_row, to_row
+from clip_emotion.text import nfc
 from clip_emotion.types import Prediction
 
 
@@ -32,8 +35,11 @@ class RowWriter:
         self._put(self.row_format.encode(to_row(prediction, self.card), self.card))
 
     def _put(self, content: bytes) -> None:
+        left = memoryview(content)
         try:
-            self.stream.write(content)
+            while left:
+                # A file without buffer may take a part only.
+                left = left[self.stream.write(left) :]
             self.stream.flush()
         except BrokenPipeError:
             raise
@@ -51,11 +57,6 @@ class Resumed:
     predictions: list[Prediction]
     size: int
 
-    @property
-    def paths(self) -> set[str]:
-        """The images that need no second look."""
-        return {prediction.path for prediction in self.predictions}
-
 
 @dataclass(frozen=True)
 class Target:
@@ -67,6 +68,20 @@ class Target:
     many_rows: bool = False
 
 
+def partial_path(path: Path) -> Path:
+    """Return where a Parquet file's rows gather while its run lasts."""
+    return path.with_name(path.name + ".partial.jsonl")
+
+
+def place_of(path: str) -> str:
+    """Return the one spelling of an image's path: absolute, its folders without links, composed.
+
+    A link in place of the image itself stays: two links to one image are two images to whoever named them.
+    """
+    folder, name = os.path.split(path)
+    return nfc(os.path.join(os.path.realpath(folder), name))  # noqa: PTH118
+
+
 @contextmanager
 def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resumed]]:
     """Open a target for the block's rows and hand out what an interrupted run left in it.
@@ -75,9 +90,7 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
     the Parquet file when the block ends well. Raises UsageError when the place cannot be written or continued.
     """
     row_format = ROW_FORMATS["jsonl" if target.format == "parquet" else target.format]
-    rows = target.path
-    if target.format == "parquet":
-        rows = target.path.with_name(target.path.name + ".partial.jsonl")
+    rows = partial_path(target.path) if target.format == "parquet" else target.path
     finished = target.format == "parquet" and target.resume and target.path.is_file() and not rows.exists()
     if finished:
         read_parquet(target.path, rows)
@@ -85,7 +98,8 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
         rows.parent.mkdir(parents=True, exist_ok=True)
         there = target.resume and rows.is_file()
         done = read_finished(rows, row_format, card, many_rows=target.many_rows) if there else Resumed([], 0)
-        stream = rows.open("r+b" if there else "wb")
+        # Without a buffer: what a full disk refused once must not be tried again, and fail otherwise, at closing.
+        stream = rows.open("r+b" if there else "wb", buffering=0)
     except UsageError:
         if finished:
             rows.unlink()
@@ -93,8 +107,9 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
     except OSError as error:
         raise UsageError(f"Cannot write {target.path}: {error.strerror or error}.") from error
     with stream:
-        stream.truncate(done.size)
-        stream.seek(done.size)
+        if there:
+            stream.truncate(done.size)
+            stream.seek(done.size)
         writer = RowWriter(stream, row_format, card)
         if not done.size:
             writer.start()
@@ -122,10 +137,21 @@ def read_finished(path: Path, row_format: RowFormat, card: RunCard, *, many_rows
         raise UsageError(f"{path} holds no rows that can be continued: give another --out.") from error
     for _, row, _ in rows:
         _refuse_other_run(path, row, card)
+    _refuse_other_folder(path, [prediction for _, _, prediction in rows])
     if many_rows and rows:
         last = rows[-1][1]["path"]
         rows = [entry for entry in rows if entry[1]["path"] != last]
     return Resumed([prediction for _, _, prediction in rows], rows[-1][0] if rows else len(head))
+
+
+def _refuse_other_folder(path: Path, predictions: Sequence[Prediction]) -> None:
+    """See that relative paths are found from here; else no image would be known again."""
+    relative = [one.path for one in predictions if one.error is None and not os.path.isabs(one.path)]  # noqa: PTH117
+    if relative and not any(resolve_path(name) for name in relative):
+        raise UsageError(
+            f"{path} names images such as {relative[0]}, which are not found from here: continue the run from the "
+            "folder where it began, or give another --out."
+        )
 
 
 def _refuse_other_head(path: Path, row_format: RowFormat, content: bytes, card: RunCard) -> None:
