@@ -12,6 +12,8 @@ from scoring.readers.messages import Message, fault
 BEFORE_FIRST = "it stands before the first message"
 AFTER_FAULT = "it follows a line that could not be read"
 AFTER_NOTICE = "it belongs to no message"
+_LONGEST_GAP = 1000
+"""Blank lines and rules that are held back in case a message goes on behind them."""
 
 
 class ChatParser(ABC):
@@ -26,7 +28,8 @@ class ChatParser(ABC):
         self.speakers: set[str] = set()
         self._open: Message | None = None
         self._lines: list[str] = []
-        self._blanks = 0
+        # Blank lines and rules, which are the message's only if it goes on behind them.
+        self._gap: list[str] = []
         self._done: list[Message] = []
         # Why a line that begins nothing is a fault while no message is open; None where it is the rest of a notice.
         self._orphans: str | None = BEFORE_FIRST
@@ -38,7 +41,14 @@ class ChatParser(ABC):
     def feed(self, number: int, line: str) -> Sequence[Message]:
         """Take a line; returns the message that it ends, if any."""
         if not line or line.isspace():
-            self._blanks += 1
+            if self._open is not None and len(self._gap) < _LONGEST_GAP:
+                self._gap.append("")
+            return ()
+        if self.is_rule(line.strip()):
+            if self._open is None or len(self._gap) >= _LONGEST_GAP:
+                self.system_lines += 1
+            else:
+                self._gap.append(line.strip())
             return ()
         if is_damaged(line):
             self.refuse(number, "it holds bytes that are not text", line)
@@ -57,7 +67,12 @@ class ChatParser(ABC):
 
     def finish(self) -> Sequence[Message]:
         """Return the open message."""
-        return self.flush()
+        self._close(self._orphans)
+        return self._take()
+
+    def is_rule(self, line: str) -> bool:
+        """Tell whether a line is only drawn; such a line is a message's where the message goes on behind it."""
+        return False
 
     def notice(self, orphans: str | None = AFTER_NOTICE) -> bool:
         """Count a line as the export's own, which ends the open message.
@@ -81,32 +96,32 @@ class ChatParser(ABC):
 
     def _close(self, orphans: str | None) -> None:
         self._complete()
-        self._open, self._orphans = None, orphans
+        self.system_lines += sum(1 for line in self._gap if line)
+        self._open, self._orphans, self._gap = None, orphans, []
 
     def _complete(self) -> None:
         message = self._open
         if message is not None and self._lines:
             self._open = Message(message.line, message.speaker, "", message.time)
             message.text = "\n".join(self._lines).strip()
-            self._lines, self._blanks = [], 0
+            self._lines, self._gap = [], [line for line in self._gap if line]
             self._done.append(message)
 
     def _start(self, message: Message) -> None:
         self._close(None)
-        self._open, self._lines, self._blanks = message, [message.text], 0
+        self._open, self._lines = message, [message.text]
         self.speakers.add(message.speaker)
 
     def _continue(self, number: int, line: str) -> None:
         if self._open is not None:
             if not self._lines:
                 self._open.line = number
-            self._lines += [""] * self._blanks
-            self._lines.append(line.rstrip())
+            self._lines += [*self._gap, line.rstrip()]
         elif self._orphans is None:
             self.system_lines += 1
         else:
             self.faults.append(fault(number, self._orphans, line))
-        self._blanks = 0
+        self._gap = []
 
     def _take(self) -> Sequence[Message]:
         if not self._done:

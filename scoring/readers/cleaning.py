@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from pathlib import Path
 
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
@@ -43,14 +42,6 @@ def is_damaged(line: str) -> bool:
     return _DAMAGED in line
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes; raises DataError when there is no such file or it cannot be read."""
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise DataError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
-
-
 def decode(raw: bytes, name: str) -> str:
     """Return bytes as text: UTF-16 with its mark, UTF-8 with or without one, else CP949, else UTF-8 with damage.
 
@@ -72,7 +63,7 @@ def decode(raw: bytes, name: str) -> str:
 
 
 def checked(text: str, name: str) -> str:
-    """Return the text as it is; raises DataError when it holds NUL, as pictures, archives and databases do."""
+    """Return the text as it is; raises DataError when it holds NUL, as images, archives and databases do."""
     if "\0" in text:
         raise DataError(f"{name} is a binary file, not a transcript: give text, CSV, TSV or JSON Lines.")
     return text

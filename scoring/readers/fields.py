@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from functools import lru_cache
 
 from clip_emotion.text import fold
 from scoring.readers.cleaning import clean
-from scoring.readers.messages import Message
+from scoring.readers.messages import LONGEST_NAME, Message
 from scoring.readers.times import read_clock, read_date, read_time
 
 # Compared without case, spaces and underscores.
@@ -37,6 +36,7 @@ ALIASES = {
 }
 _FIELDS = {alias: field for field, aliases in ALIASES.items() for alias in aliases.split()}
 _LATEST_SECONDS = 1e11
+_LATEST_NUMBER = 1e18
 
 
 class FieldError(ValueError):
@@ -76,6 +76,8 @@ def read_row(line: int, values: Mapping[str, object]) -> Row:
     speaker = _string(values.get("speaker"), "speaker").strip()
     if not speaker:
         raise FieldError("it names no speaker")
+    if len(speaker) > LONGEST_NAME:
+        raise FieldError(f"its speaker's name is longer than {LONGEST_NAME} characters")
     message = Message(line, " ".join(speaker.split()), _string(values.get("text"), "text").strip())
     message.emotions = _emotions(values.get("emotions"))
     message.image = _string(values.get("image"), "image").strip() or None
@@ -109,7 +111,7 @@ def _time(value: object) -> datetime | None:
             value = int(text[:20])
         else:
             return read_time(text)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _LATEST_NUMBER:
         return None
     # Seconds since 1970, or milliseconds; in UTC, for the file names no other zone.
     seconds = value / 1000 if abs(value) > _LATEST_SECONDS else float(value)

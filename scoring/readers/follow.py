@@ -16,6 +16,8 @@ from clip_emotion.text import nfc
 from scoring.conversation import Turn
 
 CHUNK = 1 << 20
+LONGEST_LINE = 4_000_000
+"""Bytes of one line that are kept."""
 REMEMBERED = 1024
 """Bytes of the beginning and of the end of what was read, by which a file is known again."""
 
@@ -196,6 +198,8 @@ class _LineSplitter:
 
     def take(self, chunk: bytes) -> list[str]:
         *whole, self._begun = (self._begun + chunk).split(b"\n")
+        # Of a line without end only the beginning is kept, and what follows up to its end is dropped.
+        self._begun = self._begun[:LONGEST_LINE]
         return [self._decoded(line) for line in whole]
 
     def rest(self) -> list[str]:

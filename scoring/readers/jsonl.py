@@ -10,6 +10,9 @@ from scoring.readers.cleaning import is_damaged
 from scoring.readers.fields import FieldError, gather, read_row
 from scoring.readers.messages import Layout, Message, fault
 
+_LONGEST_LINE = 4_000_000
+"""Characters of a line beyond which it is not parsed: its objects would take many times their size in memory."""
+
 
 class JsonLinesParser:
     """Reads an object a line; a line that is none, or lacks a speaker, is a fault, and reading goes on."""
@@ -41,6 +44,8 @@ class JsonLinesParser:
 
 
 def _object(line: str) -> dict[str, object]:
+    if len(line) > _LONGEST_LINE:
+        raise FieldError(f"it is longer than {_LONGEST_LINE:,} characters")
     if is_damaged(line):
         raise FieldError("it holds bytes that are not text")
     try:
@@ -55,10 +60,12 @@ def _object(line: str) -> dict[str, object]:
 def _recognise(line: str, first: bool) -> bool:
     if not line.lstrip().startswith("{"):
         return False
+    if len(line) > _LONGEST_LINE:
+        return True
     try:
         return bool(_object(line))
     except FieldError:
         return False
 
 
-JSONL = Layout("jsonl", recognise=_recognise, parser=JsonLinesParser)
+JSONL = Layout("jsonl", recognise=_recognise, parser=lambda lines: JsonLinesParser())

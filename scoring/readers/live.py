@@ -8,9 +8,10 @@ from pathlib import Path
 from scoring.conversation import Fault, Turn
 from scoring.readers.anonymise import Anonymiser
 from scoring.readers.cleaning import clean
-from scoring.readers.detection import layout_of_line
+from scoring.readers.detection import Detector
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
 from scoring.readers.messages import Layout, Message, Parser, fault
+from scoring.readers.plain import PLAIN
 from scoring.readers.reading import ReadOptions
 from scoring.readers.turns import TurnBuilder
 
@@ -23,7 +24,8 @@ class LiveReader:
 
     A chat's last message is held back, for the next line may go on with it: ``flush`` gives it out now. Turns count
     from 1 over the whole stream. With ``anonymise``, a text can be masked only for the names that have spoken up to
-    then. ``folder`` is where pictures may lie (None: nowhere). Raises UsageError for an unknown layout.
+    then. ``folder`` is where pictures may lie (None: nowhere). Raises UsageError for an unknown layout, DataError
+    for another program's export.
     """
 
     def __init__(self, layout: str = AUTO, options: ReadOptions | None = None, folder: Path | None = None) -> None:
@@ -34,7 +36,7 @@ class LiveReader:
         self._anonymiser = Anonymiser() if self._options.anonymise else None
         self._number = 0
         self._waiting: list[tuple[int, str]] = []
-        self._seen_any = False
+        self._detector = Detector("the conversation")
         self._lost: list[Fault] = []
         self._parser: Parser | None = None
         self._builder = TurnBuilder(folder)
@@ -79,8 +81,7 @@ class LiveReader:
             return self._turns(self._parser.feed(number, line))
         if not line.strip():
             return []
-        found = layout_of_line(line, not self._seen_any)
-        self._seen_any = True
+        found = self._detector.feed(line) or (PLAIN if self._detector.is_plain else None)
         self._waiting.append((number, line))
         if found is None:
             self._lose(len(self._waiting) - _WAITING)
@@ -91,7 +92,7 @@ class LiveReader:
 
     def _settle(self, layout: Layout) -> Parser:
         self.layout = layout.name
-        self._parser = layout.parser()
+        self._parser = layout.parser(())
         self._builder = TurnBuilder(self._folder, has_placeholders=layout.has_placeholders, by_conversation=False)
         return self._parser
 

@@ -10,6 +10,10 @@ from typing import Protocol
 from scoring.conversation import Fault
 
 EXCERPT = 60
+LONGEST_TEXT = 100_000
+"""Characters of one message that are read: no chat program sends more, and a judge of texts needs memory for each."""
+LONGEST_NAME = 200
+"""Characters of a speaker's name that are read."""
 
 
 @dataclass(slots=True)
@@ -54,12 +58,13 @@ class Layout:
     """One form of transcript.
 
     ``recognise(line, first)`` tells whether a line is unmistakably of this layout; ``first`` marks the input's first
-    line that is not blank. Layouts with ``has_placeholders`` write what they leave out as a word (사진, Photo).
+    line that is not blank. ``parser(lines)`` makes a parser; ``lines`` are the whole input's, or none where they come
+    one by one. Layouts with ``has_placeholders`` write what they leave out as a word (사진, Photo).
     """
 
     name: str
     recognise: Callable[[str, bool], bool]
-    parser: Callable[[], Parser]
+    parser: Callable[[Sequence[str]], Parser]
     has_placeholders: bool = False
 
 

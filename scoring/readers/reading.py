@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -11,13 +11,12 @@ from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.readers.anonymise import Anonymiser
-from scoring.readers.cleaning import checked, clean, decode, read_bytes
-from scoring.readers.detection import detect_layout
+from scoring.readers.cleaning import checked, clean, decode
+from scoring.readers.containers import LARGEST, Member, bounded, members, read_bytes
+from scoring.readers.detection import ACCEPTED, detect_layout
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
-from scoring.readers.messages import Layout, Message
+from scoring.readers.messages import Layout, Message, fault
 from scoring.readers.turns import TurnBuilder
-
-FORMS = "a KakaoTalk export, lines of 이름: 말, JSON Lines or a table with the columns speaker and text"
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,25 @@ class ReadOptions:
 
 
 def read_conversations(path: Path, options: ReadOptions | None = None) -> tuple[Conversation, ...]:
-    """Read a file's conversations: one, or where a table or JSON Lines name conversations, one for each name.
+    """Read a file's conversations: one, or one for each transcript in a .zip and each name in a table or JSON Lines.
 
     Turns count from 1 in each. System lines and faults are the whole file's and stand with its first conversation.
     Raises DataError when the file cannot be read or holds no turn, UsageError for an unknown layout.
     """
     options = options or ReadOptions()
     check_layout(options.layout)
-    transcript = Transcript(nfc(path.name), decode(read_bytes(path), str(path)), path.parent)
-    return _read(transcript, options)
+    raw = read_bytes(path)
+    found = members(raw, nfc(path.name))
+    if len(found) > 1:
+        return _read_members(found, options)
+    (member,) = found
+    # Images lie beside a file, never beside what was in an archive.
+    folder = path.parent if member.raw is raw else None
+    return _read(Transcript(member.name, decode(member.raw, str(path)), folder), options)
 
 
 def read_stream(stream: TextIO, name: str, options: ReadOptions | None = None) -> tuple[Conversation, ...]:
-    """Read a stream's conversations as ``read_conversations`` does a file's; it has no folder, so no pictures.
+    """Read a stream's conversations as ``read_conversations`` does a file's; it has no folder, so no images.
 
     A stream over bytes (standard input) is decoded like a file, whatever encoding it was opened with.
     """
@@ -49,10 +54,28 @@ def read_stream(stream: TextIO, name: str, options: ReadOptions | None = None) -
     check_layout(options.layout)
     binary = getattr(stream, "buffer", None)
     try:
-        text = checked(stream.read(), name) if binary is None else decode(binary.read(), name)
+        if binary is None:
+            return _read(Transcript(name, checked(stream.read(), name), None), options)
+        found = members(bounded(binary.read(LARGEST + 1), name), name)
     except (OSError, ValueError) as error:
         raise DataError(f"Cannot read {name}: {error}.") from error
-    return _read(Transcript(name, text, None), options)
+    return _read_members(found, options)
+
+
+def _read_members(found: Sequence[Member], options: ReadOptions) -> tuple[Conversation, ...]:
+    """Read all transcripts of one input; one that cannot be read is a fault, and an error where none can."""
+    conversations: list[Conversation] = []
+    errors: list[tuple[Member, DataError]] = []
+    for member in found:
+        try:
+            conversations += _read(Transcript(member.name, decode(member.raw, member.name), None), options)
+        except DataError as error:
+            errors.append((member, error))
+    if not conversations:
+        raise errors[0][1]
+    unread = tuple(fault(1, f"this file could not be read: {error}", member.name) for member, error in errors)
+    first = conversations[0]
+    return (replace(first, faults=(*first.faults, *unread)), *conversations[1:])
 
 
 @dataclass(frozen=True)
@@ -67,16 +90,15 @@ class Transcript:
 def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, ...]:
     lines = clean(transcript.text).split("\n")
     if not any(line.strip() for line in lines):
-        raise DataError(f"{transcript.name} is empty: give {FORMS}.")
-    layout = detect_layout(lines) if options.layout == AUTO else LAYOUTS[options.layout]
-    if layout is None:
-        raise DataError(f"No speaker was recognised in {transcript.name}: give {FORMS}.")
+        raise DataError(f"{transcript.name} is empty: give {ACCEPTED}.")
+    chosen = options.layout
+    layout = detect_layout(lines, transcript.name) if chosen == AUTO else LAYOUTS[chosen]
     conversations = _conversations(transcript, layout, lines)
     return _anonymised(conversations) if options.anonymise else conversations
 
 
-def _conversations(transcript: Transcript, layout: Layout, lines: Iterable[str]) -> tuple[Conversation, ...]:
-    parser = layout.parser()
+def _conversations(transcript: Transcript, layout: Layout, lines: Sequence[str]) -> tuple[Conversation, ...]:
+    parser = layout.parser(lines)
     builder = TurnBuilder(transcript.folder, has_placeholders=layout.has_placeholders)
     turns: dict[str, list[Turn]] = {}
 
@@ -87,7 +109,7 @@ def _conversations(transcript: Transcript, layout: Layout, lines: Iterable[str])
     for number, line in enumerate(lines, start=1):
         collect(parser.feed(number, line))
     collect(parser.finish())
-    faults = sorted((*parser.faults, *builder.faults), key=lambda fault: fault.line)
+    faults = sorted((*parser.faults, *builder.faults), key=lambda entry: entry.line)
     if not turns:
         raise DataError(_why_none(transcript.name, layout, faults))
     conversations = [
@@ -104,7 +126,7 @@ def _why_none(name: str, layout: Layout, faults: Sequence[Fault]) -> str:
     worst = faults[0]
     return (
         f"No turn could be read from {name} as {layout.name}; line {worst.line}: {worst.reason}. "
-        f"Give {FORMS}, or name its layout."
+        f"Give {ACCEPTED}, or name its layout."
     )
 
 

@@ -162,4 +162,4 @@ def _recognise(line: str, first: bool) -> bool:
     return first and header_of(line) is not None
 
 
-TABLE = Layout("table", _recognise, parser=TableParser)
+TABLE = Layout("table", _recognise, parser=lambda lines: TableParser())

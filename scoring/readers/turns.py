@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scoring.conversation import Fault, Turn
 from scoring.readers.kakaotalk.placeholders import media_kind, without_placeholder
-from scoring.readers.messages import Message, fault
+from scoring.readers.messages import LONGEST_TEXT, Message, fault
 
 _SUFFIXES = {
     "photo": ("jpg", "jpeg", "png", "webp", "gif", "bmp", "heic"),
@@ -26,7 +26,8 @@ class TurnBuilder:
     """Makes turns of messages, numbered from 1 in the order in which they come, a number series a conversation.
 
     ``folder`` is where the input lies; pictures outside it are refused (None: there are no pictures).
-    ``has_placeholders``: KakaoTalk's words for media stand in the messages. ``faults`` are about unusable pictures.
+    ``has_placeholders``: KakaoTalk's words for media stand in the messages. ``faults`` are about unusable pictures
+    and texts that were cut.
     """
 
     def __init__(self, folder: Path | None, *, has_placeholders: bool = False, by_conversation: bool = True) -> None:
@@ -42,12 +43,20 @@ class TurnBuilder:
         for message in messages:
             series = message.conversation if self._by_conversation else ""
             count = self._counts.get(series, 0)
+            self._bound(message)
             for part in self._parts(message) if self._has_placeholders else (message,):
                 count += 1
                 image = self._image(part) if part.image else None
                 turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, part.media))
             self._counts[series] = count
         return turns
+
+    def _bound(self, message: Message) -> None:
+        """Cut a text that is longer than any message, which would take gigabytes to judge."""
+        if len(message.text) > LONGEST_TEXT:
+            reason = f"its text is longer than {LONGEST_TEXT:,} characters, and what follows them is left out"
+            self.faults.append(fault(message.line, reason, message.text[:LONGEST_TEXT]))
+            message.text = message.text[:LONGEST_TEXT]
 
     def _parts(self, message: Message) -> Sequence[Message]:
         """Return KakaoTalk's message without its placeholder, or as one message for each file that it names."""

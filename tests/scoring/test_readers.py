@@ -32,15 +32,15 @@ ANDROID = """김민수 님과 카카오톡 대화
 """
 ANDROID_24 = """2024년 3월 1일 15:12
 2024년 3월 1일 15:12, A : 안녕
-2024년 3월 1일 0:01, B : 자정
+2024년 3월 2일 0:01, B : 자정
 """
 ANDROID_EN = """KakaoTalk Chats with Minsu
 Date Saved : March 2, 2024 at 3:12 PM
 
 March 1, 2024 at 3:12 PM
 March 1, 2024 at 3:12 PM, Minsu : hello : there
-March 1, 2024 at 12:01 AM, Younghee : Photo
-March 1, 2024, 9:05 p.m., Minsu : Emoticon
+March 2, 2024 at 12:01 AM, Younghee : Photo
+March 2, 2024, 9:05 p.m., Minsu : Emoticon
 May 1, 2024 at 15:12, Minsu joined this chatroom.
 """
 IOS = """영희 님과 카카오톡 대화
@@ -54,7 +54,7 @@ IOS = """영희 님과 카카오톡 대화
 2024. 3. 1. 오후 3:14: 철수님이 들어왔습니다.
 타인, 기관 등의 사칭에 유의해 주세요.
 2024. 3. 1. 오후 3:15: 채팅방 관리자가 메시지를 가렸습니다.
-2024. 3. 1. 오전 12:00, 민수 : 자정
+2024. 3. 2. 오전 12:00, 민수 : 자정
 """
 IOS_CLOCKS = """우리 방 카카오톡 대화
 저장한 날짜 : 2021년 12월 18일 오후 7:17
@@ -78,9 +78,9 @@ WINDOWS = """우리 방
 저장한 날짜 : 2024-03-02 11:02:03
 
 --------------- 2024년 3월 1일 금요일 ---------------
-[민수] [오후 3:12] 첫 줄
+[민수] [오전 12:00] 첫 줄
 둘째 줄 [대괄호] [아님]
-[김[개발]/서울] [오전 12:00] 자정 ] [오후 3:12] 아님
+[김[개발]/서울] [오후 3:12] 자정 ] [오후 3:12] 아님
 [민수] [오후 3:13] 이모티콘
 [민수] [오후 3:13] (이모티콘) 헤헤
 철수님이 들어왔습니다.
@@ -94,9 +94,9 @@ WINDOWS_EN = """Minsu with KakaoTalk Chats
 Date Saved : 2024-03-02 11:02:03
 
 --------------- Friday, March 1, 2024 ---------------
-[Minsu] [3:12 PM] hello
+[Minsu] [12:00 AM] hello
 I left.
-[Kim] [12:00 AM] File: a.pdf
+[Kim] [9:03 AM] File: a.pdf
 Kim left.
 [Kim] [AM 9:04] This message was deleted.
 """
@@ -145,7 +145,7 @@ def test_android() -> None:
 def test_android_with_a_24_hour_clock() -> None:
     chat = read(ANDROID_24)
     assert chat.layout == "kakaotalk-android"
-    assert [turn.time for turn in chat.turns] == [march(15, 12), march(0, 1)]
+    assert [turn.time for turn in chat.turns] == [march(15, 12), march(0, 1, day=2)]
     assert chat.system_lines == 1
 
 
@@ -153,7 +153,7 @@ def test_android_in_english() -> None:
     chat = read(ANDROID_EN)
     assert chat.layout == "kakaotalk-android"
     assert said(chat) == [("Minsu", "hello : there"), ("Younghee", "<photo>"), ("Minsu", "<emoticon>")]
-    assert [turn.time for turn in chat.turns] == [march(15, 12), march(0, 1), march(21, 5)]
+    assert [turn.time for turn in chat.turns] == [march(15, 12), march(0, 1, day=2), march(21, 5, day=2)]
     assert (chat.system_lines, chat.faults) == (4, ())
 
 
@@ -161,7 +161,7 @@ def test_ios() -> None:
     chat = read(IOS)
     assert chat.layout == "kakaotalk-ios"
     assert said(chat) == [("민수", "첫 줄\n둘째 줄 [대괄호] : 콜론"), ("영희", "<voice>"), ("민수", "자정")]
-    assert [turn.time for turn in chat.turns] == [march(15, 12), march(15, 13), march(0, 0)]
+    assert [turn.time for turn in chat.turns] == [march(15, 12), march(15, 13), march(0, 0, day=2)]
     assert (chat.system_lines, chat.faults) == (6, ())
 
 
@@ -191,7 +191,7 @@ def test_windows() -> None:
         ("민수", "<call>"),
         ("민수", "<call>"),
     ]
-    assert [turn.time for turn in chat.turns][:2] == [march(15, 12), march(0, 0)]
+    assert [turn.time for turn in chat.turns][:2] == [march(0, 0), march(15, 12)]
     assert chat.turns[-1].time == march(12, 1, day=2)
     assert (chat.system_lines, chat.faults) == (7, ())
 
@@ -200,7 +200,7 @@ def test_windows_in_english() -> None:
     chat = read(WINDOWS_EN)
     assert chat.layout == "kakaotalk-windows"
     assert said(chat) == [("Minsu", "hello\nI left."), ("Kim", "<file>"), ("Kim", "<deleted>")]
-    assert [turn.time for turn in chat.turns] == [march(15, 12), march(0, 0), march(9, 4)]
+    assert [turn.time for turn in chat.turns] == [march(0, 0), march(9, 3), march(9, 4)]
     assert (chat.system_lines, chat.faults) == (4, ())
 
 
@@ -246,7 +246,7 @@ def test_a_name_with_a_colon_is_known_from_the_title() -> None:
     ],
 )
 def test_malformed_lines_are_faults_and_reading_goes_on(line: str, reason: str) -> None:
-    chat = read(f"맨 앞의 줄\n{ANDROID_24}{line}\n딸린 줄\n2024년 3월 1일 15:13, B : 계속\n")
+    chat = read(f"맨 앞의 줄\n{ANDROID_24}{line}\n딸린 줄\n2024년 3월 2일 15:13, B : 계속\n")
     assert [turn.text for turn in chat.turns] == ["안녕", "자정", "계속"]
     assert [entry.line for entry in chat.faults] == [1, 5, 6]
     assert reason in chat.faults[1].reason
@@ -260,7 +260,8 @@ def test_excerpts_are_short() -> None:
 
 
 def test_plain() -> None:
-    chat = read("민수: 안녕\n영희： 응, 3:12에 봐: 꼭\n  이어지는 줄\nhttps://example.com\n12:30에 만나\nA:웅\n")
+    text = "민수: 안녕\n영희： 응, 3:12에 봐: 꼭\n  이어지는 줄\nhttps://example.com\n12:30에 만나\nA:웅\n"
+    chat = read(text, layout="plain")
     assert chat.layout == "plain"
     assert said(chat) == [
         ("민수", "안녕"),

@@ -86,7 +86,7 @@ def test_masks_speak_english_where_names_do() -> None:
 
 def test_names_are_masked_before_their_owner_speaks_and_in_the_input_name(tmp_path: Path) -> None:
     path = tmp_path / "KakaoTalk_Chats_with_박영희.txt"
-    path.write_text("A: 박영희 왔어?\n박영희: 응\n2024년 쪽지\n", encoding="utf-8")
+    path.write_text("A: 박영희 왔어?\n박영희: 응\n  2024년 쪽지\n", encoding="utf-8")
     (chat,) = read_conversations(path, ReadOptions(anonymise=True))
     assert chat.turns[0].text == "화자 2 왔어?"
     assert "박영희" not in repr(chat)

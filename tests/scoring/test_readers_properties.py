@@ -41,7 +41,10 @@ texts = st.lists(lines, min_size=1, max_size=4).map("\n".join).map(str.strip).fi
 times = st.datetimes(datetime(2000, 1, 1), datetime(2030, 12, 31)).map(
     lambda time: time.replace(second=0, microsecond=0)
 )
-talks = st.lists(st.builds(Said, names, texts, times), min_size=1, max_size=8)
+# An export is in order of time.
+talks = st.lists(st.builds(Said, names, texts, times), min_size=1, max_size=8).map(
+    lambda talk: sorted(talk, key=lambda said: said.time)
+)
 
 
 def korean_clock(time: datetime) -> str:
@@ -144,7 +147,7 @@ def test_a_conversation_survives_every_layout(writer: str, talk: list[Said]) -> 
 def test_plain_text_keeps_speakers_and_lines(talk: list[Said]) -> None:
     speakers = [re.sub(r"[^가-힣A-Za-z]", "", said.speaker) or "A" for said in talk]
     text = "".join(f"{speaker}: {said.text}\n" for speaker, said in zip(speakers, talk, strict=True))
-    (chat,) = read_stream(io.StringIO(text), "chat")
+    (chat,) = read_stream(io.StringIO(text), "chat", ReadOptions("plain"))
     assert [(turn.speaker, turn.text) for turn in chat.turns] == [
         (speaker, said.text) for speaker, said in zip(speakers, talk, strict=True)
     ]

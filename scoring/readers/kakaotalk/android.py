@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from scoring.readers.kakaotalk.parser import kakaotalk_layout, stamped_syntax
-from scoring.readers.kakaotalk.stamps import ENGLISH, KOREAN
+from scoring.readers.kakaotalk.stamps import ENGLISH, JAPANESE, KOREAN
 
 # In English, Android writes the month out and iOS shortens it; both are read by either.
 _LONG_MONTH = "(?=(?:\\d+ )?(?:January|February|March|April|May|June|July|August|September|October|November|December) )"
 
 ANDROID = kakaotalk_layout(
     "kakaotalk-android",
-    stamped_syntax(stamp=rf"(?:{KOREAN}|{ENGLISH})", own=rf"(?:{KOREAN}|{_LONG_MONTH}{ENGLISH})"),
+    stamped_syntax(stamp=rf"(?:{KOREAN}|{JAPANESE}|{ENGLISH})", own=rf"(?:{KOREAN}|{JAPANESE}|{_LONG_MONTH}{ENGLISH})"),
 )

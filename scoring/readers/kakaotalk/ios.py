@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scoring.readers.kakaotalk.parser import kakaotalk_layout, stamped_syntax
-from scoring.readers.kakaotalk.stamps import CLOCK, DOTTED, ENGLISH
+from scoring.readers.kakaotalk.stamps import CLOCK, ENGLISH, NUMERIC
 
-_STAMP = rf"(?:{DOTTED}|{ENGLISH}|{CLOCK})"
+_STAMP = rf"(?:{NUMERIC}|{ENGLISH}|{CLOCK})"
 
 IOS = kakaotalk_layout("kakaotalk-ios", stamped_syntax(stamp=_STAMP, own=_STAMP))

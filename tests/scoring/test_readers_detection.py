@@ -1,0 +1,110 @@
+"""What a text is taken for: plain only where it is plain, another program's export by that program's name."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from clip_emotion.errors import DataError
+from scoring.readers import LiveReader, ReadOptions, read_stream
+
+WHATSAPP = (
+    "1/5/26, 3:12 PM - Messages and calls are end-to-end encrypted.\n"
+    "1/5/26, 3:12 PM - Minsu: hello\n"
+    "1/5/26, 3:13 PM - Younghee: buy:\nMilk: two bottles\n"
+)
+
+
+def refusal(text: str, layout: str = "auto") -> str:
+    with pytest.raises(DataError) as caught:
+        read_stream(io.StringIO(text), "chat.txt", ReadOptions(layout))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "app"),
+    [
+        (WHATSAPP, "WhatsApp"),
+        ("[05/01/26, 15:12:33] Minsu: hello\n[05/01/26, 15:13:02] Kim: hi\n", "WhatsApp"),
+        ("2026. 1. 5. 오후 3:12 - 민수: 안녕\n2026. 1. 5. 오후 3:13 - 영희: 응\n", "WhatsApp"),
+        ("[2026. 1. 5. 오후 3:12:33] 민수: 안녕\n", "WhatsApp"),
+        ("05.01.26, 15:12 - Jan: hallo\n", "WhatsApp"),
+        (
+            "[LINE] Chat history with Minsu\nSaved on: 2024/03/01 15:12\n\n2024/03/01(Fri)\n15:12\tMinsu\thello\n",
+            "LINE",
+        ),
+        ("Saved on: 2024/03/01 15:12\n\n15:12\tMinsu\thello\n", "LINE"),
+        ("[LINE] 민수님과의 대화\n저장한 날짜 : 2024/03/01 15:12\n오후 3:12\t민수\t안녕\n", "LINE"),
+        ("[LINE] みなとのトーク履歴\n保存日時：2024/03/01 15:12\n", "LINE"),
+        ("Minsu, [05.01.2026 15:12]\nhello\nKim, [05.01.2026 15:13]\nhi\n", "Telegram"),
+        ("[05.01.2026 15:12] Minsu: hello\n", "Telegram"),
+        ("====\nGuild: Friends\nChannel: Text / general\n====\n\n[05-Jan-26 03:12 PM] minsu\nhello\n", "Discord"),
+        ("민수 — 오늘 오후 3:12\n안녕\n영희 — 오늘 오후 3:13\n응\n", "Discord"),
+        ("Minsu — 01/05/2026 3:12 PM\nhello\n", "Discord"),
+        (
+            json.dumps({"messages": [{"sender_name": "A", "timestamp_ms": 1}]}, indent=2),
+            "Instagram",
+        ),
+        (json.dumps({"type": "personal_chat", "messages": [{"from_id": "user1", "text": "x"}]}, indent=1), "Telegram"),
+        (json.dumps({"guild": {"id": 1}, "messages": []}, indent=1), "Discord"),
+        ("<!DOCTYPE html>\n<html>\n<title>Telegram export</title>\nname: x\n", "Telegram"),
+    ],
+)
+def test_exports_of_other_programs_are_named(text: str, app: str) -> None:
+    assert f"looks like an export of {app}, which is not read yet" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([{"name": "민수", "type": "text"}], indent=2, ensure_ascii=False),
+        json.dumps({"name": "민수", "messages": [{"text": "x"}, {"b": 2}]}, indent=1, ensure_ascii=False),
+        '[{"speaker": "A", "text": "x"},\n{"speaker": "B", "text": "y"}]\n',
+    ],
+)
+def test_json_is_only_ever_read_as_json(text: str) -> None:
+    assert "JSON document, not JSON Lines" in refusal(text)
+
+
+def test_a_web_page_is_no_chat() -> None:
+    assert "is a web page" in refusal("<html>\nname: x\nother: y\n")
+
+
+def test_plain_text_explains_nine_lines_in_ten() -> None:
+    said = "".join(f"{name}: 말 {number}\n" for number in range(9) for name in ("민수", "영희"))
+    assert read_stream(io.StringIO(said + "딸린 줄\n딸린 줄\n"), "chat")[0].layout == "plain"
+    assert "only 18 of its first 21 lines begin with a name" in refusal(said + "딸린 줄\n" * 3)
+    assert len(read_stream(io.StringIO(said + "딸린 줄\n" * 3), "chat", ReadOptions("plain"))[0].turns) == 18
+    one_colon = "어느 날의 일기.\n" * 40 + "할 일: 우유\n"
+    assert "only 1 of its first 41 lines" in refusal(one_colon)
+
+
+def test_indented_lines_go_on_with_a_plain_message() -> None:
+    (chat,) = read_stream(io.StringIO("민수: 하나\n  둘\n  셋\n영희: 넷\n"), "chat")
+    assert [turn.text for turn in chat.turns] == ["하나\n  둘\n  셋", "넷"]
+
+
+def test_plain_speakers_come_again_and_are_no_keys() -> None:
+    recipe = "".join(
+        f"{name}: 100 g\n" for name in ["우유", "밀가루", "설탕", "소금", "버터", "달걀", "이스트", "물", "꿀", "호두"]
+    )
+    assert "10 names stand before a colon in 10 lines, as in a list" in refusal(recipe)
+    assert "No speaker was recognised" in refusal('  "name": "x",\n  "type": "y"\n')
+    assert "No speaker was recognised" in refusal("<a>: 1\n{b}: 2\n12: 3\n")
+
+
+def test_a_pasted_line_of_another_program_changes_nothing() -> None:
+    text = "2024년 3월 1일 오후 3:12, 민수 : 이거 봐\n1/5/26, 3:12 PM - Kim: hello\n"
+    (chat,) = read_stream(io.StringIO(text), "chat")
+    assert [turn.text for turn in chat.turns] == ["이거 봐\n1/5/26, 3:12 PM - Kim: hello"]
+
+
+def test_live_conversations_of_other_programs_are_refused_too() -> None:
+    reader = LiveReader()
+    with pytest.raises(DataError, match="WhatsApp"):
+        reader.feed(WHATSAPP.splitlines())
+    with pytest.raises(DataError, match="JSON document"):
+        LiveReader().feed(["{", '  "name": "x"'])
