@@ -32,6 +32,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.images import find_images, open_image
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.models.openclip.encoder import OpenClipEncoder
@@ -111,7 +112,7 @@ def measure_clip(count: int, repeats: int) -> None:
 
     def ours(paths: Sequence[str]) -> list[str]:
         labeller = ZeroShotLabeller(encoder, vocabulary, "en")
-        rows = labeller(list(paths), config=StreamConfig(face="none", batch_size=32, workers=2))
+        rows = labeller(list(paths), config=StreamConfig(FaceOptions("none"), batch_size=32, workers=2))
         return [row.labels[0].name for row in rows]
 
     with tempfile.TemporaryDirectory() as folder:

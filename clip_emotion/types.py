@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Shown = Literal["face", "picture", "nothing"]
+"""Which part of an image was labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,11 @@ class ScoredLabel:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was said of one image or of one face in it; ``error`` is set exactly when ``labels`` is empty."""
+    """What was said of one image or of one face in it.
+
+    ``labels`` is empty where ``error`` says why, and where no face was found in an image that is not to be labelled
+    without one (``labelled`` is then ``nothing``). ``face_confidence`` is the face finder's own.
+    """
 
     path: str
     labels: tuple[ScoredLabel, ...]
@@ -36,8 +44,10 @@ class Prediction:
     face_box: FaceBox | None = None
     face_note: str = ""
     error: str | None = None
+    face_confidence: float | None = None
+    labelled: Shown = "face"
 
     @property
     def best(self) -> ScoredLabel | None:
-        """The most probable label, or None where the row is an error."""
+        """The most probable label, or None where the row has none."""
         return self.labels[0] if self.labels else None

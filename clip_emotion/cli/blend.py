@@ -63,6 +63,7 @@ def blend(
     _check_to(to, base, tuned)
     say_log("clip_emotion.training")
 
+    from clip_emotion.data.faces.options import FaceOptions
     from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
     from clip_emotion.retrieval.evaluation.labelled import RowSelection
     from clip_emotion.retrieval.labelling.stream import StreamConfig
@@ -71,7 +72,7 @@ def blend(
 
     place = resolve_device(device)
     job = Job(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
-    stream = StreamConfig(face="none", batch_size=batch_size, workers=workers)
+    stream = StreamConfig(FaceOptions("none"), batch_size, workers)
     with contextlib.ExitStack() as stack:
         selection = RowSelection(split, None, limit, seed)
         sets = [rows for name in data for rows in _rows(name, selection, stack)]

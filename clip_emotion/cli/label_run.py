@@ -83,7 +83,7 @@ class LabelRun:
             writer.start()
             yield writer.write, []
         else:
-            many_rows = self.config.face == "each"
+            many_rows = self.config.faces.mode == "each"
             target = Target(output.path, output.format, output.writing.resume, many_rows)
             with open_target(target, self._card()) as (writer, done):
                 yield writer.write, done.predictions
@@ -93,7 +93,7 @@ class LabelRun:
 
         settings = {
             "lang": self.labeller.language,
-            "face": self.config.face,
+            "face": self.config.faces.written(),
             "words": self.labeller.index.card.prompts[:12],
         }
         return RunCard(self.labeller.encoder.fingerprint, self.labeller.vocabulary.name, self.top, settings)

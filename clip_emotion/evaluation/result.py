@@ -47,7 +47,8 @@ class Evaluation:
 
     ``metrics`` is None where the true classes are not among the vocabulary's words, ``families`` where they were not
     asked for, ``seen`` and ``unseen`` where no training data was given to compare with. ``errors`` holds a sentence
-    for each row that could not be used.
+    for each row that could not be used. ``faceless`` pictures had no face that was found, and ``skipped`` of them were
+    therefore left out.
     """
 
     data: str
@@ -63,6 +64,8 @@ class Evaluation:
     seen: Part | None = None
     unseen: Part | None = None
     errors: tuple[str, ...] = field(default=())
+    faceless: int = 0
+    skipped: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values; keys of what was not measured are None."""
@@ -74,7 +77,7 @@ class Evaluation:
         for name, part in (("seen_in_training", self.seen), ("unseen", self.unseen)):
             if part is not None:
                 values[name] = {"n": part.n, "accuracy": part.accuracy}
-        values["failed"] = len(self.errors)
+        values |= {"failed": len(self.errors), "faceless": self.faceless, "skipped": self.skipped}
         return values
 
     def summary(self) -> list[tuple[str, str]]:
@@ -87,6 +90,9 @@ class Evaluation:
         for name, part in (("accuracy, also in training", self.seen), ("accuracy, not in training", self.unseen)):
             if part is not None:
                 lines.append((name, "no rows" if part.accuracy is None else f"{part.accuracy:.4f} ({part.n:,} rows)"))
+        if self.faceless:
+            how = "left out" if self.skipped else "taken whole"
+            lines.append((f"pictures without a face, {how}", f"{self.faceless:,}"))
         if self.errors:
             lines.append(("rows left out as unusable", f"{len(self.errors):,}"))
         return lines

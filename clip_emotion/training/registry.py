@@ -46,7 +46,7 @@ from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
 UNCOMPARED: dict[str, Any] = {
-    **dict.fromkeys(("fit", "deepen", "out", "text", "backbone", "device"), True),
+    **dict.fromkeys(("fit", "deepen", "out", "text", "start", "backbone", "device"), True),
     **{sources: {"folder", "prepared"} for sources in ("sources", "faces", "comments")},
 }
 """Settings that a resumed run compares otherwise, or that only say where things lie."""
@@ -127,11 +127,13 @@ def train_image(values: dict[str, Any], source: str, report: Report, resume: boo
     splits = load_faces(config.faces, basic)
     text = text_side(encoder, basic, load_corpora(config.comments))
     torch.manual_seed(config.seed)
-    objective = MiniImageObjective(config, splits.training, splits.validation, text)
+    objective = MiniImageObjective(config, splits, text)
+    if config.start is not None:
+        load_tower(objective.model.tower, config.start / PARTS[2])
     settings = {**settings_of(config), "text_tower": encoder.fingerprint}
     result = fit(objective, config.fit, config.out, report, resume, settings)
     assert isinstance(result.model, ImageModel)
-    _assemble(mini, result, config, text, splits.tuning)
+    _assemble(mini, result, config, text, splits.tuning.joined(splits.photographs))
     return result.figures
 
 

@@ -55,7 +55,7 @@ def test_a_whole_machine_is_ready(home: Path, capsys: pytest.CaptureFixture[str]
     assert found["mini"]["value"] == f"{fingerprint}, {megabytes:.1f} MB, reads ko and en ({folder})"
     assert found["cache"]["value"] == f"{home / 'cache'} (made when it is needed)"
     assert set(shipped_vocabularies()) == {word.split(" (")[0] for word in found["vocabularies"]["value"].split(", ")}
-    assert found["face detector"]["value"].startswith("haarcascade_frontalface_default.xml of OpenCV 4.")
+    assert found["face finder"]["value"].startswith("mtcnn, on OpenCV 4.")
     assert found["Korean font"]["value"] == "NanumGothic"
     assert not (home / "cache").exists()
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from clip_emotion.cli.main import main
+from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.result import Evaluation
 from clip_emotion.retrieval.evaluation.classes import LabelPositions, match_classes
@@ -73,7 +74,7 @@ def test_pictures_are_counted_right(folder: Path) -> None:
 def test_probabilities_are_the_labellers(folder: Path) -> None:
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 
-    result = measure(folder, stream=StreamConfig(face="none", batch_size=4, workers=3))
+    result = measure(folder, stream=StreamConfig(FaceOptions("none"), batch_size=4, workers=3))
     labeller = ZeroShotLabeller(FakeEncoder(), RGB, "en")
     rows = labeller(sorted((folder / "val").rglob("*.png")), face="none")
     sure = np.array([row.labels[0].probability for row in rows])
@@ -85,7 +86,7 @@ def test_probabilities_are_the_labellers(folder: Path) -> None:
 
 
 def test_the_batch_size_changes_nothing(folder: Path) -> None:
-    one, many = (measure(folder, stream=StreamConfig(face="none", batch_size=size)) for size in (1, 64))
+    one, many = (measure(folder, stream=StreamConfig(FaceOptions("none"), batch_size=size)) for size in (1, 64))
     assert one.to_dict() == many.to_dict()
 
 

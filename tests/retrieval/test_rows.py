@@ -89,7 +89,7 @@ def test_csv_is_what_the_standard_reader_and_excel_expect() -> None:
 def test_json_rows_have_the_documented_keys() -> None:
     row = to_row(Prediction("a", (ScoredLabel("k", "n", 0.5, 0.1),), CARD.model), CARD)
     assert list(row) == ["path", "face", "labels", "model", "vocabulary", "settings", "error"]
-    assert list(row["face"]) == ["index", "box", "note"]
+    assert list(row["face"]) == ["index", "box", "note", "confidence", "labelled"]
     assert list(row["labels"][0]) == ["label", "name", "probability", "similarity"]
     assert row["settings"] == "lang=ko face=auto words=abc top=2"
 

@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from clip_emotion.cli.main import main
+from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.errors import UsageError
 from clip_emotion.models.emotion_clip.checkpoint import (
     CheckpointCard,
@@ -152,7 +153,7 @@ def labelled(folder: Path) -> Path:
 
 def test_word_scores_are_what_evaluate_says(base_folder: Path, tmp_path: Path) -> None:
     encoder = load_mini(base_folder, torch.device("cpu"))
-    stream = StreamConfig(face="none", batch_size=16)
+    stream = StreamConfig(FaceOptions("none"), batch_size=16)
     options = EvaluationOptions("ko", stream=stream)
     with open_labelled(str(labelled(tmp_path)), RowSelection()) as rows:
         found = word_scores(encoder, rows.images, stream)
@@ -175,7 +176,7 @@ def test_word_scores_are_what_evaluate_says(base_folder: Path, tmp_path: Path) -
 
 def test_a_picture_that_cannot_be_read_is_left_out(base_folder: Path) -> None:
     encoder = load_mini(base_folder, torch.device("cpu"))
-    stream = StreamConfig(face="none", batch_size=4)
+    stream = StreamConfig(FaceOptions("none"), batch_size=4)
     rows = [ImageRow(str(at), ("angry", "happy")[at % 2], lambda at=at: pattern(at % 2, at)) for at in range(6)]
     broken = ImageRow("broken", "happy", lambda: b"no picture")
     assert word_scores(encoder, [*rows[:3], broken, *rows[3:]], stream) == word_scores(encoder, rows, stream)

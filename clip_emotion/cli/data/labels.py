@@ -87,11 +87,12 @@ class LabelCheck:
             self._write_report(self.report, found, [row for _, row in kept])
 
     def _embed(self, encoder: ImageTextEncoder, rows: list[ImageRow]) -> Encoded:
+        from clip_emotion.data.faces.options import FaceOptions
         from clip_emotion.retrieval.evaluation.encoding import encode_image_rows
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
         with progress_bar("Embedding", len(rows)) as advance:
-            return encode_image_rows(encoder, rows, StreamConfig(face=self.face), advance)
+            return encode_image_rows(encoder, rows, StreamConfig(FaceOptions(self.face)), advance)
 
     def _issues(self, rows: CheckedRows, encoded: Encoded, encoder: ImageTextEncoder) -> LabelIssueReport:
         from clip_emotion.data.label_issues import cross_validated_issues, model_issues

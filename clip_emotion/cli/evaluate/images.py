@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
+from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def evaluate(
     output: Format = typer.Option(Format.table, "--format", help="How to print the result on stdout."),
     report: Path | None = typer.Option(None, help="Folder for the page, its figures and metrics.json."),
     train_data: str | None = typer.Option(None, help="Training data: accuracy apart for pictures that stand in it."),
-    face: str = typer.Option("none", help="none: whole pictures; auto: crop to the largest face."),
+    face: FaceMode = Face.auto,
+    finder: Finder = "mtcnn",
+    min_face: MinFace = 0.06,
+    no_face: WithoutFace = NoFace.whole,
+    boxes: Boxes = None,
     batch_size: int = typer.Option(64, min=1, help="Pictures a batch."),
     workers: int = typer.Option(2, min=1, help="Threads that read pictures."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
@@ -62,7 +67,7 @@ def evaluate(
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     parse_slice(rows)
-    stream = StreamConfig(face=face, batch_size=batch_size, workers=workers)
+    stream = StreamConfig(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
     encoder = load_encoder(model, device)
     language = choose_language(encoder, vocabulary, lang)
     for notice in unread_words(encoder, vocabulary, language):

@@ -27,11 +27,16 @@ def no_progress(rows: int) -> None:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Embeddings [N, D] of the rows that could be read, their places among all rows, and the faults of the others."""
+    """Embeddings [N, D] of the rows that could be read, their places among all rows, and the faults of the others.
+
+    In ``faceless`` images no face was found; ``skipped`` of them were left out for that.
+    """
 
     embeddings: Tensor
     kept: list[int]
     errors: tuple[str, ...]
+    faceless: int = 0
+    skipped: int = 0
 
 
 def encode_image_rows(
@@ -41,22 +46,27 @@ def encode_image_rows(
     embeddings: list[Tensor] = []
     kept: list[int] = []
     errors: list[str] = []
+    faceless = skipped = 0
     places = count()
     # Without ``each`` there is one region a picture, in the order of the rows.
     for batch in stream_batches(map(_source, rows), encoder.preprocess, stream):
         readable = []
         for place, region in zip(islice(places, len(batch)), batch, strict=True):
-            if region.pixels is None:
-                errors.append(f"{region.name}: {region.error}")
-            else:
+            faceless += region.faceless
+            if region.pixels is not None:
                 readable.append(region.pixels)
                 kept.append(place)
+            elif region.error is not None:
+                errors.append(f"{region.name}: {region.error}")
+            else:
+                skipped += 1
         if readable:
             embeddings.append(encoder.encode_images(torch.stack(readable)))
         progress(len(batch))
     if not kept:
-        raise DataError(f"None of the {len(rows)} pictures could be read, the first is {errors[0]}")
-    return Encoded(torch.cat(embeddings), kept, tuple(errors))
+        why = f"could be read, the first is {errors[0]}" if errors else "has a face: leave out --face require."
+        raise DataError(f"None of the {len(rows)} pictures {why}")
+    return Encoded(torch.cat(embeddings), kept, tuple(errors), faceless, skipped)
 
 
 def _source(row: ImageRow) -> ImageSource:

@@ -56,12 +56,12 @@ class EvaluationOptions:
     families: bool = False
     threshold: float | None = None
     seed: int = 0
-    stream: StreamConfig = field(default_factory=lambda: StreamConfig(face="none", batch_size=64))
+    stream: StreamConfig = field(default_factory=lambda: StreamConfig(batch_size=64))
     progress: Progress = no_progress
 
     def __post_init__(self) -> None:
-        if self.stream.face == "each":
-            raise UsageError("A picture has one true class: evaluate with --face none or auto, not each.")
+        if self.stream.faces.mode == "each":
+            raise UsageError("A picture has one true class: evaluate with --face auto, none or require, not each.")
 
 
 def evaluate(
@@ -145,6 +145,7 @@ class _Run:
         kept = [rows[place] for place in encoded.kept]
         names = [row.label for row in kept]
         result = replace(about, n=len(names), errors=encoded.errors)
+        result = replace(result, faceless=encoded.faceless, skipped=encoded.skipped)
         if families:
             basic = match_classes(set(names), Vocabulary.load(BASIC))
             result = replace(result, families=self._families(probabilities, [basic[name] for name in names]))

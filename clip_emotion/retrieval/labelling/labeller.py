@@ -73,7 +73,7 @@ class ZeroShotLabeller:
         """
         config = config or StreamConfig()
         if face is not None:
-            config = replace(config, face=face)
+            config = replace(config, faces=replace(config.faces, mode=face))
         return list(self.stream(as_sources(images), top, config))
 
     def stream(
@@ -88,11 +88,21 @@ class ZeroShotLabeller:
         pixels = [region.pixels for region in batch if region.pixels is not None]
         ranked = iter(self.predict_features(self.embed(torch.stack(pixels)), top) if pixels else ())
         for region in batch:
-            labels = next(ranked) if region.pixels is not None else ()
-            error = region.error if region.pixels is None else (None if labels else BROKEN)
-            yield Prediction(
-                region.name, labels, self.encoder.fingerprint, region.index, region.box, region.note, error
-            )
+            yield self._prediction(region, next(ranked) if region.pixels is not None else ())
+
+    def _prediction(self, region: Region, labels: tuple[ScoredLabel, ...]) -> Prediction:
+        broken = region.pixels is not None and not labels
+        return Prediction(
+            region.name,
+            labels,
+            self.encoder.fingerprint,
+            region.index,
+            region.face.box if region.face else None,
+            region.note,
+            BROKEN if broken else region.error,
+            region.face.confidence if region.face else None,
+            "nothing" if broken else region.shown,
+        )
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""

@@ -17,7 +17,9 @@ from clip_emotion.csv_text import BOM, csv_line, unguarded
 from clip_emotion.types import FaceBox, Prediction, ScoredLabel
 
 RANK_COLUMNS = ("label", "name", "probability", "similarity")
-CSV_HEAD = ("path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_note")
+CSV_HEAD = (
+    "path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_note", "face_confidence", "labelled",
+)  # fmt: skip
 CSV_TAIL = ("model", "vocabulary", "settings", "error")
 
 
@@ -50,6 +52,8 @@ def to_row(prediction: Prediction, card: RunCard) -> dict[str, Any]:
         "index": prediction.face_index,
         "box": None if box is None else [box.x, box.y, box.width, box.height],
         "note": prediction.face_note,
+        "confidence": prediction.face_confidence,
+        "labelled": prediction.labelled,
     }
     return {"path": prediction.path, "face": face, "labels": labels, **card.written(), "error": prediction.error}
 
@@ -62,7 +66,8 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     )
     face = row["face"]
     box = None if face["box"] is None else FaceBox(*map(int, face["box"]))
-    return Prediction(row["path"], labels, row["model"], face["index"], box, face["note"], row["error"])
+    place = (face["index"], box, face["note"])
+    return Prediction(row["path"], labels, row["model"], *place, row["error"], face["confidence"], face["labelled"])
 
 
 class RowFormat(Protocol):
@@ -120,6 +125,7 @@ class Csv:
         """Return the row as one record; a cell that holds commas, quotes or line ends is quoted."""
         face = row["face"]
         cells: list[Any] = [row["path"], face["index"], *(face["box"] or [None] * 4), face["note"]]
+        cells += [face["confidence"], face["labelled"]]
         for rank in range(card.top):
             entry = row["labels"][rank] if rank < len(row["labels"]) else {}
             cells += [entry.get(column) for column in RANK_COLUMNS]
@@ -165,7 +171,9 @@ def _nested(cells: dict[str, str]) -> dict[str, Any]:
     ]
     box = [int(cells[f"face_{side}"]) for side in ("x", "y", "width", "height")] if cells["face_x"] else None
     index = int(cells["face_index"]) if cells["face_index"] else None
-    face = {"index": index, "box": box, "note": cells["face_note"]}
+    confidence = float(cells["face_confidence"]) if cells["face_confidence"] else None
+    face: dict[str, Any] = {"index": index, "box": box, "note": cells["face_note"]}
+    face |= {"confidence": confidence, "labelled": cells["labelled"]}
     kept = {column: cells[column] for column in ("path", "model", "vocabulary", "settings")}
     return {**kept, "face": face, "labels": labels, "error": cells["error"] or None}
 

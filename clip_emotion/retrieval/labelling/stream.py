@@ -5,41 +5,33 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from PIL import Image
 from torch import Tensor
 
-from clip_emotion.data.faces.haar import MARGIN, FaceDetector, crop_face, is_face_crop
+from clip_emotion.data.faces.finder import Face
+from clip_emotion.data.faces.options import FaceOptions
+from clip_emotion.data.faces.parts import FACELESS, Part, PartChooser
 from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
-from clip_emotion.types import FaceBox
+from clip_emotion.types import Shown
 
-FACE_MODES = ("auto", "none", "each")
-SMALL = "small picture, taken as a face crop"
-CROPPED = "already a face crop, whole picture used"
-NO_FACE = "no face found, whole picture used"
 LONGEST_SHAPE = 10
 """An image longer than this many times its width is cut to its middle: resizing it would need boundless memory."""
 
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """How images are read: faces to use, batch and worker counts, and the pixel limit.
+    """How images are read: the parts to use, batch and worker counts, and the pixel limit."""
 
-    ``face``: ``auto`` takes the largest face, ``each`` every face, ``none`` the whole image.
-    """
-
-    face: str = "auto"
+    faces: FaceOptions = field(default_factory=FaceOptions)
     batch_size: int = 32
     workers: int = 2
     max_pixels: int = MAX_PIXELS
-    margin: float = MARGIN
 
     def __post_init__(self) -> None:
-        if self.face not in FACE_MODES:
-            raise UsageError(f"Unknown face mode '{self.face}': choose one of {', '.join(FACE_MODES)}.")
         for name in ("batch_size", "workers", "max_pixels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -47,14 +39,30 @@ class StreamConfig:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The part of one image that is labelled: its preprocessed pixels [3, H, W], or the error that prevented them."""
+    """The part of one image that is labelled, with its preprocessed pixels [3, H, W].
+
+    There are none where an ``error`` prevented them, or where the image has no face and is not to be labelled without
+    one, as ``note`` then says.
+    """
 
     name: str
     pixels: Tensor | None
     index: int | None = None
-    box: FaceBox | None = None
+    face: Face | None = None
     note: str = ""
     error: str | None = None
+
+    @property
+    def faceless(self) -> bool:
+        """Whether a face was looked for and none found."""
+        return self.note in FACELESS
+
+    @property
+    def shown(self) -> Shown:
+        """Which part of the image the pixels are."""
+        if self.pixels is None:
+            return "nothing"
+        return "picture" if self.face is None or self.note else "face"
 
 
 Preprocess = Callable[[Image.Image], Tensor]
@@ -104,35 +112,20 @@ class RegionReader:
     def __init__(self, preprocess: Preprocess, config: StreamConfig) -> None:
         self.preprocess = preprocess
         self.config = config
-        self.detector = FaceDetector()
+        self.choose_parts = PartChooser(config.faces)
 
     def __call__(self, source: ImageSource) -> list[Region]:
         """Return at least one region; an unusable image gives one with an error."""
         try:
             image = read_source(source, max_pixels=self.config.max_pixels)
-            return [self._region(source.name, image, index, box, note) for index, box, note in self._parts(image)]
+            return [self._region(source.name, part) for part in self.choose_parts(image, source.name)]
         except ImageError as error:
             return [Region(source.name, None, error=str(error))]
 
-    def _parts(self, image: Image.Image) -> list[tuple[int | None, FaceBox | None, str]]:
-        """Choose the parts to label: (face index or None, box or None, note)."""
-        if self.config.face == "none":
-            return [(None, None, "")]
-        if is_face_crop(image):
-            return [(None, None, SMALL)]
-        boxes = self.detector.detect(image)
-        if not boxes:
-            return [(None, None, NO_FACE)]
-        if self.config.face == "auto":
-            return [(0, boxes[0], CROPPED if is_face_crop(image, boxes[0]) else "")]
-        if len(boxes) == 1 and is_face_crop(image, boxes[0]):
-            return [(0, boxes[0], CROPPED)]
-        return [(index, box, "") for index, box in enumerate(boxes)]
-
-    def _region(self, name: str, image: Image.Image, index: int | None, box: FaceBox | None, note: str) -> Region:
-        part = image if box is None or note else crop_face(image, box, self.config.margin)
+    def _region(self, name: str, part: Part) -> Region:
         try:
-            return Region(name, self.preprocess(_middle(part)), index, box, note)
+            pixels = None if part.image is None else self.preprocess(_middle(part.image))
+            return Region(name, pixels, part.index, part.face, part.note)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             raise ImageError(f"The picture cannot be prepared for the model ({error}).") from error
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from clip_emotion.config import Config
-from clip_emotion.data.held_out import hash_share
+from clip_emotion.data.held_out import DIGITS, hash_share
 from clip_emotion.data.samplers import repeated_rows
 from clip_emotion.errors import DataError
 from clip_emotion.training.sources import RawSource
@@ -29,7 +29,8 @@ class FacesConfig(Config):
     ``vote_weight`` is the share of FER+'s votes in a target, used where at least ``least_votes`` of its ten voters
     named one of the eight emotions. One training picture in ``tuning_share`` is kept out to fit the temperature, one
     muxspace picture in ``held_out_share`` is never used here, and a muxspace class is drawn ``muxspace_cap`` times an
-    epoch at most. ``repeat`` draws a class of FER-2013 more often than once.
+    epoch at most, a picture of it ``muxspace_repeat`` times. ``repeat`` draws a class of FER-2013 more often than once.
+    One of the remaining muxspace pictures in ``muxspace_tuning_share``, where it is set, is kept out to tune with.
     """
 
     folder: Path
@@ -42,6 +43,8 @@ class FacesConfig(Config):
     tuning_share: int = Field(33, ge=2)
     held_out_share: int = Field(5, ge=2)
     muxspace_cap: int = Field(400, ge=0)
+    muxspace_repeat: float = Field(1.0, gt=0)
+    muxspace_tuning_share: int | None = Field(None, ge=2)
     repeat: dict[str, float] = Field(default_factory=lambda: {"disgust": 2.0})
 
     def raw(self) -> dict[str, RawSource]:
@@ -97,11 +100,12 @@ class FaceRows:
 
 @dataclass(frozen=True)
 class FaceSplits:
-    """What trains, what fits the temperature, and what validates."""
+    """What trains, what fits the temperature, what validates, and muxspace's share that tunes (there may be none)."""
 
     training: FaceRows
     tuning: FaceRows
     validation: FaceRows
+    photographs: FaceRows
 
 
 def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
@@ -122,20 +126,28 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
     tuning = torch.from_numpy(hash_share(fer["train"]["sha"], config.tuning_share))
     if not tuning.any() or tuning.all():
         raise DataError(f"{int(tuning.sum())} of {len(train)} training pictures are for tuning: change tuning_share.")
+    photographs, kept_out = _muxspace(config, basic)
     return FaceSplits(
-        training=train.part(~tuning).joined(_muxspace(config, basic)),
+        training=train.part(~tuning).joined(photographs),
         tuning=_rows(fer["train"], basic).part(tuning),
         validation=validation,
+        photographs=kept_out,
     )
 
 
-def _muxspace(config: FacesConfig, basic: Vocabulary) -> FaceRows:
+def _muxspace(config: FacesConfig, basic: Vocabulary) -> tuple[FaceRows, FaceRows]:
     prepared = config.raw()["muxspace"].load()["train"]
     rows = _rows(prepared, basic)
-    rows = rows.part(~torch.from_numpy(hash_share(prepared["sha"], config.held_out_share)))
-    counts = rows.targets.sum(dim=0)
-    rate = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=1.0)
-    return FaceRows(rows.pictures, rows.targets, rate[rows.targets.argmax(dim=1)])
+    usable = ~torch.from_numpy(hash_share(prepared["sha"], config.held_out_share))
+    tuning = torch.zeros(len(rows), dtype=torch.bool)
+    if config.muxspace_tuning_share:
+        # Other digits of the hash than the held-out share's, so that the two choices are independent.
+        tuning = usable & torch.from_numpy(hash_share(prepared["sha"], config.muxspace_tuning_share, DIGITS))
+    training = rows.part(usable & ~tuning)
+    counts = training.targets.sum(dim=0)
+    rate = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=config.muxspace_repeat)
+    rated = FaceRows(training.pictures, training.targets, rate[training.targets.argmax(dim=1)])
+    return rated, rows.part(tuning)
 
 
 def _rows(split: Dataset, basic: Vocabulary, side: int = 48) -> FaceRows:

@@ -18,7 +18,8 @@ from clip_emotion.training.corpora import SourcesConfig
 from clip_emotion.training.loop.fit import FitConfig
 from clip_emotion.training.losses import multi_positive_contrast, soft_cross_entropy
 from clip_emotion.training.mini.augment import AugmentConfig, augment
-from clip_emotion.training.mini.faces import FaceRows, FacesConfig
+from clip_emotion.training.mini.faces import FacesConfig, FaceSplits
+from clip_emotion.training.mini.photographs import PhotographConfig, photograph
 from clip_emotion.training.prompts import WordBank
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
@@ -28,10 +29,16 @@ class EaseConfig(Config):
 
     after: float = Field(ge=0, le=1)
     augment: AugmentConfig
+    mixup: float = Field(0.0, ge=0)
 
 
 class MiniImageConfig(Config):
-    """Configuration of the image stage; ``sides`` lists (share of the run, side of the pictures in pixels)."""
+    """Configuration of the image stage; ``sides`` lists (share of the run, side of the pictures in pixels).
+
+    ``start`` names the folder of a mini whose image tower this one starts from, whose first ``frozen`` layers stay as
+    they were. ``mixup`` is the Beta distribution's
+    parameter by which pairs of pictures are mixed (1710.09412), 0 for none.
+    """
 
     kind: Literal["mini_image"]
     seed: int = 0
@@ -39,8 +46,12 @@ class MiniImageConfig(Config):
     comments: SourcesConfig
     text: Path = Path("runs/mini_text")
     out: Path = Path("runs/mini")
+    start: Path | None = None
+    frozen: int = Field(0, ge=0)
     tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    photograph: PhotographConfig | None = None
+    mixup: float = Field(0.0, ge=0)
     ease: EaseConfig | None = None
     sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
     batch: int = Field(128, ge=2)
@@ -106,9 +117,10 @@ class ImageModel(nn.Module):
 class MiniImageObjective:
     """Faces against prompts of their class in both languages and against comments that carry the same emotion."""
 
-    def __init__(self, config: MiniImageConfig, train: FaceRows, validation: FaceRows, text: TextSide) -> None:
-        self.config, self.train, self.validation, self.text = config, train, validation, text
+    def __init__(self, config: MiniImageConfig, splits: FaceSplits, text: TextSide) -> None:
+        self.config, self.train, self.splits, self.text = config, splits.training, splits, text
         self.model = ImageModel(ImageTower(config.tower))
+        self.frozen = self.model.tower.trunk[: config.frozen].requires_grad_(False)
         self.basic = Vocabulary.load("basic8")
 
     def loss(self, step: int, progress: float) -> Tensor:
@@ -118,11 +130,16 @@ class MiniImageObjective:
         generator = Generator().manual_seed(config.seed * 1_000_003 + step)
         rows = self.train.batch(step, config.batch, config.seed)
         side = [side for share, side in config.sides if progress >= share][-1]
-        changes = config.ease.augment if config.ease and progress >= config.ease.after else config.augment
-        pictures = augment(standardise(self.train.pictures[rows].float()), side, changes, generator)
-        targets = self.train.targets[rows]
+        changes = config.ease if config.ease and progress >= config.ease.after else config
+        grey = self.train.pictures[rows].float()
+        if config.photograph is not None:
+            grey = photograph(grey, config.photograph, generator)
+        pictures = augment(standardise(grey), side, changes.augment, generator)
+        pictures, targets = mix(pictures, self.train.targets[rows], changes.mixup, rng)
         classes = targets.shape[1]
         smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
+        # The loop has put the whole model in training; frozen layers keep their running means too.
+        self.frozen.eval()
         images = self.model.tower(pictures)
         total = torch.zeros(())
         for language in LANGUAGES:
@@ -136,10 +153,13 @@ class MiniImageObjective:
 
     @torch.inference_mode()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return top-1 per language and macro recall over the classes that the validation pictures have."""
+        """Return top-1 per language and macro recall over the classes that the validation pictures have.
+
+        Of the photographs that are kept out for tuning, where there are some, top-1 among all classes too.
+        """
         assert isinstance(model, ImageModel)
-        embeddings = embed_images(model.tower, self.validation.pictures)
-        truth = self.validation.targets.argmax(dim=1)
+        embeddings = embed_images(model.tower, self.splits.validation.pictures)
+        truth = self.splits.validation.targets.argmax(dim=1)
         there = torch.unique(truth)
         figures = {}
         for language in LANGUAGES:
@@ -147,7 +167,20 @@ class MiniImageObjective:
             figures[f"accuracy_{language}"] = float((best == truth).float().mean())
             recalls = [float((best[truth == c] == c).float().mean()) for c in there.tolist()]
             figures[f"macro_recall_{language}"] = sum(recalls) / len(recalls)
+        if len(self.splits.photographs):
+            embeddings = embed_images(model.tower, self.splits.photographs.pictures)
+            best = (embeddings @ self.text.prototypes["en"].T).argmax(dim=1)
+            right = best == self.splits.photographs.targets.argmax(dim=1)
+            figures["accuracy_photographs"] = float(right.float().mean())
         return figures
+
+
+def mix(pictures: Tensor, targets: Tensor, alpha: float, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """Mix each picture [N, 1, H, W] and its target [N, C] with its neighbour's, all by one share of Beta(α, α)."""
+    if not alpha:
+        return pictures, targets
+    share = max(draw := rng.betavariate(alpha, alpha), 1 - draw)
+    return torch.lerp(pictures.roll(1, 0), pictures, share), torch.lerp(targets.roll(1, 0), targets, share)
 
 
 @torch.inference_mode()

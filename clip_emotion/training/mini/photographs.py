@@ -1,0 +1,122 @@
+"""Augmentation that makes small grey pictures look like reduced photographs: light, sharpness, grain and JPEG."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from pydantic import Field
+from torch import Generator, Tensor
+
+from clip_emotion.config import Config
+
+
+class PhotographConfig(Config):
+    """Ranges of the random changes, each made to its share of the pictures.
+
+    ``gamma`` is the largest exponent, and its inverse the smallest; ``light`` the most that a slope of light adds to
+    one side and takes from the other; ``blur`` the largest deviation of a Gaussian in pixels; ``sharpen`` the most of
+    an unsharp mask; ``reduce`` the smallest factor a picture is scaled down and up again by; ``noise`` the largest
+    deviation in grey levels; ``jpeg`` the range of qualities.
+    """
+
+    gamma: float = Field(1.8, ge=1)
+    light: float = Field(0.5, ge=0, lt=1)
+    blur: float = Field(1.2, gt=0)
+    sharpen: float = Field(1.5, ge=0)
+    reduce: float = Field(0.45, gt=0, le=1)
+    noise: float = Field(8.0, ge=0)
+    jpeg: tuple[int, int] = (30, 90)
+    light_share: float = Field(0.5, ge=0, le=1)
+    blur_share: float = Field(0.3, ge=0, le=1)
+    sharpen_share: float = Field(0.2, ge=0, le=1)
+    reduce_share: float = Field(0.2, ge=0, le=1)
+    noise_share: float = Field(0.2, ge=0, le=1)
+    jpeg_share: float = Field(0.2, ge=0, le=1)
+
+
+def photograph(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:
+    """Change light, sharpness, resolution, noise and compression of grey pictures in [0, 255], [N, 1, H, W]."""
+    pictures = relight(pictures, config, generator)
+    pictures = refocus(pictures, config, generator)
+    pictures = rescale(pictures, config, generator)
+    noisy = _chosen(len(pictures), config.noise_share, generator) * config.noise
+    noisy = noisy * torch.rand(len(pictures), generator=generator)
+    pictures = pictures + noisy.view(-1, 1, 1, 1) * torch.randn(pictures.shape, generator=generator)
+    return compress(pictures.clamp(0, 255), config, generator)
+
+
+def relight(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:
+    """Bend the tone curve by a gamma and lay a slope of light over some of the pictures."""
+    count, _, height, width = pictures.shape
+    chosen = _chosen(count, config.light_share, generator)
+    exponent = (math.log(config.gamma) * _signed(count, generator) * chosen).exp().view(-1, 1, 1, 1)
+    angle = math.pi * _signed(count, generator)
+    slope = config.light * torch.rand(count, generator=generator) * chosen
+    rows, columns = torch.linspace(-1, 1, height).view(1, -1, 1), torch.linspace(-1, 1, width).view(1, 1, -1)
+    ramp = angle.cos().view(-1, 1, 1) * columns + angle.sin().view(-1, 1, 1) * rows
+    lit = 1 + (slope.view(-1, 1, 1) * ramp / math.sqrt(2)).unsqueeze(1)
+    bent: Tensor = 255 * (pictures / 255).pow(exponent)
+    return (bent * lit).clamp(0, 255)
+
+
+def refocus(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:
+    """Blur some of the pictures, sharpen some others: ``p + a · (p - blurred)`` with a from -1 up."""
+    count = len(pictures)
+    draw = torch.rand(count, generator=generator)
+    strength = torch.rand(count, generator=generator)
+    blurred = draw < config.blur_share
+    sharpened = ~blurred & (draw < config.blur_share + config.sharpen_share)
+    deviation = torch.where(blurred, config.blur * strength, 0.8).clamp_min(0.2)
+    amount = torch.where(blurred, -1.0, torch.where(sharpened, config.sharpen * strength, 0.0))
+    return pictures + amount.view(-1, 1, 1, 1) * (pictures - gaussian(pictures, deviation))
+
+
+def gaussian(pictures: Tensor, deviation: Tensor, radius: int = 3) -> Tensor:
+    """Blur each picture [N, 1, H, W] by a Gaussian of its own deviation [N] in pixels."""
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    kernel = (-(offsets**2) / (2 * deviation[:, None] ** 2)).exp()
+    kernel = kernel / kernel.sum(dim=1, keepdim=True)
+    count = len(pictures)
+    padded = F.pad(pictures, (radius,) * 4, mode="reflect").transpose(0, 1)
+    rows = F.conv2d(padded, kernel.view(count, 1, -1, 1), groups=count)
+    return F.conv2d(rows, kernel.view(count, 1, 1, -1), groups=count).transpose(0, 1)
+
+
+def rescale(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:
+    """Scale some of the pictures down, all by one factor, and up again."""
+    chosen = _chosen(len(pictures), config.reduce_share, generator).bool()
+    factor = config.reduce + (1 - config.reduce) * float(torch.rand(1, generator=generator))
+    if not chosen.any():
+        return pictures
+    height, width = pictures.shape[2:]
+    small = (max(2, round(height * factor)), max(2, round(width * factor)))
+    reduced = F.interpolate(pictures[chosen], small, mode="bilinear", antialias=True)
+    changed = pictures.clone()
+    changed[chosen] = F.interpolate(reduced, (height, width), mode="bicubic", align_corners=False).clamp(0, 255)
+    return changed
+
+
+def compress(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:
+    """Write some of the pictures as JPEG and read them again."""
+    chosen = _chosen(len(pictures), config.jpeg_share, generator).nonzero().flatten().tolist()
+    low, high = config.jpeg
+    qualities = torch.randint(low, high + 1, (len(chosen),), generator=generator).tolist()
+    changed = pictures.clone()
+    for row, quality in zip(chosen, qualities, strict=True):
+        buffer = io.BytesIO()
+        Image.fromarray(pictures[row, 0].round().to(torch.uint8).numpy()).save(buffer, "JPEG", quality=quality)
+        changed[row, 0] = torch.from_numpy(np.asarray(Image.open(buffer), dtype=np.float32).copy())
+    return changed
+
+
+def _chosen(count: int, share: float, generator: Generator) -> Tensor:
+    return (torch.rand(count, generator=generator) < share).float()
+
+
+def _signed(count: int, generator: Generator) -> Tensor:
+    return torch.rand(count, generator=generator) * 2 - 1
