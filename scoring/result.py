@@ -78,3 +78,14 @@ class ConversationScore:
     system_lines: int = 0
     layout: str = "given"
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input of a batch that could not be scored, and why."""
+
+    name: str
+    error: str
+
+
+Outcome = ConversationScore | Failure

@@ -157,7 +157,7 @@ def _spread_table(found: AffectionWeights) -> Table:
 
 def _draw(found: AffectionWeights, vocabulary: Vocabulary, path: Path) -> None:
     from clip_emotion.plotting import figure_png
-    from scoring.output.weights_plot import weights_figure
+    from scoring.output.plots.weights import weights_figure
 
     write_atomic(path, figure_png(weights_figure(found, vocabulary.names("ko"))))
     say(f"Figure: {path}")

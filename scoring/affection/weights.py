@@ -13,7 +13,8 @@ from clip_emotion.suggestion import label_hint
 from clip_emotion.text import has_hangul, nfc
 from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
 from scoring.config import WeightsConfig
-from scoring.embedders import NOTHING, TextEmbedder, unit
+from scoring.embedders import TextEmbedder
+from scoring.whitening import NOTHING, unit
 
 FloatArray = NDArray[np.float64]
 

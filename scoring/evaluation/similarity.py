@@ -19,7 +19,8 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.evaluation.bootstrap import draws_interval, row_draws
 from scoring.config import BootstrapConfig
 from scoring.conversation import Fault
-from scoring.embedders import Centring, TextEmbedder, Transform, Whitening, cosines
+from scoring.embedders import TextEmbedder
+from scoring.whitening import Centring, Transform, Whitening, cosines
 
 COLUMNS = {
     "first": ("sentence1", "sentence_1", "text1", "text_a"),

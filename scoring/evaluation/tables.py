@@ -17,7 +17,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableSchema:
     """A table: the file names (without suffix) that it goes by, and its columns with their published spellings."""
 
     names: tuple[str, ...]
@@ -32,13 +32,13 @@ _DIALOGUE = {
 _SENTIMENT = {**_DIALOGUE, "sentiment": ("sentiment",)}
 _CHAT = {name: (name,) for name in ("turn1", "turn2", "turn3", "label")}
 
-LAYOUTS: dict[str, Layout] = {
-    "chatbot": Layout(("chatbot", "ChatbotData"), {"question": ("question", "Q"), "label": ("label",)}),
-    "emocontext": Layout(("emocontext_train", "emocontext"), _CHAT),
-    "meld_dev": Layout(("meld_dev", "dev_sent_emo"), _SENTIMENT),
-    "meld_train": Layout(("meld_train", "train_sent_emo"), _SENTIMENT),
-    "emorynlp_dev": Layout(("emorynlp_dev",), _DIALOGUE),
-    "emorynlp_train": Layout(("emorynlp_train",), _DIALOGUE),
+SCHEMAS: dict[str, TableSchema] = {
+    "chatbot": TableSchema(("chatbot", "ChatbotData"), {"question": ("question", "Q"), "label": ("label",)}),
+    "emocontext": TableSchema(("emocontext_train", "emocontext"), _CHAT),
+    "meld_dev": TableSchema(("meld_dev", "dev_sent_emo"), _SENTIMENT),
+    "meld_train": TableSchema(("meld_train", "train_sent_emo"), _SENTIMENT),
+    "emorynlp_dev": TableSchema(("emorynlp_dev",), _DIALOGUE),
+    "emorynlp_train": TableSchema(("emorynlp_train",), _DIALOGUE),
 }
 
 
@@ -57,12 +57,12 @@ class Tables:
 
     def rows(self, name: str) -> list[Row]:
         """Return all rows of a table; raises DataError where it is missing or lacks a column."""
-        file, layout = self._file(name), LAYOUTS[name]
+        file, schema = self._file(name), SCHEMAS[name]
         if file is None:
-            raise DataError(f"{self.source.location} holds no table {' or '.join(layout.names)}.")
-        table = find_table(self.source, file, layout.columns, list(layout.columns))
+            raise DataError(f"{self.source.location} holds no table {' or '.join(schema.names)}.")
+        table = find_table(self.source, file, schema.columns, list(schema.columns))
         if table is None:
-            raise DataError(f"{file} lacks one of the columns {', '.join(layout.columns)}: fetch it again.")
+            raise DataError(f"{file} lacks one of the columns {', '.join(schema.columns)}: fetch it again.")
         rows = [row for _, row in table.rows()]
         whole = [row for row in rows if row is not None]
         if len(whole) < len(rows):
@@ -77,7 +77,7 @@ class Tables:
         return sorted(map(int, chosen))
 
     def _file(self, name: str) -> str | None:
-        wanted = set(map(fold, LAYOUTS[name].names))
+        wanted = set(map(fold, SCHEMAS[name].names))
         return next((file for file in self.source.names() if is_table(file) and fold(_stem(file)) in wanted), None)
 
 

@@ -12,8 +12,11 @@ from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import data_uri, environment
 from clip_emotion.plotting import figure_png
-from scoring.output.formats import interval, signed, strongest_labels
-from scoring.output.plots import MANY, contributions_figure, curve_figure, main_speakers, ranking_figure
+from scoring.output.plots.contributions import contributions_figure
+from scoring.output.plots.curve import MANY, curve_figure
+from scoring.output.plots.ranking import ranking_figure
+from scoring.output.plots.style import main_speakers
+from scoring.output.wording import interval, signed, strongest_labels
 from scoring.result import ConversationScore, Shift, Summary, TurnScore
 
 MOST_TURNS = 500

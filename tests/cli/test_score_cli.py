@@ -63,7 +63,7 @@ def run(
     models: dict[str, Any],
 ) -> Run:
     monkeypatch.setattr(registry, "load_encoder", models["encoder"])
-    monkeypatch.setattr(scoring.embedders, "load_embedder", models["embedder"])
+    monkeypatch.setattr(scoring.loading, "load_embedder", models["embedder"])
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
 
     def call(*arguments: object) -> tuple[int, str, str]:

@@ -20,7 +20,7 @@ from clip_emotion import load_encoder
 from clip_emotion.cli.main import main
 from clip_emotion.errors import DataError, MissingExtraError, ModelError, UsageError
 from scoring.config import BootstrapConfig
-from scoring.embedders import Centring, Whitening, cosines, load_embedder, unit
+from scoring.embedders import load_embedder
 from scoring.evaluation.similarity import (
     SentencePairs,
     SimilarityOptions,
@@ -28,6 +28,7 @@ from scoring.evaluation.similarity import (
     read_pairs,
     read_sentences,
 )
+from scoring.whitening import Centring, Whitening, cosines, unit
 from tests.support.minis import table
 from tests.support.tiny_kobert import SENTENCES, build_tiny_kobert
 

@@ -24,14 +24,7 @@ from scoring.affection.weights import AffectionWeights
 from scoring.config import RECENCY_KINDS, BootstrapConfig, RecencyConfig, ScoreConfig
 from scoring.conversation import Turn
 from scoring.emotions.base import Judgement
-from scoring.evaluation.conversations import (
-    ANSWERS,
-    TASKS,
-    ConversationEvaluation,
-    TextScores,
-    evaluate_conversations,
-    task_names,
-)
+from scoring.evaluation.conversations import ConversationEvaluation, evaluate_conversations, task_names
 from scoring.evaluation.metrics import (
     METRICS,
     auc,
@@ -41,6 +34,7 @@ from scoring.evaluation.metrics import (
     rank_correlation,
     signs_of,
 )
+from scoring.evaluation.tasks import ANSWERS, TASKS, TextScores
 from tests.support.minis import table
 
 QUICK = ScoreConfig(bootstrap=BootstrapConfig(resamples=100))

@@ -17,25 +17,20 @@ from clip_emotion.csv_text import FORMULA
 from clip_emotion.errors import UsageError
 from scoring.config import RecencyConfig, ScoreConfig
 from scoring.conversation import Fault, Turn
-from scoring.output.formats import (
-    CSV_HEAD,
-    Failure,
-    as_dict,
-    csv_table,
+from scoring.output.formats import CSV_HEAD, as_dict, csv_table, json_document, json_lines
+from scoring.output.ranking import ranking
+from scoring.output.wording import (
     excerpt_turns,
     fault_sentence,
     headline,
     interval,
-    json_document,
-    json_lines,
-    only_speakers,
-    ranking,
     shift_sentence,
     signed,
     sparkline,
     strongest_labels,
 )
-from scoring.result import ConversationScore, Shift, Summary, TurnScore
+from scoring.result import ConversationScore, Failure, Shift, Summary, TurnScore
+from scoring.speakers import only_speakers
 
 LABELS = {"joy": "기쁨", "anger": "화남"}
 WHEN = datetime(2026, 3, 2, 8, 12)

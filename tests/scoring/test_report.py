@@ -29,16 +29,11 @@ from scoring.affection.weights import AffectionWeights
 from scoring.config import RecencyConfig, ScoreConfig
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.emotions.base import Judgement
-from scoring.output.plots import (
-    DOT_COLOURS,
-    REST,
-    contributions_figure,
-    curve_figure,
-    dominant_colours,
-    drawable,
-    ranking_figure,
-    speakers_running,
-)
+from scoring.output.plots.colours import DOT_COLOURS, dominant_colours
+from scoring.output.plots.contributions import contributions_figure
+from scoring.output.plots.curve import curve_figure, speakers_running
+from scoring.output.plots.ranking import ranking_figure
+from scoring.output.plots.style import REST, drawable
 from scoring.output.report import write_report
 from scoring.readers import ReadOptions, read_conversations
 from scoring.result import ConversationScore, Shift

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scoring.config import ScoreConfig
-    from scoring.evaluation.conversations import ConversationEvaluation, Finding, Measured, TextScores
+    from scoring.evaluation.conversations import ConversationEvaluation, Finding, Measured
+    from scoring.evaluation.tasks import TextScores
 
 WIDTH = 116
 """Columns below which a terminal would break the rows."""
@@ -57,7 +58,7 @@ def evaluate_conversations(
     chosen = task_names(only)
     settings = load_settings(config)
     with progress_bar("texts judged") as advance:
-        scores = _scores(emotions, Source(model, kobert, device), settings, advance)
+        scores = _scores(emotions, JudgeOptions(model, kobert, device), settings, advance)
         result = evaluate(data, scores, settings, chosen, limit)
     for notice in result.notices:
         say(f"Note: {notice}")
@@ -65,7 +66,7 @@ def evaluate_conversations(
 
 
 @dataclass(frozen=True)
-class Source:
+class JudgeOptions:
     """Where the model that judges comes from, and where it runs."""
 
     model: str
@@ -73,25 +74,25 @@ class Source:
     device: str
 
 
-def _scores(emotions: str, source: Source, settings: ScoreConfig, advance: Callable[[int], None]) -> TextScores:
+def _scores(emotions: str, judge: JudgeOptions, settings: ScoreConfig, advance: Callable[[int], None]) -> TextScores:
     from clip_emotion.vocabulary import Vocabulary
     from scoring.affection.weights import affection_weights
     from scoring.embedders import load_embedder
     from scoring.emotions.loading import EmotionOptions, load_emotion
-    from scoring.evaluation.conversations import TextScores
+    from scoring.evaluation.tasks import TextScores
 
     vocabulary = Vocabulary.load(settings.vocabulary)
-    options = EmotionOptions(vocabulary, model=source.model, device=source.device, kobert=source.kobert)
+    options = EmotionOptions(vocabulary, model=judge.model, device=judge.device, kobert=judge.kobert)
     emotion = load_emotion(emotions, options)
     for notice in emotion.notices:
         say(f"Note: {notice}")
-    embedder = load_embedder(settings.weights.embedder, source.device)
+    embedder = load_embedder(settings.weights.embedder, judge.device)
     return TextScores(emotion, affection_weights(vocabulary, embedder, settings.weights), advance)
 
 
 def _by_level(result: ConversationEvaluation) -> Iterator[tuple[str, list[Finding], tuple[str, ...]]]:
     """Yield each level's heading, findings and the names of those who answer."""
-    from scoring.evaluation.conversations import ANSWERS
+    from scoring.evaluation.tasks import ANSWERS
 
     for level, answers in ANSWERS.items():
         found = [finding for finding in result.findings if finding.level == level]

@@ -31,7 +31,7 @@ class InputRequirements:
 
     def check(self, conversation: Conversation) -> None:
         """Raise UsageError or DataError, with a sentence for the user, where a conversation lacks what is asked."""
-        from scoring.output.formats import known_speakers
+        from scoring.speakers import known_speakers
 
         if not conversation.turns:
             raise DataError(f"{conversation.name} holds no turns: is it a chat export?")
@@ -88,7 +88,7 @@ def raise_lone(found: Sequence[object]) -> None:
 
 
 def _readings(inputs: Sequence[str], requirements: InputRequirements) -> Iterator[Input]:
-    from scoring.output.formats import fault_sentence
+    from scoring.output.wording import fault_sentence
 
     taken: set[str] = set()
     # A folder's name may tell who somebody is: where names are replaced, files of one name are numbered instead.

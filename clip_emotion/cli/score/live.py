@@ -89,7 +89,7 @@ class LiveSession:
         self.scorer.reset()
 
     def _tell_faults(self) -> None:
-        from scoring.output.formats import fault_sentence
+        from scoring.output.wording import fault_sentence
 
         if self.reader is not None and self.reader.faults:
             say(fault_sentence(self.place, self.reader.faults))
@@ -114,7 +114,7 @@ class LiveSession:
         return lambda turn: table.turn(turn, self.labels)
 
     def _sum_up(self, form: str, table: ScoreTable) -> None:
-        from scoring.output.formats import signed
+        from scoring.output.wording import signed
 
         self._tell_faults()
         whole, speakers = self.scorer.summary()

@@ -17,8 +17,7 @@ from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 if TYPE_CHECKING:
     from scoring.affection.scorer import AffectionScorer
     from scoring.conversation import Conversation
-    from scoring.output.formats import Outcome
-    from scoring.result import ConversationScore
+    from scoring.result import ConversationScore, Outcome
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ class ScoreRun:
 
         One conversation alone that cannot be scored is an error.
         """
-        from scoring.output.formats import Failure
-        from scoring.result import ConversationScore
+        from scoring.result import ConversationScore, Failure
 
         if any(not isinstance(reading.found, ClipEmotionError) for reading in self.readings):
             self.models()
@@ -77,7 +75,7 @@ class ScoreRun:
             return error
 
     def _score(self, conversation: Conversation) -> ConversationScore:
-        from scoring.output.formats import only_speakers
+        from scoring.speakers import only_speakers
 
         scorer = self.models()
         with progress_bar("Scoring", len(conversation.turns)) as advance:
@@ -123,7 +121,7 @@ class ScoreRun:
 
     def _print(self, outcomes: Sequence[Outcome], content: str | None) -> None:
         from clip_emotion.cli.score.table import ScoreTable
-        from scoring.output.formats import Failure
+        from scoring.result import Failure
 
         if content is not None:
             typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))

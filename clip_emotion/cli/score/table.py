@@ -10,8 +10,7 @@ from rich.text import Text
 from clip_emotion.cli.common import cells, padded, printable, stdout
 
 if TYPE_CHECKING:
-    from scoring.output.formats import Outcome
-    from scoring.result import ConversationScore, Shift, Summary, TurnScore
+    from scoring.result import ConversationScore, Outcome, Shift, Summary, TurnScore
 
 WHOLE = 40
 """Up to so many turns are all shown; of a longer conversation the first, the last and the strongest."""
@@ -26,7 +25,7 @@ class ScoreTable:
 
     def conversation(self, score: ConversationScore, *, by_speaker: bool) -> None:
         """Print one conversation: its score (or with ``by_speaker`` theirs), speakers, mood shifts and turns."""
-        from scoring.output.formats import headline, sparkline
+        from scoring.output.wording import headline, sparkline
 
         recency = score.settings.recency
         if by_speaker:
@@ -49,7 +48,7 @@ class ScoreTable:
         self._columns(rows, coloured=1)
 
     def _shifts(self, score: ConversationScore) -> None:
-        from scoring.output.formats import shift_sentence
+        from scoring.output.wording import shift_sentence
 
         if not score.shifts:
             return
@@ -60,7 +59,7 @@ class ScoreTable:
             self._columns(_behind(shift, by_index, score.labels), coloured=2, indent="      ")
 
     def _turns(self, score: ConversationScore) -> None:
-        from scoring.output.formats import excerpt_turns
+        from scoring.output.wording import excerpt_turns
 
         shown: Sequence[TurnScore | int] = score.turns
         if len(score.turns) > WHOLE:
@@ -74,7 +73,7 @@ class ScoreTable:
 
     def ranking(self, outcomes: Sequence[Outcome], *, by_speaker: bool) -> None:
         """Print several conversations (or their speakers), the warmest first; a failed one is a row with its error."""
-        from scoring.output.formats import ranking
+        from scoring.output.ranking import ranking
 
         rows: list[list[str]] = []
         for place, row in enumerate(ranking(outcomes, by_speaker=by_speaker), start=1):
@@ -126,14 +125,14 @@ def _colour(score: str) -> str:
 
 
 def _summary_cells(summary: Summary, names: Mapping[str, str]) -> list[str]:
-    from scoring.output.formats import interval, signed, strongest_labels
+    from scoring.output.wording import interval, signed, strongest_labels
 
     turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
     return [signed(summary.score), interval(summary), turns, strongest_labels(summary, names)]
 
 
 def _turn_cells(scored: TurnScore, names: Mapping[str, str], timed: bool) -> list[str]:
-    from scoring.output.formats import signed
+    from scoring.output.wording import signed
 
     turn = scored.turn
     when = [f"{turn.time:%Y-%m-%d %H:%M}" if turn.time else ""] if timed else []

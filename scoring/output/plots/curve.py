@@ -1,39 +1,35 @@
-"""Figures of a scored conversation: its curve, the labels' shares of the score, and a ranking of several."""
+"""The curve of a conversation: its turns, its running scores and its mood shifts."""
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import font_manager, rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from numpy.typing import NDArray
 
-from clip_emotion.plotting import figure_style, korean_font
+from clip_emotion.arrays import FloatArray
 from scoring.affection.recency import RunningScore
-from scoring.output.formats import signed
-from scoring.result import ConversationScore, Shift, Summary, TurnScore
+from scoring.output.plots.colours import dominant_colours
+from scoring.output.plots.style import (
+    COLD,
+    INK,
+    REST,
+    SOFT,
+    SPEAKER_MARKERS,
+    WARM,
+    drawable,
+    main_speakers,
+    plot_style,
+    signed_tick,
+    widest,
+)
+from scoring.output.wording import signed
+from scoring.result import ConversationScore, Shift, TurnScore
 
-INK, SOFT, REST = "#1b2733", "#5b6876", "#a3abb4"
-WARM, COLD = "#d55e00", "#0072b2"
-# Mostly Okabe and Ito's colours (2008), which colour-blind readers tell apart: a dot's side shows in its colour, too.
-DOT_COLOURS = {
-    "warm": ("#e69f00", "#d55e00", "#cc79a7", "#dcc600", "#8b1a1a"),
-    "cold": ("#0072b2", "#56b4e9", "#009e73", "#1f2f7a"),
-    "neither": ("#3d3d3d", "#8a7968"),
-}
-NEITHER = 0.2
-"""A label whose weight is no larger is drawn as neither warm nor cold."""
 SPEAKER_COLOURS = ("#6a3d9a", "#8c510a", "#01665e", "#7f7f7f")
 SPEAKER_DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, (5, 1.6)),
@@ -41,63 +37,9 @@ SPEAKER_DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, (1.4, 1.4)),
     (0, (3, 3)),
 )
-SPEAKER_MARKERS = ("o", "^", "s", "D")
-LIMITS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 MANY = 1000
 """Past so many turns the dots are thin and a band of the middle 80 % carries the eye."""
-BARS = 8
-"""Labels drawn on each side, warm and cold."""
-LONGEST_NAME = 14
-
-Points = NDArray[np.float64]
 TurnValue = tuple[int, float]
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    """Return the code points that the figures' two fonts can draw."""
-    paths = (font_manager.findfont(family) for family in (korean_font(), "DejaVu Sans"))
-    return frozenset(code for path in paths for code in FT2Font(path).get_charmap())
-
-
-def drawable(text: str, instead: str = "?", longest: int = LONGEST_NAME) -> str:
-    """Return a name as the figures' fonts can draw it: one line, at most ``longest`` letters, without emoji.
-
-    ``instead`` stands for a name of which nothing is left.
-    """
-    known = _glyphs()
-    kept = "".join(letter if ord(letter) in known else " " for letter in unicodedata.normalize("NFC", text))
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in kept).split())
-    if len(line) > longest:
-        line = line[: longest - 1].rstrip() + "…"
-    # matplotlib leaves names out of a legend that begin with an underscore.
-    return f" {line}" if line.startswith("_") else line or instead
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Draw with Hangul and with dollar signs as they are: a name is no formula."""
-    with figure_style(), rc_context({"text.parse_math": False, "axes.edgecolor": SOFT, "font.size": 9.5}):
-        yield
-
-
-def label_weights(score: ConversationScore) -> dict[str, float]:
-    """Return the labels' weights w, as the turns' contributions p · w and probabilities p tell them."""
-    weights: dict[str, float] = {}
-    for one in score.turns:
-        for label, share in one.emotions.items():
-            if share > 0 and label not in weights:
-                weights[label] = one.contributions.get(label, 0.0) / share
-        if len(weights) == len(one.emotions) > 0:
-            break
-    return weights
-
-
-def main_speakers(score: ConversationScore) -> tuple[str, ...]:
-    """Return the speakers drawn by name, those with the most scored turns, in the order of the record."""
-    spoken = [name for name, summary in score.speakers.items() if summary.turns]
-    most = sorted(spoken, key=lambda name: -score.speakers[name].turns)[: len(SPEAKER_MARKERS)]
-    return tuple(name for name in spoken if name in most)
 
 
 def speakers_running(score: ConversationScore) -> dict[str, list[TurnValue]]:
@@ -119,20 +61,6 @@ def speakers_running(score: ConversationScore) -> dict[str, list[TurnValue]]:
     return {name: line for name, line in lines.items() if line and abs(line[-1][1] - ends[name]) < 1e-6}
 
 
-def dominant_colours(score: ConversationScore, most: int = 8) -> dict[str, tuple[str, int]]:
-    """Return the labels that most often dominate a turn, each with its colour and its number of turns."""
-    counts = Counter(label for one in score.turns if one.score is not None and (label := one.dominant))
-    weights = label_weights(score)
-    left = {side: list(colours) for side, colours in DOT_COLOURS.items()}
-    chosen: dict[str, tuple[str, int]] = {}
-    for label, count in counts.most_common():
-        weight = weights.get(label, 0.0)
-        free = left["neither" if abs(weight) <= NEITHER else "warm" if weight > 0 else "cold"]
-        if free and len(chosen) < most:
-            chosen[label] = (free.pop(0), count)
-    return chosen
-
-
 def curve_figure(score: ConversationScore) -> Figure:
     """Draw every turn's score as a dot, the running scores as lines and the mood shifts with their levels.
 
@@ -140,12 +68,12 @@ def curve_figure(score: ConversationScore) -> Figure:
     it holds every dot, and never beyond [-1, 1].
     """
     scored = [one for one in score.turns if one.score is not None]
-    with _style():
+    with plot_style():
         figure = Figure(figsize=(11.0, 5.2), layout="constrained")
         axes = figure.subplots()
         places = np.array([one.turn.index for one in scored], dtype=np.float64)
         values = np.array([one.score for one in scored], dtype=np.float64)
-        limit = _limit(values)
+        limit = widest(values)
         last = max((one.turn.index for one in score.turns), default=1)
         axes.set(xlim=(1 - 0.015 * last, last * 1.015 + 0.5), ylim=(-limit, limit), xlabel="turn", ylabel="score")
         _draw_ground(axes, limit)
@@ -160,11 +88,6 @@ def curve_figure(score: ConversationScore) -> Figure:
     return figure
 
 
-def _limit(values: Points) -> float:
-    highest = float(np.max(np.abs(values), initial=0.0)) * 1.04
-    return next((limit for limit in LIMITS if highest <= limit), 1.0) * 1.02
-
-
 def _draw_ground(axes: Axes, limit: float) -> None:
     axes.axhspan(0, limit, color=WARM, alpha=0.05, linewidth=0, zorder=0)
     axes.axhspan(-limit, 0, color=COLD, alpha=0.05, linewidth=0, zorder=0)
@@ -172,12 +95,12 @@ def _draw_ground(axes: Axes, limit: float) -> None:
     for height, top, word, colour in ((0.985, "top", "따뜻함 warm", WARM), (0.015, "bottom", "차가움 cold", COLD)):
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.6, "linewidth": 0}
         axes.text(0.008, height, word, transform=axes.transAxes, va=top, color=colour, fontsize=9, bbox=box, zorder=8)
-    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axes.yaxis.set_major_formatter(FuncFormatter(signed_tick))
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_band(axes: Axes, places: Points, values: Points, bins: int = 80) -> None:
+def _draw_band(axes: Axes, places: FloatArray, values: FloatArray, bins: int = 80) -> None:
     chunks = [chunk for chunk in np.array_split(np.arange(len(values)), bins) if len(chunk)]
     middles = [float(places[chunk].mean()) for chunk in chunks]
     low, high = np.array([np.percentile(values[chunk], [10, 90]) for chunk in chunks]).T
@@ -241,7 +164,7 @@ def _draw_lines(
     return handles
 
 
-def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: Points, named: int = 8) -> None:
+def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: FloatArray, named: int = 8) -> None:
     """Draw each shift as a vertical line and the levels between shifts as steps; the largest are written out."""
     if not shifts or not len(places):
         return
@@ -327,69 +250,3 @@ def _add_legend(
     legend = figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=9, handlelength=2.6)
     for place in headings:
         legend.get_texts()[place].set(color=SOFT, position=(-32, 0))
-
-
-def contributions_figure(score: ConversationScore) -> Figure:
-    """Draw each label's share of the score as a bar, the conversation and its main speakers side by side.
-
-    The labels are those with the largest shares on either side, ordered from the warmest down; shares of a panel add
-    up to its score when the labels left out are counted in.
-    """
-    whole = score.conversation.contributions
-    order = sorted((label for label in whole if whole[label]), key=lambda label: -whole[label])
-    warm = [label for label in order if whole[label] > 0][:BARS]
-    cold = [label for label in order if whole[label] < 0][-BARS:]
-    shown = warm + cold
-    panels: dict[str, Summary] = {"whole": score.conversation}
-    names = ["whole"]
-    for number, name in enumerate(main_speakers(score), start=1):
-        panels[f"speaker {number}"] = score.speakers[name]
-        names.append(drawable(name, f"speaker {number}"))
-    with _style():
-        figure = Figure(figsize=(11.0, max(2.4, 0.27 * len(shown) + 1.1)), layout="constrained")
-        rows = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, name, summary in zip(rows, names, panels.values(), strict=True):
-            values = [summary.contributions.get(label, 0.0) for label in shown]
-            axes.barh(range(len(shown)), values, color=[WARM if value >= 0 else COLD for value in values], height=0.7)
-            axes.axvline(0, color=SOFT, linewidth=0.8)
-            if cold and warm:
-                axes.axhline(len(warm) - 0.5, color=REST, linewidth=0.8, linestyle=":")
-            axes.set_title(f"{name}  {signed(summary.score)}", fontsize=10, color=INK)
-            axes.xaxis.set_major_locator(MaxNLocator(4))
-            axes.xaxis.set_major_formatter(FuncFormatter(_tick))
-            axes.tick_params(axis="x", labelsize=8)
-            axes.tick_params(axis="y", length=0)
-            axes.spines[["top", "right", "left"]].set_visible(False)
-        first = rows[0]
-        first.set_yticks(range(len(shown)), labels=[drawable(score.labels.get(label, label), label) for label in shown])
-        first.set_ylim(len(shown) - 0.4, -0.6)
-    return figure
-
-
-def _tick(value: float, _: float | None = None) -> str:
-    return "0" if math.isclose(value, 0, abs_tol=1e-12) else f"{value:+.3g}"
-
-
-def ranking_figure(scores: Sequence[ConversationScore], most: int = 40) -> Figure:
-    """Draw conversations' scores with their 95 % intervals, in the given order, at most ``most`` of them."""
-    shown = [one for one in scores if one.conversation.score is not None][:most]
-    values = np.array([one.conversation.score for one in shown], dtype=np.float64)
-    bounds = np.array([one.conversation.ci95 or (one.conversation.score,) * 2 for one in shown], dtype=np.float64)
-    limit = _limit(np.concatenate([values, bounds.ravel()]))
-    with _style():
-        figure = Figure(figsize=(8.5, max(1.6, 0.34 * len(shown) + 0.9)), layout="constrained")
-        axes = figure.subplots()
-        axes.axvspan(0, limit, color=WARM, alpha=0.05, linewidth=0)
-        axes.axvspan(-limit, 0, color=COLD, alpha=0.05, linewidth=0)
-        axes.axvline(0, color=SOFT, linewidth=0.8)
-        for place, (value, interval) in enumerate(zip(values, bounds.reshape(-1, 2), strict=True)):
-            colour = WARM if value >= 0 else COLD
-            axes.plot(interval, [place, place], color=colour, linewidth=3, alpha=0.45, solid_capstyle="round")
-            axes.plot([value], [place], "o", color=colour, markersize=7)
-        names = [drawable(one.name, f"conversation {number}", 28) for number, one in enumerate(shown, start=1)]
-        axes.set_yticks(range(len(shown)), labels=names)
-        axes.set(xlim=(-limit, limit), ylim=(len(shown) - 0.4, -0.6), xlabel="score with its 95 % interval")
-        axes.xaxis.set_major_formatter(FuncFormatter(_tick))
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-    return figure

@@ -1,0 +1,1 @@
+"""Plots of scored conversations and of the labels' weights, with Hangul rendered."""
