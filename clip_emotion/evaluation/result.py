@@ -47,8 +47,9 @@ class Evaluation:
 
     ``metrics`` is None where the true classes are not among the vocabulary's words, ``families`` where they were not
     asked for, ``seen`` and ``unseen`` where no training data was given to compare with. ``errors`` holds a sentence
-    for each row that could not be used. ``faceless`` pictures had no face that was found, and ``skipped`` of them were
-    therefore left out.
+    for each row that could not be used; ``unknown_classes`` counts those of classes that the vocabulary does not have,
+    and ``left_out`` the rows of classes that were left out on request. ``faceless`` images had no face that was found,
+    and ``skipped`` of them were therefore left out.
     """
 
     data: str
@@ -63,7 +64,9 @@ class Evaluation:
     families: FamilyMetrics | None = None
     seen: Part | None = None
     unseen: Part | None = None
-    errors: tuple[str, ...] = field(default=())
+    errors: tuple[str, ...] = ()
+    unknown_classes: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     faceless: int = 0
     skipped: int = 0
 
@@ -78,6 +81,8 @@ class Evaluation:
             if part is not None:
                 values[name] = {"n": part.n, "accuracy": part.accuracy}
         values |= {"failed": len(self.errors), "faceless": self.faceless, "skipped": self.skipped}
+        values |= {"unknown_classes": self.unknown_classes} if self.unknown_classes else {}
+        values |= {"left_out": self.left_out} if self.left_out else {}
         return values
 
     def summary(self) -> list[tuple[str, str]]:
@@ -95,6 +100,9 @@ class Evaluation:
             lines.append((f"pictures without a face, {how}", f"{self.faceless:,}"))
         if self.errors:
             lines.append(("rows left out as unusable", f"{len(self.errors):,}"))
+        for what, counts in (("classes not in the vocabulary", self.unknown_classes), ("left out", self.left_out)):
+            if counts:
+                lines.append((what, ", ".join(f"{name} ({count:,})" for name, count in counts.items())))
         return lines
 
     def tables(self) -> list[ClassTable]:

@@ -14,7 +14,7 @@ from clip_emotion.cli.main import main
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.result import Evaluation
-from clip_emotion.retrieval.evaluation.classes import LabelPositions, match_classes
+from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, match_classes
 from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
 from clip_emotion.retrieval.evaluation.labelled import RowSelection, open_labelled
 from clip_emotion.retrieval.labelling.stream import StreamConfig
@@ -170,7 +170,7 @@ def test_the_table_and_the_report(folder: Path, tmp_path: Path, command: Callabl
     values = json.loads((tmp_path / "report/metrics.json").read_text(encoding="utf-8"))
     assert values["accuracy"] == pytest.approx(4 / 6)
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        "index.html", "metrics.json", "confusion.png", "reliability.png", "per_class.png",
+        ".clip-emotion.json", "index.html", "metrics.json", "confusion.png", "reliability.png", "per_class.png",
     }  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def test_the_table_and_the_report(folder: Path, tmp_path: Path, command: Callabl
         (["--data", ".", "--vocab", "nonsense"], "Unknown vocabulary"),
         (["--data", "."], "--vocab or --labels"),
         (["--data", ".", "--vocab", "basic7", "--labels", "a,b"], "not both"),
-        (["--data", ".", "--vocab", "basic7", "--lang", "fr"], "Unknown language"),
+        (["--data", ".", "--vocab", "basic7", "--lang", "fr"], "fr"),
         (["--data", ".", "--vocab", "basic7", "--rows", "x"], "--rows"),
         (["--data", ".", "--vocab", "basic7", "--face", "each"], "--face"),
         (["--data", ".", "--vocab", "basic7", "--format", "xml"], "xml"),
@@ -210,7 +210,7 @@ def test_texts_with_several_labels(tmp_path: Path) -> None:
     assert result.n == 4
     assert result.metrics.accuracy == 0.5
     assert result.metrics.top5 == 1.0
-    assert [error.split(":")[0] for error in result.errors] == ["line 5", "line 7"]
+    assert [error.split(":")[0] for error in result.errors] == ["moods.tsv, line 5", "moods.tsv, line 7"]
     # red is said of rows 0 and 4 and true of 0, 2 and 4; green and blue are said of the wrong rows only.
     red = 2 * 2 / (2 + 3)
     assert result.metrics.macro_f1 == pytest.approx((red + 0 + 0) / 3, abs=1e-6)
@@ -241,11 +241,99 @@ def test_families_and_training_are_for_pictures(tmp_path: Path) -> None:
 
 
 def test_a_label_is_a_name_or_a_number() -> None:
-    positions = LabelPositions(Vocabulary.load("kote44"))
-    assert [positions.of(label) for label in ("0", "43", "안심/신뢰", "gratitude")] == [0, 43, 43, 4]
-    for wrong in ("44", "nonsense", "-1", "²"):
-        with pytest.raises(UsageError, match="has no label"):
-            positions.of(wrong)
+    matcher = ClassMatcher(Vocabulary.load("kote44"), numbers=True)
+    assert [matcher.position(label) for label in ("0", "43", "안심/신뢰", "gratitude")] == [0, 43, 43, 4]
+    assert [matcher.position(label) for label in ("44", "nonsense", "-1", "²")] == [None] * 4
+    assert ClassMatcher(Vocabulary.load("kote44")).position("0") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("무표정", "neutral"), ("평온", "neutral"), ("보통", "neutral"), ("화", "angry"), ("angry_face", "angry"),
+        ("0_angry", "angry"), ("03-Happy", "happy"), ("Sad faces", "sad"), ("놀람 표정", "surprise"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("vocabulary", ["basic7", "basic8"])
+def test_folders_name_classes_in_many_ways(written: str, meant: str, vocabulary: str) -> None:
+    assert ClassMatcher(Vocabulary.load(vocabulary)).key(written) == meant
+
+
+def colours_table(folder: Path) -> Path:
+    """A table with one row of each fault beside three good ones."""
+    lines = ["path,label"]
+    lines += ["val/red/1.png,red", "val/green/1.png,green", "val/blue/1.png,blue"]
+    lines += ["val/red/2.png,", "val/none.png,red", "val/green/2.png,mauve", "val/green/2.png"]
+    path = folder / "rows.csv"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def test_faulty_rows_are_named_and_left_out(folder: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    table = colours_table(folder)
+    code, out, err = command("--data", table, "--labels", "red,green,blue", "--format", "json")
+    values = json.loads(out)
+    assert code == 1
+    assert (values["n"], values["failed"]) == (3, 4)
+    assert values["unknown_classes"] == {"mauve": 1}
+    for told in ("line 5 (val/red/2.png): no label", "line 6 (val/none.png): ", "has no label 'mauve'", "line 8"):
+        assert f"rows.csv, {told}" in err or told in err
+    assert "--leave-out" in err
+    assert "--map" in err
+
+
+def test_classes_are_left_out_or_renamed_on_request(
+    folder: Path, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    words = ("--labels", "red,blue", "--format", "json")
+    code, out, err = command("--data", folder, *words, "--leave-out", "Green")
+    values = json.loads(out)
+    assert code == 0, err
+    assert (values["n"], values["left_out"]) == (4, {"green": 2})
+    (tmp_path / "classes.yaml").write_text("green: blue\n", "utf-8")
+    code, out, _ = command("--data", folder, *words, "--map", tmp_path / "classes.yaml")
+    assert code == 0
+    assert json.loads(out)["per_class"]["blue"]["support"] == 4
+    (tmp_path / "classes.yaml").write_text("green: bleu\n", "utf-8")
+    code, _, err = command("--data", folder, *words, "--map", tmp_path / "classes.yaml")
+    assert code == 2
+    assert "perhaps 'blue'" in err
+    code, _, err = command(
+        "--data", folder, *words, "--leave-out", "red", "--leave-out", "green", "--leave-out", "blue"
+    )
+    assert code == 2
+    assert "leaves no row" in err
+
+
+def test_texts_of_unknown_labels_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\nred,red\nblue,azure\n", encoding="utf-8")
+    result = measure(path)
+    assert (result.n, result.unknown_classes) == (1, {"azure": 1})
+    with pytest.raises(UsageError, match="does not know the class 'azure'"):
+        measure(path, classes=ClassRules(left_out=("red",)))
+
+
+def test_a_report_is_not_replaced_unasked(
+    folder: Path, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    words = ("--data", folder, "--labels", "red,green,blue", "--report", tmp_path / "report")
+    assert command(*words)[0] == 0
+    code, _, err = command(*words)
+    assert code == 2
+    assert "evaluation report already" in err
+    assert command(*words, "--overwrite")[0] == 0
+
+
+def test_the_front_door_says_what_the_command_says(
+    folder: Path, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import clip_emotion
+
+    _, out, _ = command("--data", folder, "--labels", "red,green,blue", "--format", "json", "--train-data", folder)
+    found = clip_emotion.evaluate(folder, ["red", "green", "blue"], FakeEncoder(), train_data=folder).to_dict()
+    told = json.loads(out)
+    assert {**told, "vocabulary": ""} == json.loads(json.dumps({**found, "vocabulary": ""}))
 
 
 def test_a_broken_model_is_told(folder: Path) -> None:

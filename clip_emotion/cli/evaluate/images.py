@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
 from clip_emotion.errors import UsageError
+from clip_emotion.outputs import WriteOptions, claim_folder, mark_folder
 
 if TYPE_CHECKING:
     from clip_emotion.evaluation.result import ClassTable, Evaluation
+    from clip_emotion.models.base import ImageTextEncoder
+    from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
+    from clip_emotion.retrieval.evaluation.labelled import RowSelection
+    from clip_emotion.vocabulary import Vocabulary
 
 SHOWN_ERRORS = 10
+REPORT = "evaluation report"
 
 
-class Format(StrEnum):
+class EvaluationFormat(StrEnum):
     """How the result is printed."""
 
     table = "table"
@@ -31,54 +38,52 @@ class Format(StrEnum):
 
 def evaluate(
     data: str = typer.Option(..., help="Image folder or .zip of class folders, .csv or .tsv[.gz], or a prepared set."),
-    split: str | None = typer.Option(None, help="Split to evaluate; validation, test or the only one by default."),
-    vocab: str | None = typer.Option(None, help="Vocabulary: a shipped name or a .yaml or .txt file."),
-    labels: str | None = typer.Option(None, help="Comma list of words instead of a vocabulary."),
-    model: str = typer.Option("mini", help="mini, an open_clip name/tag, or a local checkpoint."),
-    lang: str = typer.Option("auto", help="Language of the label words: auto, ko or en."),
+    split: str | None = options.SPLIT,
+    vocab: str | None = options.vocab("the model's own"),
+    labels: str | None = options.LABELS,
+    model: str = options.MODEL,
+    lang: options.Language = options.LANG,
     families: bool = typer.Option(False, "--families", help="Also agreement by family of basic emotions."),
-    output: Format = typer.Option(Format.table, "--format", help="How to print the result on stdout."),
-    report: Path | None = typer.Option(None, help="Folder for the page, its figures and metrics.json."),
+    output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print the result."),
+    report: Path | None = options.report("the page, its plots and metrics.json"),
+    overwrite: bool = options.OVERWRITE,
     train_data: str | None = typer.Option(None, help="Training data: accuracy apart for pictures that stand in it."),
+    leave_out: list[str] = typer.Option([], "--leave-out", metavar="CLASS", help="Rows of this class do not count."),
+    class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
     min_face: MinFace = 0.06,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
-    batch_size: int = typer.Option(64, min=1, help="Pictures a batch."),
-    workers: int = typer.Option(2, min=1, help="Threads that read pictures."),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    batch_size: int = options.batch_size(64),
+    workers: int = options.WORKERS,
+    device: options.Device = options.DEVICE,
     limit: int | None = typer.Option(None, min=1, help="Draw so many rows at random."),
     rows: str | None = typer.Option(None, help="Slice of the rows, such as -1000: for the last thousand."),
     text_column: str | None = typer.Option(None, help="Column of the texts."),
     label_column: str | None = typer.Option(None, help="Column of the labels."),
     threshold: float | None = typer.Option(None, min=0, max=1, help="Probability from which a text carries a label."),
-    seed: int = typer.Option(0, help="Seed of the confidence interval and of --limit."),
+    seed: int = options.seed("the confidence interval and --limit"),
 ) -> None:
-    """Evaluate an encoder on labelled pictures or texts: accuracy, top-5, macro F1, calibration and chance lines."""
-    vocabulary = chosen_words(labels, vocab)
-    if vocabulary is None:
-        raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
+    """Evaluate an encoder on labelled pictures or texts: accuracy, top-5, macro F1, calibration and chance lines.
 
-    from clip_emotion.models.registry import load_encoder
-    from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
-    from clip_emotion.retrieval.evaluation.labelled import RowSelection, open_labelled, open_training, parse_slice
-    from clip_emotion.retrieval.labelling.labeller import choose_language, unread_words
+    Exit code: 0 every row counted, 1 some could not be used, 2 misuse.
+    """
+    vocabulary = chosen_words(labels, vocab)
+    if report is not None:
+        claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
+
+    from clip_emotion.retrieval.evaluation.classes import ClassRules
+    from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
+    from clip_emotion.retrieval.evaluation.labelled import RowSelection, parse_slice
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     parse_slice(rows)
-    stream = StreamConfig(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
-    encoder = load_encoder(model, device)
-    language = choose_language(encoder, vocabulary, lang)
-    for notice in unread_words(encoder, vocabulary, language):
-        say(notice)
     selection = RowSelection(split, rows, limit, seed, text_column, label_column, lang)
-    options = EvaluationOptions(language, families, threshold, seed, stream)
-    with contextlib.ExitStack() as stack:
-        labelled = stack.enter_context(open_labelled(data, selection))
-        training = None if train_data is None else stack.enter_context(open_training(train_data)).images
-        advance = stack.enter_context(progress_bar("evaluating", total=len(labelled.images) + len(labelled.texts)))
-        result = evaluate_rows(encoder, labelled, vocabulary, replace(options, progress=advance), training)
+    rules = ClassRules.read(class_map, leave_out) if class_map else ClassRules(left_out=tuple(leave_out))
+    stream = StreamConfig(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
+    settings = EvaluationOptions(lang, families, threshold, seed, stream, rules)
+    result = _evaluate(Sources(data, train_data, selection), _model(model, device), vocabulary, settings)
     _print(result, output)
     if report is not None:
         _write_report(result, report)
@@ -87,10 +92,45 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _print(result: Evaluation, output: Format) -> None:
+@dataclass(frozen=True)
+class Sources:
+    """What is evaluated on, and what the model may have been trained on."""
+
+    data: str
+    train_data: str | None
+    selection: RowSelection
+
+
+def _model(name: str, device: str) -> ImageTextEncoder:
+    from clip_emotion.models import registry
+
+    return registry.load_encoder(name, device)
+
+
+def _evaluate(
+    sources: Sources, encoder: ImageTextEncoder, vocabulary: Vocabulary | None, settings: EvaluationOptions
+) -> Evaluation:
+    from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
+    from clip_emotion.retrieval.evaluation.labelled import open_labelled, open_training
+    from clip_emotion.retrieval.labelling.labeller import choose_language, unread_words
+
+    if vocabulary is None:
+        raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
+    for notice in unread_words(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):
+        say(f"Note: {notice}")
+    with contextlib.ExitStack() as stack:
+        rows = stack.enter_context(open_labelled(sources.data, sources.selection))
+        training = None
+        if sources.train_data is not None:
+            training = stack.enter_context(open_training(sources.train_data)).images
+        advance = stack.enter_context(progress_bar("evaluating", total=len(rows.images) + len(rows.texts)))
+        return evaluate_rows(encoder, rows, vocabulary, replace(settings, progress=advance), training)
+
+
+def _print(result: Evaluation, output: EvaluationFormat) -> None:
     from clip_emotion.evaluation.result import finite
 
-    if output is Format.json:
+    if output is EvaluationFormat.json:
         print(json.dumps(finite(result.to_dict()), ensure_ascii=False, indent=2))
         return
     table = Table(title=f"{result.data} ({result.split}) · {result.vocabulary} ({result.language}) · {result.model}")
@@ -120,6 +160,7 @@ def _write_report(result: Evaluation, folder: Path) -> None:
 
     for name, content in report_files(result).items():
         write_atomic(folder / name, content)
+    mark_folder(folder, REPORT)
     say(f"Report: {folder / 'index.html'}")
 
 
@@ -128,3 +169,9 @@ def _tell_errors(result: Evaluation) -> None:
         say(error)
     more = len(result.errors) - SHOWN_ERRORS
     say(f"{len(result.errors)} row(s) could not be used" + (f", {more} of them not shown." if more > 0 else "."))
+    if result.unknown_classes:
+        counts = ", ".join(f"{name} ({count:,})" for name, count in result.unknown_classes.items())
+        say(
+            f"Classes that '{result.vocabulary}' does not have: {counts}. Leave them out with --leave-out CLASS, or "
+            "say with --map FILE.yaml which labels they mean."
+        )

@@ -71,9 +71,9 @@ def encode_image_rows(
 
 def _source(row: ImageRow) -> ImageSource:
     try:
-        return ImageSource(row.name, row.read())
+        return ImageSource(row.where, row.read())
     except ImageError as error:
-        return ImageSource(row.name, None, str(error))
+        return ImageSource(row.where, None, str(error))
 
 
 def pixel_keys(rows: Iterable[ImageRow]) -> list[str | None]:

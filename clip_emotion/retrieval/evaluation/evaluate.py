@@ -12,13 +12,13 @@ import torch
 from scipy.special import softmax
 from torch import Tensor
 
-from clip_emotion.arrays import BoolArray, FloatingArray
+from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.families import FamilyMetrics, family_metrics
 from clip_emotion.evaluation.metrics import Metrics, classification_metrics, multilabel_metrics, rank
 from clip_emotion.evaluation.result import Evaluation, Part
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.retrieval.evaluation.classes import LabelPositions, match_classes
+from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, Judged, judge_rows, unknown_classes
 from clip_emotion.retrieval.evaluation.encoding import (
     Progress,
     encode_image_rows,
@@ -49,7 +49,8 @@ BASIC = "basic8"
 class EvaluationOptions:
     """How to evaluate: ``stream`` reads images, ``threshold`` None means the encoder's own.
 
-    ``language`` is that of the label words; ``progress`` is told the number of rows done.
+    ``language`` is that of the label words; ``classes`` says what the data's classes mean; ``progress`` is told the
+    number of rows done.
     """
 
     language: str = "auto"
@@ -57,6 +58,7 @@ class EvaluationOptions:
     threshold: float | None = None
     seed: int = 0
     stream: StreamConfig = field(default_factory=lambda: StreamConfig(batch_size=64))
+    classes: ClassRules = field(default_factory=ClassRules)
     progress: Progress = no_progress
 
     def __post_init__(self) -> None:
@@ -100,9 +102,9 @@ def evaluate_rows(
     """Evaluate an encoder on labelled rows: all images or all texts.
 
     ``training`` are images that it may have been trained on: the accuracy is then reported apart for those rows
-    whose pixels stand among them. Rows that cannot be read become ``errors``. Raises UsageError where the data's
-    classes are not in the vocabulary, and for --families or ``training`` where they do not apply, DataError where no
-    row can be read.
+    whose pixels stand among them. Rows that cannot be read, or whose class is not in the vocabulary, become
+    ``errors``. Raises UsageError where no class is in the vocabulary, and for --families or ``training`` where they do
+    not apply, DataError where no row can be read.
     """
     options = replace(options, language=choose_language(encoder, vocabulary, options.language))
     about = Evaluation(
@@ -138,26 +140,39 @@ class _Run:
     options: EvaluationOptions
 
     def images(self, rows: Sequence[ImageRow], about: Evaluation, training: Iterable[ImageRow] | None) -> Evaluation:
-        families = self.options.families
-        classes = match_classes({row.label for row in rows}, self.vocabulary, families=families)
-        encoded = encode_image_rows(self.encoder, rows, self.options.stream, self.options.progress)
+        own, basic = (ClassMatcher(words, self.options.classes) for words in (self.vocabulary, Vocabulary.load(BASIC)))
+        usable, judged = judge_rows(rows, [basic] if self.options.families else [own], self.options.classes)
+        self._refuse_nothing(usable, judged, about)
+        encoded = encode_image_rows(self.encoder, usable, self.options.stream, self.options.progress)
         probabilities = self._probabilities(encoded.embeddings, self.encoder.logit_scale)
-        kept = [rows[place] for place in encoded.kept]
-        names = [row.label for row in kept]
-        result = replace(about, n=len(names), errors=encoded.errors)
+        kept = [usable[place] for place in encoded.kept]
+        result = _told(replace(about, n=len(kept)), judged, encoded.errors)
         result = replace(result, faceless=encoded.faceless, skipped=encoded.skipped)
-        if families:
-            basic = match_classes(set(names), Vocabulary.load(BASIC))
-            result = replace(result, families=self._families(probabilities, [basic[name] for name in names]))
-        if classes:
-            targets = np.array([self.vocabulary.index(classes[name]) for name in names])
-            metrics = classification_metrics(probabilities, targets, self.vocabulary.keys, seed=self.options.seed)
-            result = replace(result, metrics=metrics)
+        if self.options.families:
+            result = replace(
+                result, families=self._families(probabilities, [str(basic.key(row.label)) for row in kept])
+            )
+        targets = [own.position(row.label) for row in kept]
+        if None not in targets:
+            result = self._classified(result, probabilities, np.array(targets))
             if training is not None:
-                hits = rank(probabilities, 1)[:, 0] == targets
+                hits = rank(probabilities, 1)[:, 0] == np.array(targets)
                 seen = _seen(kept, training)
                 result = replace(result, seen=Part.of(hits[seen]), unseen=Part.of(hits[~seen]))
         return result
+
+    def _classified(self, result: Evaluation, probabilities: FloatingArray, targets: IntegerArray) -> Evaluation:
+        keys, seed = self.vocabulary.keys, self.options.seed
+        return replace(result, metrics=classification_metrics(probabilities, targets, keys, seed=seed))
+
+    def _refuse_nothing(self, usable: Sequence[object], judged: Judged, about: Evaluation) -> None:
+        if usable:
+            return
+        if judged.unknown:
+            raise UsageError(unknown_classes(judged.unknown, self.vocabulary))
+        if judged.errors:
+            raise DataError(f"No row of {about.data} can be used: {judged.errors[0]}.")
+        raise UsageError(f"--leave-out {' '.join(judged.left_out)} leaves no row of {about.data}.")
 
     def _families(self, probabilities: FloatingArray, targets: list[str]) -> FamilyMetrics:
         # A word that is itself a basic emotion is of its own family, whether or not its file says so.
@@ -165,18 +180,17 @@ class _Run:
         return family_metrics(probabilities, targets, self.vocabulary.keys, families)
 
     def texts(self, rows: Sequence[TextRow], about: Evaluation) -> Evaluation:
-        positions = LabelPositions(self.vocabulary)
-        errors = tuple(f"{row.name}: {row.fault}" for row in rows if row.fault)
-        usable = [row for row in rows if not row.fault]
-        if not usable:
-            raise DataError(f"No row of {about.data} has a text and a label: {errors[0]}.")
+        matcher = ClassMatcher(self.vocabulary, self.options.classes, numbers=True)
+        usable, judged = judge_rows(rows, [matcher], self.options.classes)
+        self._refuse_nothing(usable, judged, about)
         truth = np.zeros((len(usable), len(self.vocabulary)), dtype=np.bool_)
         for at, row in enumerate(usable):
-            truth[at, [positions.of(label) for label in row.labels]] = True
+            for label in row.labels:
+                truth[at, matcher.position(label)] = True
         size = self.options.stream.batch_size
         embeddings = encode_text_rows(self.encoder, [row.text for row in usable], size, self.options.progress)
         probabilities = self._probabilities(embeddings, self.encoder.text_logit_scale)
-        return replace(about, n=len(usable), metrics=self._text_metrics(probabilities, truth), errors=errors)
+        return _told(replace(about, n=len(usable), metrics=self._text_metrics(probabilities, truth)), judged)
 
     def _text_metrics(self, probabilities: FloatingArray, truth: BoolArray) -> Metrics:
         keys, seed = self.vocabulary.keys, self.options.seed
@@ -194,6 +208,11 @@ class _Run:
         similarities = index.similarities(embeddings.numpy()).astype(np.float64)
         probabilities: FloatingArray = softmax(scale * similarities, axis=1)
         return probabilities
+
+
+def _told(result: Evaluation, judged: Judged, unread: tuple[str, ...] = ()) -> Evaluation:
+    """Return the result with what became of the rows that do not count."""
+    return replace(result, errors=(*judged.errors, *unread), unknown_classes=judged.unknown, left_out=judged.left_out)
 
 
 def _seen(rows: Sequence[ImageRow], training: Iterable[ImageRow]) -> BoolArray:

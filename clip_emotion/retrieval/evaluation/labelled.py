@@ -31,23 +31,46 @@ PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "경로", "�
 class ImageRow:
     """One image: the name to show, the class as the data spells it, and a function that fetches its bytes.
 
-    ``sha`` is its pixel key where the data carries it.
+    ``sha`` is its pixel key where the data carries it, ``place`` the file and line that name it where a table does;
+    ``error`` says why the row cannot be used.
     """
 
     name: str
     label: str
     read: Callable[[], bytes]
     sha: str | None = None
+    place: str = ""
+    error: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The one class of the row, as the data spells it."""
+        return (self.label,)
+
+    @property
+    def where(self) -> str:
+        """Where to look for the row: file, line and name."""
+        return f"{self.place} ({self.name})" if self.place else self.name
+
+    @property
+    def fault(self) -> str:
+        """Why the row cannot be used, empty where it can, as far as can be told without reading the image."""
+        return self.error or ("" if self.label else "no label")
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text with its labels as the data spells them; ``error`` says why the row cannot be used."""
+    """One text with its labels as the data spells them; ``where`` names file and line, ``error`` what is wrong."""
 
-    name: str
+    where: str
     text: str
     labels: tuple[str, ...]
     error: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the row, as the data spells them."""
+        return self.labels
 
     @property
     def fault(self) -> str:
@@ -213,11 +236,11 @@ def _split_of(cells: dict[str, str]) -> str:
 def _text_rows(table: Table) -> dict[str, list[TextRow]]:
     splits: dict[str, list[TextRow]] = {}
     for line, cells in table.rows():
-        name = f"line {line}"
+        where = f"{table.name}, line {line}"
         if cells is None:
-            splits.setdefault(WHOLE, []).append(TextRow(name, "", (), error="too few cells"))
+            splits.setdefault(WHOLE, []).append(TextRow(where, "", (), error="too few cells"))
         else:
-            row = TextRow(name, cells["text"], split_labels(cells["labels"]))
+            row = TextRow(where, cells["text"], split_labels(cells["labels"]))
             splits.setdefault(_split_of(cells), []).append(row)
     return splits
 
@@ -225,10 +248,13 @@ def _text_rows(table: Table) -> dict[str, list[TextRow]]:
 def _image_rows(source: Source, table: Table) -> dict[str, list[ImageRow]]:
     splits: dict[str, list[ImageRow]] = {}
     for line, cells in table.rows():
+        place = f"{table.name}, line {line}"
         if cells is None:
-            raise DataError(f"{source.location}, line {line}: too few cells.")
+            splits.setdefault(WHOLE, []).append(ImageRow("", "", bytes, place=place, error="too few cells"))
+            continue
         path = cell_path(cells["path"])
-        row = ImageRow(path, cells["labels"].strip(), partial(source.read, beside_table(table.name, path)))
+        read = partial(source.read, beside_table(table.name, path))
+        row = ImageRow(path, cells["labels"].strip(), read, place=place, error="" if path else "no path")
         splits.setdefault(_split_of(cells), []).append(row)
     return splits
 
@@ -278,7 +304,7 @@ def _prepared_texts(rows: Any, selection: RowSelection, data: str) -> list[TextR
     feature = rows.features[found[1]]
     classes = getattr(getattr(feature, "feature", feature), "names", None)
     return [
-        TextRow(f"row {at}", text, tuple(classes[one] if classes else str(one) for one in _listed(own)))
+        TextRow(f"{data}, row {at}", text, tuple(classes[one] if classes else str(one) for one in _listed(own)))
         for at, (text, own) in enumerate(zip(texts, labels, strict=True))
     ]
 
