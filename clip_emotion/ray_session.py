@@ -39,8 +39,14 @@ def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def ray_session(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Start or join Ray quietly, and leave it after the block; ``options`` are those of ``ray.init``."""
+    """Use the session that is there, or start or join Ray quietly and leave it after the block.
+
+    ``options`` are those of ``ray.init``.
+    """
     with _environment({**QUIET, **(environment or {})}), contextlib.redirect_stdout(sys.stderr):
+        if ray.is_initialized():
+            yield
+            return
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         try:
             yield

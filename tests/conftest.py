@@ -1,7 +1,10 @@
 """Settings of every test run: few threads, and no network for Hugging Face's libraries."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure: examples are judged by their outcome, never by their time.
@@ -16,3 +19,29 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+PROCESSES = ("tests.support.processes", "ray_here")
+"""A file of tests that names one of these starts processes: all such files run in one worker, one after the other."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file's tests to one worker, and to the same one all that start Ray or the server that forks."""
+    groups = {path: _group(path) for path in {item.path for item in items}}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+
+
+def _group(path: Path) -> str:
+    text = path.read_text("utf-8")
+    return "processes" if any(name in text for name in PROCESSES) else str(path)
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[None]:
+    """One start of Ray, with two CPUs, for every test that needs it."""
+    pytest.importorskip("ray")
+    from clip_emotion.ray_session import AS_NICE, on_this_machine, ray_session
+
+    with ray_session(on_this_machine(2, gpus=False), AS_NICE):
+        yield

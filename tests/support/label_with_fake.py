@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from unittest import mock
 
 from torch import Tensor
 
@@ -26,5 +27,5 @@ class SlowEncoder(FakeEncoder):
 
 def run_slowly(seconds: float, arguments: list[str]) -> None:
     """Be ``clip-emotion`` with the slow encoder."""
-    registry.load_encoder = lambda spec="mini", device="auto": SlowEncoder(seconds)
-    run_command(arguments)
+    with mock.patch.object(registry, "load_encoder", lambda spec="mini", device="auto": SlowEncoder(seconds)):
+        run_command(arguments)

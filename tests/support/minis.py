@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def table(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> Path:
+def table(path: Path, header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Path:
     """Write a tab-separated table, gzipped where its name says so."""
     text = io.StringIO()
     csv.writer(text, delimiter="," if path.suffix == ".csv" else "\t", lineterminator="\n").writerows([header, *rows])

@@ -6,6 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import datasets
 import numpy as np
 from PIL import Image
 
@@ -34,7 +35,7 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def labels_of(prepared, split="train"):
+def labels_of(prepared: datasets.DatasetDict, split: str = "train") -> list[str]:
     data = prepared[split]
     return [data.features["label"].int2str(place) for place in data["label"]]
 

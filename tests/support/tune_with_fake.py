@@ -82,6 +82,6 @@ def search(folder: Path, **changes: Any) -> SearchConfig:
 
 def run_search(folder: Path, changes: Mapping[str, Any]) -> None:
     """Search: the target of a process that can be killed."""
-    from tuning.run import tune
+    from tuning.search import tune
 
     tune(search(folder, **changes), tell, False, climb)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,16 +87,8 @@ def test_what_members_tell_each_other(pair: list[dict[str, Any]]) -> None:
     assert (alone["only the second"], alone["nobody"], alone["asked"]) == (False, False, True)
 
 
-@pytest.fixture
-def session() -> Iterator[None]:
-    """One start of Ray for all runs of a test."""
-    distributed = pytest.importorskip("clip_emotion.training.parallel.ray_train")
-    with distributed._cluster(distributed.Spread(workers=2, gpus=0, threads=1)):
-        yield
-
-
 def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
-    world: Path, tmp_path: Path, session: None
+    world: Path, tmp_path: Path, ray_here: None
 ) -> None:
     from clip_emotion.training.parallel.ray_train import Spread, train_distributed
 

@@ -66,7 +66,7 @@ def kill_at(folder: Path, changes: Mapping[str, Any], count: int) -> set[str]:
     folder.mkdir(exist_ok=True)
     running, until = start(run_search, folder, changes, folder=folder), time.monotonic() + WAIT
     while len(ended(folder)) < count and time.monotonic() < until and running.process.is_alive():
-        time.sleep(0.02)
+        time.sleep(0.05)
     assert running.process.is_alive(), running.err.read_text("utf-8")
     running.kill()
     return ended(folder)
@@ -95,8 +95,7 @@ class Killed:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
-    pytest.importorskip("ray")
+def killed(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> Killed:
     return Killed(tmp_path_factory.mktemp("killed"))
 
 

@@ -210,9 +210,7 @@ def _in_background(run: Callable[[], object]) -> _Ended:
 
 
 def _cluster(spread: Spread) -> contextlib.AbstractContextManager[None]:
-    """Use the session that is there, or else join the cluster that the environment names, or else start one here."""
-    if ray.is_initialized():
-        return contextlib.nullcontext()
+    """Join the cluster that the environment names, or start one here; a session that is there is used."""
     if os.environ.get(ADDRESS):
         return ray_session({})
     return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)), AS_NICE)
