@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.snapshots import OPTION, Snapshots
+
 # A busy machine is no failure: examples are judged by their outcome, never by their time.
 settings.register_profile("clip-emotion", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("clip-emotion")
@@ -45,3 +47,14 @@ def ray_here() -> Iterator[None]:
 
     with ray_session(on_this_machine(2, gpus=False), AS_NICE):
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch that keeps new texts."""
+    parser.addoption(OPTION, action="store_true", help="keep what the command line says now in tests/files/snapshots")
+
+
+@pytest.fixture
+def snapshots(request: pytest.FixtureRequest) -> Snapshots:
+    """The kept texts."""
+    return Snapshots(update=request.config.getoption(OPTION))

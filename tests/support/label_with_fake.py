@@ -27,5 +27,5 @@ class SlowEncoder(FakeEncoder):
 
 def run_slowly(seconds: float, arguments: list[str]) -> None:
     """Be ``clip-emotion`` with the slow encoder."""
-    with mock.patch.object(registry, "load_encoder", lambda spec="mini", device="auto": SlowEncoder(seconds)):
+    with mock.patch.object(registry, "load_encoder", return_value=SlowEncoder(seconds)):
         run_command(arguments)
