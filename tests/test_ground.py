@@ -43,8 +43,8 @@ def test_datasets_is_hugging_faces_from_the_repository_root() -> None:
 
 
 def test_nothing_heavy_is_imported_for_any_verbs_help() -> None:
-    verbs = [[*verb, "--help"] for verb in VERBS] + [["--version"]]
-    code = f"import clip_emotion\nfrom clip_emotion.cli.main import main\nassert {{main(verb) for verb in {verbs!r}}} == {{0}}"
+    commands = [*([*verb, "--help"] for verb in VERBS), ["--version"]]
+    code = f"from clip_emotion.cli.main import main\nassert {{main(command) for command in {commands!r}}} == {{0}}"
     result = python(f"import sys\n{code}\nprint('loaded:', *sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)")
     assert result.returncode == 0, result.stderr
     assert result.stderr.strip() == "loaded:"

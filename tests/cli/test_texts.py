@@ -76,9 +76,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "chat.txt").write_text("하린: 안녕\n", "utf-8")
     (tmp_path / "kind.yaml").write_text("kind: mini_sound\n")
     (tmp_path / "keys.yaml").write_text("kind: emotion_clip\nspeed: 3\nfit: {steps: 0}\n")
-    (tmp_path / "tune.yaml").write_text(
-        "base: missing.yaml\nmetric: accuracy\nspace: {batch: {kind: int, low: 1, high: 2}}\n"
-    )
+    search = "base: missing.yaml\nout: search\ntrials: 2\nmetric: accuracy\n"
+    (tmp_path / "tune.yaml").write_text(search + "space: {batch: {kind: int, low: 1, high: 2}}\n")
     return tmp_path
 
 
