@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -13,9 +13,17 @@ LONGEST = 8_000_000
 """Characters of a document."""
 MOST_NODES = 200_000
 """Values of a document, where each use of an alias counts with all that it stands for."""
+DEEPEST = 200
+"""Lists and mappings within each other."""
 
 
-class _Loader(yaml.SafeLoader):
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:  # libyaml's parser, where PyYAML has it, is ten times as fast: a command that reads a vocabulary notices
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(SafeLoader):
     """Reads true and false as booleans, as YAML 1.2 does; ``yes``, ``no``, ``on`` and ``off`` are words."""
 
 
@@ -36,6 +44,7 @@ def parse_yaml(text: str, source: str) -> Any:
     if len(text) > LONGEST:
         raise UsageError(f"{source} holds {len(text):,} characters: a YAML file here has {LONGEST:,} at most.")
     try:
+        _check_depth(text, source)
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
@@ -45,10 +54,22 @@ def parse_yaml(text: str, source: str) -> Any:
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
-    except RecursionError as error:
+    except RecursionError as error:  # through aliases
         raise UsageError(f"{source} is nested too deeply.") from error
     except ValueError as error:  # a date that no calendar has, a number of thousands of digits
         raise UsageError(f"{source} holds a value that cannot be read: {error}.") from error
+
+
+def _check_depth(text: str, source: str) -> None:
+    # The parser of events keeps its own stack; what makes nodes of them recurses, and libyaml's would end the process.
+    depth = 0
+    for event in yaml.parse(text, Loader=SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise UsageError(f"{source} is nested too deeply.")
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

@@ -43,6 +43,9 @@ def test_a_bomb_of_aliases_is_refused() -> None:
     "text",
     [
         "[" * 5000,
+        "{a: " * 300_000,
+        "- " * 300_000,
+        "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 3000))]),
         "a: 2026-99-99",
         "a: 2026-02-30",
         "a: " + "9" * 5000,
