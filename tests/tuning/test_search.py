@@ -295,7 +295,7 @@ def two_trials(base: Path, folder: Path) -> dict[str, Any]:
 def test_from_the_command_line_to_a_winner_that_trains(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = run_values(world, **{"fit.steps": 4, "fit.evaluate_every": 2, "fit.save_every": 4, "seed": 0})
+    values = run_values(world, **{"fit.steps": 2, "fit.evaluate_every": 1, "fit.save_every": 2, "seed": 0})
     values["model"].update(image_head={"depth": 1, "dim": None}, text_head={"depth": 0, "dim": None}, logit_scale=None)
     base = write_config(tmp_path / "base.yaml", {**values, "sampler": "balanced"})
     searching = {
