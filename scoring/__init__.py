@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scoring.config import ScoreConfig
     from scoring.conversation import Conversation, Turn
     from scoring.loading import ScorerOptions, load_scorer, score_file
+    from scoring.output.anonymise import anonymised
     from scoring.output.report import write_report
     from scoring.readers import ReadOptions, read_conversations
     from scoring.result import ConversationScore
@@ -30,6 +31,7 @@ __all__ = [
     "ScoreConfig",
     "ScorerOptions",
     "Turn",
+    "anonymised",
     "load_scorer",
     "read_conversations",
     "score_file",
@@ -44,6 +46,7 @@ _HOMES = {
     "ScoreConfig": "scoring.config",
     "ScorerOptions": "scoring.loading",
     "Turn": "scoring.conversation",
+    "anonymised": "scoring.output.anonymise",
     "load_scorer": "scoring.loading",
     "read_conversations": "scoring.readers",
     "score_file": "scoring.loading",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from scoring.config import ScoreConfig
 from scoring.conversation import Fault, Turn
@@ -61,9 +61,22 @@ class Shift:
     time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PeriodScore:
+    """The mean score of a day, week or month that begins on ``start``, over ``turns`` scored turns."""
+
+    start: date
+    turns: int
+    score: float
+    ci95: tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class ConversationScore:
-    """A whole conversation, scored: ``emotions_from`` and ``weights_from`` say by what, ``settings`` say how."""
+    """A whole conversation, scored: ``emotions_from`` and ``weights_from`` say by what, ``settings`` say how.
+
+    ``periods`` are there where scores by day, week or month were asked for.
+    """
 
     name: str
     conversation: Summary
@@ -78,6 +91,7 @@ class ConversationScore:
     system_lines: int = 0
     layout: str = "given"
     notices: tuple[str, ...] = ()
+    periods: tuple[PeriodScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

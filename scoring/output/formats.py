@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from clip_emotion.csv_text import csv_line
-from scoring.result import ConversationScore, Failure, Outcome, Shift, Summary, TurnScore
+from scoring.result import ConversationScore, Failure, Outcome, PeriodScore, Shift, Summary, TurnScore
 
 DIGITS = 8
 """Decimals that are written: sums over 44 labels stay true to 1e-6, and files half as large as with all of them."""
@@ -35,6 +35,7 @@ def _head(score: ConversationScore) -> dict[str, Any]:
         "system_lines": score.system_lines,
         "faults": [{"line": fault.line, "reason": fault.reason, "excerpt": fault.excerpt} for fault in score.faults],
         "notices": list(score.notices),
+        **({"periods": [_period_dict(period) for period in score.periods]} if score.periods else {}),
     }
 
 
@@ -47,6 +48,16 @@ def _summary_dict(summary: Summary, recency: str) -> dict[str, Any]:
         "recency": recency,
         "ci95": None if bounds is None else [_rounded(bounds[0]), _rounded(bounds[1])],
         "contributions": _rounded_values(summary.contributions),
+    }
+
+
+def _period_dict(period: PeriodScore) -> dict[str, Any]:
+    bounds = period.ci95
+    return {
+        "start": period.start.isoformat(),
+        "turns": period.turns,
+        "score": _rounded(period.score),
+        "ci95": None if bounds is None else [_rounded(bounds[0]), _rounded(bounds[1])],
     }
 
 
@@ -129,13 +140,15 @@ def json_line(turn: TurnScore, conversation: str | None = None) -> str:
     return _json({**named, **turn_dict(turn)}) + "\n"
 
 
-def csv_table(outcomes: Sequence[Outcome], *, many: bool) -> str:
-    """Return a header and one turn a row, with a column ``p_<label>`` for each label; a failure is a row with an error.
+def csv_table(outcomes: Sequence[Outcome], *, many: bool, probabilities: bool = False) -> str:
+    """Return a header and one turn a row; a failure is a row with an error.
+
+    With ``probabilities`` there is a column ``p_<label>`` for each label.
 
     The columns are the same for one conversation and for ``many``. There is no BOM in it. A text that a
     spreadsheet would run as a formula has an apostrophe before it; JSON has texts as they were said.
     """
-    labels = _labels(outcomes)
+    labels = _labels(outcomes) if probabilities else ()
     rows = [csv_header(labels)]
     for outcome in outcomes:
         if isinstance(outcome, Failure):

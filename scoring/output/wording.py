@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from scoring.config import RecencyConfig
 from scoring.conversation import Fault
-from scoring.result import Shift, Summary, TurnScore
+from scoring.result import PeriodScore, Shift, Summary, TurnScore
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -17,7 +17,7 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}".replace("-0.000", "+0.000")
 
 
-def interval(summary: Summary) -> str:
+def interval(summary: Summary | PeriodScore) -> str:
     """Return the 95 % interval in words, or an empty text where there is none."""
     return "" if summary.ci95 is None else f"{signed(summary.ci95[0])} to {signed(summary.ci95[1])}"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scoring.conversation import Fault, Turn
-from scoring.readers.anonymise import Anonymiser
 from scoring.readers.cleaning import clean
 from scoring.readers.detection import Detector
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
@@ -23,9 +22,8 @@ class LiveReader:
     """Reads a conversation line by line; the turns are the same however the lines are cut into calls of ``feed``.
 
     A chat's last message is held back, for the next line may go on with it: ``flush`` gives it out now. Turns count
-    from 1 over the whole stream. With ``anonymise``, a text can be masked only for the names that have spoken up to
-    then. ``folder`` is where pictures may lie (None: nowhere). Raises UsageError for an unknown layout, DataError
-    for another program's export.
+    from 1 over the whole stream. ``folder`` is where pictures may lie (None: nowhere). Raises UsageError for an unknown
+    layout, DataError for another program's export.
     """
 
     def __init__(self, layout: str = AUTO, options: ReadOptions | None = None, folder: Path | None = None) -> None:
@@ -33,7 +31,6 @@ class LiveReader:
         chosen = self._options.layout if layout == AUTO else layout
         check_layout(chosen)
         self._folder = folder
-        self._anonymiser = Anonymiser() if self._options.anonymise else None
         self._number = 0
         self._waiting: list[tuple[int, str]] = []
         self._detector = Detector("the conversation")
@@ -68,8 +65,7 @@ class LiveReader:
     def faults(self) -> tuple[Fault, ...]:
         """The lines that could not be used so far, in their order."""
         parsed = self._parser.faults if self._parser else []
-        found = sorted((*self._lost, *parsed, *self._builder.faults), key=lambda entry: entry.line)
-        return tuple(map(self._anonymiser.fault, found)) if self._anonymiser else tuple(found)
+        return tuple(sorted((*self._lost, *parsed, *self._builder.faults), key=lambda entry: entry.line))
 
     @property
     def system_lines(self) -> int:
@@ -102,13 +98,7 @@ class LiveReader:
         del self._waiting[: max(count, 0)]
 
     def _turns(self, messages: Sequence[Message]) -> list[Turn]:
-        if not messages:
-            return []
-        turns = list(self._builder.turns(messages))
-        if self._anonymiser is None:
-            return turns
-        self._anonymiser.add(turn.speaker for turn in turns)
-        return [self._anonymiser.turn(turn) for turn in turns]
+        return list(self._builder.turns(messages)) if messages else []
 
 
 def _lines_of(entry: str) -> list[str]:

@@ -10,7 +10,6 @@ from typing import TextIO
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 from scoring.conversation import Conversation, Fault, Turn
-from scoring.readers.anonymise import Anonymiser
 from scoring.readers.cleaning import checked, clean, decode
 from scoring.readers.containers import LARGEST, Member, bounded, members, read_bytes
 from scoring.readers.detection import ACCEPTED, detect_layout
@@ -21,10 +20,9 @@ from scoring.readers.turns import TurnBuilder
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How inputs are read: the layout's name, or ``auto``; with pseudonyms for names, or as written."""
+    """How inputs are read: in the layout of a name, or in the one that is recognised (``auto``)."""
 
     layout: str = AUTO
-    anonymise: bool = False
 
 
 def read_conversations(path: Path, options: ReadOptions | None = None) -> tuple[Conversation, ...]:
@@ -73,7 +71,8 @@ def _read_members(found: Sequence[Member], options: ReadOptions) -> tuple[Conver
             errors.append((member, error))
     if not conversations:
         raise errors[0][1]
-    unread = tuple(fault(1, f"this file could not be read: {error}", member.name) for member, error in errors)
+    reason = "a file in the archive could not be read as a conversation"
+    unread = tuple(fault(1, reason, f"{member.name}: {error}") for member, error in errors)
     first = conversations[0]
     return (replace(first, faults=(*first.faults, *unread)), *conversations[1:])
 
@@ -93,8 +92,7 @@ def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, .
         raise DataError(f"{transcript.name} is empty: give {ACCEPTED}.")
     chosen = options.layout
     layout = detect_layout(lines, transcript.name) if chosen == AUTO else LAYOUTS[chosen]
-    conversations = _conversations(transcript, layout, lines)
-    return _anonymised(conversations) if options.anonymise else conversations
+    return _conversations(transcript, layout, lines)
 
 
 def _conversations(transcript: Transcript, layout: Layout, lines: Sequence[str]) -> tuple[Conversation, ...]:
@@ -127,19 +125,4 @@ def _why_none(name: str, layout: Layout, faults: Sequence[Fault]) -> str:
     return (
         f"No turn could be read from {name} as {layout.name}; line {worst.line}: {worst.reason}. "
         f"Give {ACCEPTED}, or name its layout."
-    )
-
-
-def _anonymised(conversations: Sequence[Conversation]) -> tuple[Conversation, ...]:
-    anonymiser = Anonymiser()
-    anonymiser.add(turn.speaker for conversation in conversations for turn in conversation.turns)
-    return tuple(
-        Conversation(
-            anonymiser.mask(conversation.name),
-            tuple(map(anonymiser.turn, conversation.turns)),
-            conversation.layout,
-            conversation.system_lines,
-            tuple(map(anonymiser.fault, conversation.faults)),
-        )
-        for conversation in conversations
     )

@@ -189,7 +189,7 @@ def test_json_lines_alone_and_among_several(run: Run, chat: Path, cold: Path) ->
 
 def test_csv_to_a_file_has_a_bom_and_to_a_pipe_none(run: Run, chat: Path, tmp_path: Path) -> None:
     target = tmp_path / "deep" / "scores.csv"
-    code, out, _ = run(chat, "--to", target)
+    code, out, _ = run(chat, "--out", target, "--format", "csv", "--probabilities")
     assert (code, out) == (0, "")
     content = target.read_bytes()
     assert content.startswith(b"\xef\xbb\xbf")
@@ -197,7 +197,7 @@ def test_csv_to_a_file_has_a_bom_and_to_a_pipe_none(run: Run, chat: Path, tmp_pa
     assert [row["speaker"] for row in rows] == ["하린", "도윤", "도윤", "하린"]
     assert sum(float(value) for name, value in rows[0].items() if name.startswith("p_")) == pytest.approx(1, abs=1e-6)
     _, piped, _ = run(chat, "--format", "csv")
-    assert piped.startswith("conversation,index,")
+    assert piped.startswith("conversation,index,speaker,time,text,media,score,running,dominant,error\r\n")
 
 
 def test_a_table_in_cp949(run: Run, tmp_path: Path) -> None:
@@ -417,13 +417,13 @@ def test_folders_and_globs(tmp_path: Path, chat: Path, cold: Path) -> None:
         (["--recency", "random"], "recency"),
         (["--half-life", "soon"], "half-life"),
         (["--format", "xml"], "format"),
-        (["--format", "table", "--to", "scores.json"], "screen"),
-        (["--to", "scores.xyz"], "--format"),
+        (["--format", "table", "--out", "scores.json"], "screen"),
+        (["--out", "scores.xyz"], "--format"),
         (["--layout", "telegram"], "kakaotalk"),
         (["--embedder", "word2vec"], "kobert"),
         (["--config", "none.yaml"], "none.yaml"),
         (["--follow", "--format", "json"], "jsonl"),
-        (["--follow", "--to", "scores.jsonl"], "--follow"),
+        (["--follow", "--out", "scores.jsonl"], "--follow"),
         (["--follow", "chat.txt"], "one file"),
     ],
 )
@@ -477,7 +477,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupted)
-    code, out, _ = run(chat, "--to", target)
+    code, out, _ = run(chat, "--out", target, "--overwrite")
     assert (code, out) == (130, "")
     assert target.read_text("utf-8") == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.txt", "scores.json"]

@@ -118,7 +118,7 @@ def test_json_lines_name_the_conversation_only_among_several() -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\0")))
 def test_every_text_survives_csv_and_json_lines(text: str) -> None:
     one = replace(scored(), turns=(turn(1, text, 0.5, text),))
-    (row,) = csv.DictReader(io.StringIO(csv_table([one], many=False), newline=""))
+    (row,) = csv.DictReader(io.StringIO(csv_table([one], many=False, probabilities=True), newline=""))
     written = f"'{text}" if text.startswith(FORMULA) else text
     assert (row["text"], row["speaker"]) == (written, written)
     line = json_lines([one], many=False)
@@ -136,7 +136,11 @@ def test_no_cell_of_a_csv_is_a_formula(text: str) -> None:
 
 
 def test_csv_has_a_row_per_turn_and_a_column_per_label() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_table([scored(), Failure("b", "bad")], many=True), newline="")))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(csv_table([scored(), Failure("b", "bad")], many=True, probabilities=True), newline="")
+        )
+    )
     assert list(rows[0]) == [*CSV_HEAD, "p_joy", "p_anger", "error"]
     assert [row["conversation"] for row in rows] == ["chat.txt"] * 3 + ["b"]
     assert (rows[1]["dominant"], float(rows[1]["score"]), float(rows[1]["p_anger"])) == ("anger", -0.25, 0.625)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import say
-from clip_emotion.cli.score.inputs import STDIN
+from clip_emotion.cli.score.inputs import STDIN, InputRequirements
 from clip_emotion.text import fold
 
 if TYPE_CHECKING:
     from clip_emotion.cli.score.table import ScoreTable
     from scoring.affection.scorer import AffectionScorer
     from scoring.conversation import Turn
-    from scoring.readers import LiveReader, ReadOptions
+    from scoring.output.anonymise import Anonymiser
+    from scoring.readers import LiveReader
     from scoring.readers.follow import LineSource
     from scoring.result import TurnScore
 
@@ -33,15 +34,23 @@ def check_place(place: str) -> None:
 
 @dataclass
 class LiveSession:
-    """One conversation that is followed: where it grows, what scores it, the shown labels and speakers."""
+    """One conversation that is followed: where it grows, what scores it, and what is asked of it.
+
+    A text can be masked only for the names that have spoken up to it.
+    """
 
     place: str
     scorer: AffectionScorer
-    options: ReadOptions
-    labels: Mapping[str, str]
-    speakers: tuple[str, ...] = ()
+    requirements: InputRequirements
     small_model: bool = False
     reader: LiveReader | None = None
+    anonymiser: Anonymiser | None = None
+
+    def __post_init__(self) -> None:
+        from scoring.output.anonymise import Anonymiser
+
+        if self.requirements.anonymise:
+            self.anonymiser = Anonymiser()
 
     def run(self, form: str) -> None:
         """Show each turn as it comes until the source ends or the user interrupts; then the summary."""
@@ -63,11 +72,16 @@ class LiveSession:
     def _show(self, turns: Iterable[Turn], show: Callable[[TurnScore], None]) -> None:
         for turn in turns:
             scored = self.scorer.update(turn)
+            shown = self.anonymiser.turn(scored) if self.anonymiser else scored
             if self._is_shown(turn.speaker):
-                show(scored)
+                show(shown)
+
+    def _shown_name(self, speaker: str) -> str:
+        return self.anonymiser.speaker(speaker) if self.anonymiser else speaker
 
     def _is_shown(self, speaker: str) -> bool:
-        return not self.speakers or fold(speaker) in map(fold, self.speakers)
+        asked = set(map(fold, self.requirements.speakers))
+        return not asked or fold(speaker) in asked or fold(self._shown_name(speaker)) in asked
 
     def _source(self) -> LineSource:
         from scoring.readers.follow import FileTail, PipeLines
@@ -80,7 +94,7 @@ class LiveSession:
         from scoring.readers import LiveReader
 
         folder = None if self.place == STDIN else Path(self.place).parent
-        self.reader = LiveReader(options=self.options, folder=folder)
+        self.reader = LiveReader(options=self.requirements.options, folder=folder)
         return self.reader
 
     def _start_anew(self) -> None:
@@ -97,7 +111,7 @@ class LiveSession:
     def _writer(self, form: str, table: ScoreTable) -> Callable[[TurnScore], None]:
         from scoring.output.formats import csv_header, json_line, turn_csv
 
-        keys = tuple(self.labels)
+        keys: tuple[str, ...] = ()
         stream = typer.get_binary_stream("stdout")
 
         def write(line: str) -> None:
@@ -109,23 +123,24 @@ class LiveSession:
         if form == "csv":
             write(csv_header(keys))
             # A file's name may name the people in it, and who they are is not known before they speak.
-            name = "conversation" if self.options.anonymise else Path(self.place).name
+            name = "conversation" if self.anonymiser else Path(self.place).name
             return lambda turn: write(turn_csv(turn, name, keys))
-        return lambda turn: table.turn(turn, self.labels)
+        return lambda turn: table.turn(turn, self.scorer.labels)
 
     def _sum_up(self, form: str, table: ScoreTable) -> None:
         from scoring.output.wording import signed
 
         self._tell_faults()
         whole, speakers = self.scorer.summary()
-        parts = {name: part for name, part in speakers.items() if self._is_shown(name)}
+        parts = {self._shown_name(name): part for name, part in speakers.items() if self._is_shown(name)}
         if form == "table":
-            table.summary(whole, parts, self.labels)
+            table.summary(whole, parts, self.scorer.labels)
         else:
             each = "".join(f"; {name} {signed(part.score)}" for name, part in parts.items())
             say(f"{whole.turns} turn{'' if whole.turns == 1 else 's'} scored: affection {signed(whole.score)}{each}.")
-        if self.speakers and not parts:
-            say(f"No turn of {', '.join(self.speakers)} came; it has: {', '.join(speakers) or 'no speakers'}.")
+        if self.requirements.speakers and not parts:
+            others = ", ".join(map(self._shown_name, speakers)) or "no speakers"
+            say(f"No turn of {', '.join(self.requirements.speakers)} came; it has: {others}.")
 
 
 @contextmanager

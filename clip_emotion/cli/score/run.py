@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from clip_emotion.cli.common import progress_bar, say, write_atomic
+from clip_emotion.cli.score.destination import REPORT, ScoreOutput
 from clip_emotion.cli.score.inputs import Input, raise_lone
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 
@@ -21,17 +21,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ScoreOutput:
-    """Where the scores go, settled before any work begins."""
-
-    format: str
-    path: Path | None
-    report: Path | None
-
-
-@dataclass(frozen=True)
 class ScoreRun:
-    """What one call scores: what was read of so many inputs, by which models, and whose turns are reported.
+    """What one call scores: what was read of so many inputs, and by which models.
 
     ``models`` is called only where there is something to score; it gives the scorer.
     """
@@ -39,7 +30,7 @@ class ScoreRun:
     readings: Sequence[Input]
     inputs: int
     models: Callable[[], AffectionScorer]
-    speakers: tuple[str, ...] = ()
+    by_speaker: bool = False
 
     def run(self, output: ScoreOutput) -> int:
         """Score all conversations, write what is wanted, and return how many could not be scored.
@@ -51,7 +42,7 @@ class ScoreRun:
         if any(not isinstance(reading.found, ClipEmotionError) for reading in self.readings):
             self.models()
         started = time.perf_counter()
-        found = [self._outcome(reading) for reading in self.readings]
+        found = [self._outcome(reading, output.period) for reading in self.readings]
         raise_lone(found)
         outcomes = [
             Failure(reading.name, str(one)) if isinstance(one, ClipEmotionError) else one
@@ -66,17 +57,21 @@ class ScoreRun:
         say(_counts(scores, len(failures), time.perf_counter() - started))
         return len(failures)
 
-    def _outcome(self, reading: Input) -> ConversationScore | ClipEmotionError:
+    def _outcome(self, reading: Input, period: str | None) -> ConversationScore | ClipEmotionError:
+        """Return a reading's score, with that of its periods and masked where asked, or why there is none."""
+        from scoring.affection.periods import period_scores
+
         if isinstance(reading.found, ClipEmotionError):
             return reading.found
         try:
-            return self._score(reading.found)
+            score = self._score(reading.found)
+            if period is not None:
+                score = replace(score, periods=period_scores(score, period))
+            return _shown(score, reading)
         except (DataError, UsageError) as error:
             return error
 
     def _score(self, conversation: Conversation) -> ConversationScore:
-        from scoring.speakers import only_speakers
-
         scorer = self.models()
         with progress_bar("Scoring", len(conversation.turns)) as advance:
             score = scorer.score(conversation, advance)
@@ -86,12 +81,7 @@ class ScoreRun:
         if not score.conversation.turns:
             reasons = dict.fromkeys(turn.error or "" for turn in score.turns)
             raise DataError(f"{score.name}: none of its turns could be scored ({'; '.join(list(reasons)[:3])}).")
-        if not self.speakers:
-            return score
-        chosen = only_speakers(score, self.speakers)
-        if not any(part.turns for part in chosen.speakers.values()):
-            raise DataError(f"{score.name}: no turn of {', '.join(chosen.speakers)} could be scored.")
-        return chosen
+        return score
 
     def _write(self, outcomes: Sequence[Outcome], output: ScoreOutput) -> None:
         from clip_emotion.csv_text import BOM
@@ -99,21 +89,29 @@ class ScoreRun:
 
         content = self._content(outcomes, output)
         if content is not None and output.path is not None:
-            mark = BOM if output.format == "csv" else ""
+            mark = BOM if output.is_csv else ""
             write_atomic(output.path, (mark + content).encode("utf-8", "backslashreplace"))
         scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
         if output.report is not None and scores:
+            from clip_emotion.outputs import mark_folder
             from scoring.output.report import write_report
 
-            say(f"Report: {write_report(scores, output.report)}")
+            page = write_report(scores, output.report)
+            mark_folder(output.report, REPORT)
+            say(f"Report: {page}")
         # Last, for whoever reads it may have gone (as with ``| head``), and files are to be whole all the same.
         if output.path is None:
             self._print(outcomes, content)
 
     def _content(self, outcomes: Sequence[Outcome], output: ScoreOutput) -> str | None:
         """Return the text of the chosen format; None for a table."""
-        from scoring.output.formats import FORMATS
+        from scoring.output.formats import FORMATS, csv_table
+        from scoring.output.summary_csv import summary_csv
 
+        if output.summary:
+            return summary_csv(outcomes)
+        if output.format == "csv":
+            return csv_table(outcomes, many=self._many(outcomes), probabilities=output.probabilities)
         return FORMATS[output.format](outcomes, many=self._many(outcomes)) if output.format in FORMATS else None
 
     def _many(self, outcomes: Sequence[Outcome]) -> bool:
@@ -126,11 +124,22 @@ class ScoreRun:
         if content is not None:
             typer.get_binary_stream("stdout").write(content.encode("utf-8", "backslashreplace"))
             return
-        table, by_speaker = ScoreTable(), bool(self.speakers)
+        table, by_speaker = ScoreTable(), self.by_speaker
         if self._many(outcomes) or isinstance(outcomes[0], Failure):
             table.ranking(outcomes, by_speaker=by_speaker)
         else:
             table.conversation(outcomes[0], by_speaker=by_speaker)
+
+
+def _shown(score: ConversationScore, reading: Input) -> ConversationScore:
+    """Return what is reported of a score: the chosen speakers' turns, and no name where names are masked."""
+    from scoring.speakers import only_speakers
+
+    chosen = only_speakers(score, reading.speakers) if reading.speakers else score
+    shown = reading.anonymiser.score(chosen) if reading.anonymiser else chosen
+    if not any(part.turns for part in shown.speakers.values()):
+        raise DataError(f"{shown.name}: no turn of {', '.join(shown.speakers)} could be scored.")
+    return shown
 
 
 def _counts(scores: Sequence[ConversationScore], failed: int, seconds: float) -> str:

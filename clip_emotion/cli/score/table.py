@@ -39,6 +39,7 @@ class ScoreTable:
             span = f"{min(running):+.3f} to {max(running):+.3f}"
             self._line(Text.assemble("Score so far  ", (sparkline(running), "yellow"), f"  {span}"))
         self._speakers(score)
+        self._periods(score)
         self._shifts(score)
         self._turns(score)
 
@@ -46,6 +47,17 @@ class ScoreTable:
         self._heading("Speakers, and the labels that move their scores most")
         rows = [[printable(name), *_summary_cells(part, score.labels)] for name, part in score.speakers.items()]
         self._columns(rows, coloured=1)
+
+    def _periods(self, score: ConversationScore) -> None:
+        from scoring.output.wording import interval, signed
+
+        if score.periods:
+            self._heading("Scores over time, by the first day of each period")
+            rows = [
+                [f"{period.start}", signed(period.score), interval(period), f"{period.turns} turns"]
+                for period in score.periods
+            ]
+            self._columns(rows, coloured=1)
 
     def _shifts(self, score: ConversationScore) -> None:
         from scoring.output.wording import shift_sentence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +13,19 @@ import typer
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words
 from clip_emotion.cli.options import Device, Language
-from clip_emotion.cli.score.inputs import STDIN, InputRequirements, find_inputs, read_inputs
+from clip_emotion.cli.score.destination import ScoreOutput, settle_days, settle_format
+from clip_emotion.cli.score.inputs import InputRequirements, find_inputs, read_inputs
 from clip_emotion.cli.score.models import MINI, is_small, load_scorer
-from clip_emotion.cli.score.run import ScoreOutput, ScoreRun
+from clip_emotion.cli.score.run import ScoreRun
 from clip_emotion.cli.score.settings import read_settings
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
+    from clip_emotion.vocabulary import Vocabulary
+    from scoring.affection.scorer import AffectionScorer
     from scoring.config import ScoreConfig
     from scoring.loading import ScorerOptions
+    from scoring.readers import ReadOptions
 
 
 class EmotionSource(StrEnum):
@@ -42,6 +47,20 @@ class RecencyName(StrEnum):
     peak_end = "peak-end"
 
 
+class Period(StrEnum):
+    """What scores over time are taken by."""
+
+    day = "day"
+    week = "week"
+    month = "month"
+
+
+class SummaryFormat(StrEnum):
+    """How scores in short are written."""
+
+    csv = "csv"
+
+
 class ScoreFormat(StrEnum):
     """How scores are written."""
 
@@ -52,7 +71,9 @@ class ScoreFormat(StrEnum):
 
 
 def score(
-    files: list[str] = typer.Argument(None, help="Chat exports (.txt .csv .tsv .jsonl), folders, or - for stdin."),
+    files: list[str] = typer.Argument(
+        None, help="Chat exports (.txt .csv .tsv .jsonl .zip .eml), folders, or - for stdin."
+    ),
     emotions: EmotionSource = typer.Option(EmotionSource.auto, "--emotions", help="What turns are judged by."),
     vocab: str = options.vocab("kote44"),
     labels: str = options.LABELS,
@@ -60,7 +81,14 @@ def score(
     half_life: str = typer.Option(None, "--half-life", help="For exponential: 10 turns, or 30m, 2h, 1d [default: 10]."),
     speaker: list[str] = typer.Option(None, "--speaker", help="Only this speaker's turns; may be repeated."),
     output_format: ScoreFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
-    out: Path = options.out_file("the scores"),
+    out: Path = typer.Option(None, "--out", help="Write the scores to this file; an existing one stays."),
+    summary: SummaryFormat = typer.Option(None, "--summary", help="A row a conversation and speaker, no turns."),
+    probabilities: bool = typer.Option(False, "--probabilities", help="Add a column p_… a label to --format csv."),
+    by: Period = typer.Option(None, "--by", help="Also scores by day, week or month."),
+    first_day: str = typer.Option(None, "--from", help="The first day that is scored, such as 2026-01-05."),
+    last_day: str = typer.Option(None, "--to", help="The last day that is scored."),
+    join: bool = typer.Option(False, "--join", help="The files are parts of one chat: score them as one."),
+    overwrite: bool = options.OVERWRITE,
     report: Path = options.report("a page with curves and turns"),
     follow: bool = typer.Option(False, "--follow", help="Score a growing file (or stdin) live; Ctrl-C ends it."),
     config: Path = typer.Option(None, "--config", help="A YAML file such as configs/score/default.yaml."),
@@ -68,7 +96,7 @@ def score(
     kobert: Path = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it."),
     embedder: str = typer.Option(None, "--embedder", help="What weighs the labels [default: mini]; kobert, …"),
     lang: Language = options.LANG,
-    anonymise: bool = typer.Option(False, "--anonymise", help="Replace names on the way in."),
+    anonymise: bool = typer.Option(False, "--anonymise", help="Mask names in all that is shown."),
     layout: str = typer.Option("auto", "--layout", help="The files' layout, where it is not recognised."),
     device: Device = options.DEVICE,
 ) -> None:
@@ -77,54 +105,70 @@ def score(
     A score lies between -1 and +1; recent turns count more. CSV files begin with a BOM, so that Excel shows Hangul;
     on stdout there is none. Exit code: 0 all scored, 1 some failed, 2 misuse.
     """
-    output = _settle_output(output_format, out, report, live=follow)
+    days, path = settle_days(first_day, last_day, out)
+    form = settle_format(output_format, path, summary=summary is not None)
+    output = ScoreOutput(form, path, report, summary is not None, probabilities, by)
+    output.check(live=follow)
     settings = read_settings(config, recency, half_life, embedder)
     inputs = find_inputs(files or [])
-    if follow and len(inputs) != 1:
-        raise UsageError(f"--follow watches one file, not {len(inputs)}.")
-    from clip_emotion.resources import cache_dir
-    from scoring.loading import ScorerOptions, check_options
+    output.claim(inputs, overwrite=overwrite)
+    choice = _choice(emotions, chosen_words(labels, vocab), model, kobert, lang, device, settings)
+    given = emotions is EmotionSource.given
+    reading = InputRequirements(_read_options(layout), days, tuple(speaker or ()), given, join, anonymise)
+    if follow:
+        _follow(inputs, choice, settings, reading, form)
+        return
+    if _score(inputs, reading, functools.cache(lambda: load_scorer(choice, settings)), output):
+        raise typer.Exit(1)
+
+
+def _score(
+    inputs: Sequence[str],
+    reading: InputRequirements,
+    models: Callable[[], AffectionScorer],
+    output: ScoreOutput,
+) -> int:
+    """Read and score all inputs, and return how many could not be scored."""
+    found = read_inputs(inputs, reading)
+    return ScoreRun(found, len(found) if reading.join else len(inputs), models, bool(reading.speakers)).run(output)
+
+
+def _read_options(layout: str) -> ReadOptions:
     from scoring.readers import ReadOptions
     from scoring.readers.layouts import check_layout
 
     check_layout(layout)
-    words, cache = chosen_words(labels, vocab), cache_dir() / "vocabularies"
-    choice = ScorerOptions(emotions, words, model, kobert, lang, device, cache)
+    return ReadOptions(layout)
+
+
+def _choice(
+    emotions: str,
+    words: Vocabulary | None,
+    model: str,
+    kobert: Path | None,
+    lang: str,
+    device: str,
+    settings: ScoreConfig,
+) -> ScorerOptions:
+    """Return the options of the scorer, checked as far as they are without loading a model."""
+    from clip_emotion.resources import cache_dir
+    from scoring.loading import ScorerOptions, check_options
+
+    choice = ScorerOptions(emotions, words, model, kobert, lang, device, cache_dir() / "vocabularies")
     check_options(choice, settings)
-    read, given = ReadOptions(layout, anonymise), emotions is EmotionSource.given
-    requirements = InputRequirements(read, tuple(speaker or ()), given)
-    if follow:
-        _follow(inputs[0], choice, settings, requirements, output.format)
-        return
-    readings = read_inputs(inputs, requirements)
-    models = functools.cache(functools.partial(load_scorer, choice, settings))
-    if ScoreRun(readings, len(inputs), models, requirements.speakers).run(output):
-        raise typer.Exit(1)
+    return choice
 
 
 def _follow(
-    place: str, choice: ScorerOptions, settings: ScoreConfig, requirements: InputRequirements, form: str
+    inputs: Sequence[str], choice: ScorerOptions, settings: ScoreConfig, reading: InputRequirements, form: str
 ) -> None:
     from clip_emotion.cli.score.live import LiveSession, check_place
+    from scoring.readers.dates import DateRange
 
-    check_place(place)
+    if len(inputs) != 1:
+        raise UsageError(f"--follow watches one file, not {len(inputs)}.")
+    if reading.join or reading.days != DateRange():
+        raise UsageError("--follow takes turns as they come: leave out --join, --from and --to.")
+    check_place(inputs[0])
     scorer = load_scorer(choice, settings)
-    LiveSession(place, scorer, requirements.options, scorer.labels, requirements.speakers, is_small(choice)).run(form)
-
-
-def _settle_output(chosen: str | None, path: Path | None, report: Path | None, *, live: bool) -> ScoreOutput:
-    """Settle format and file; raises UsageError for combinations that cannot be."""
-    path = None if path == Path(STDIN) else path
-    suffix = path.suffix.lower().lstrip(".") if path else ""
-    form = chosen or (suffix if suffix in ("json", "jsonl", "csv") else ScoreFormat.table.value)
-    if live and form == ScoreFormat.json.value:
-        raise UsageError("--follow writes turn by turn: choose --format jsonl, csv or table.")
-    if live and (path is not None or report is not None):
-        raise UsageError("--follow writes to the screen as turns come: leave out --out and --report, or redirect it.")
-    if path is not None and form == ScoreFormat.table.value:
-        raise UsageError(f"A table goes to the screen: for {path} choose --format json, jsonl or csv.")
-    if path is not None and path.is_dir():
-        raise UsageError(f"{path} is a folder: give --out a file name in it.")
-    if report is not None and report.exists() and not report.is_dir():
-        raise UsageError(f"{report} is a file: give --report a folder.")
-    return ScoreOutput(form, path, report)
+    LiveSession(inputs[0], scorer, reading, is_small(choice)).run(form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.conversation import Conversation
-from scoring.readers import LiveReader, ReadOptions, read_conversations, read_stream
+from scoring.output.anonymise import Anonymiser
+from scoring.readers import LiveReader, read_conversations, read_stream
+from scoring.result import TurnScore
+
+
+def shown(conversation: Conversation) -> Conversation:
+    """The conversation as results show it."""
+    anonymiser = Anonymiser()
+    anonymiser.add(conversation.speakers)
+    turns = (anonymiser.turn(TurnScore(turn, None, None, {}, {})).turn for turn in conversation.turns)
+    faults = tuple(map(anonymiser.fault, conversation.faults))
+    return replace(conversation, name=anonymiser.mask(conversation.name), turns=tuple(turns), faults=faults)
 
 
 def read(text: str) -> Conversation:
-    (conversation,) = read_stream(io.StringIO(text), "chat", ReadOptions(anonymise=True))
-    return conversation
+    (conversation,) = read_stream(io.StringIO(text), "chat")
+    return shown(conversation)
 
 
 def masked(text: str, *names: str) -> str:
@@ -87,7 +99,7 @@ def test_masks_speak_english_where_names_do() -> None:
 def test_names_are_masked_before_their_owner_speaks_and_in_the_input_name(tmp_path: Path) -> None:
     path = tmp_path / "KakaoTalk_Chats_with_박영희.txt"
     path.write_text("A: 박영희 왔어?\n박영희: 응\n  2024년 쪽지\n", encoding="utf-8")
-    (chat,) = read_conversations(path, ReadOptions(anonymise=True))
+    (chat,) = map(shown, read_conversations(path))
     assert chat.turns[0].text == "화자 2 왔어?"
     assert "박영희" not in repr(chat)
 
@@ -107,9 +119,10 @@ def test_no_name_of_three_letters_is_left_anywhere(names: list[str]) -> None:
 
 def test_live_pseudonyms_are_the_whole_ones_for_names_that_have_spoken() -> None:
     text = "민수: 안녕\n영희: 민수야 010-1234-5678\n민수: 영희님\n"
-    reader = LiveReader(options=ReadOptions(anonymise=True))
+    reader, anonymiser = LiveReader(), Anonymiser()
     turns = reader.feed(io.StringIO(text)) + reader.finish()
-    assert tuple(turns) == read(text).turns
+    live = tuple(anonymiser.turn(TurnScore(turn, None, None, {}, {})).turn for turn in turns)
+    assert live == read(text).turns
 
 
 def test_hundreds_of_speakers_are_masked_in_time() -> None:
