@@ -33,7 +33,8 @@ from PIL import Image
 from torch import Tensor
 
 from clip_emotion.data.faces.options import FaceOptions
-from clip_emotion.data.images import find_images, open_image
+from clip_emotion.data.finding import find_images
+from clip_emotion.data.images import open_image
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.models.openclip.encoder import OpenClipEncoder
 from clip_emotion.models.registry import load_encoder
@@ -75,7 +76,7 @@ def measure_pipeline(encoder: ImageTextEncoder, count: int, repeats: int) -> Non
     config = StreamConfig(workers=2, batch_size=32)
     labeller = ZeroShotLabeller(encoder, Vocabulary.load("kote44"))
     with tempfile.TemporaryDirectory() as folder:
-        sources = find_images(write_images(Path(folder), count, 48))
+        sources = find_images(write_images(Path(folder), count, 48)).sources
         pixels = torch.stack([encoder.preprocess(open_image(Path(source.name))) for source in sources])
         batches = pixels.split(config.batch_size)
         contest: Contest = {

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clip_emotion.config import apply_override, read_yaml
 from clip_emotion.dotted import look_up
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from clip_emotion.files import write_atomic
+from clip_emotion.outputs import NEW, WriteOptions
 from clip_emotion.plotting import figure_png
 from clip_emotion.training.checking import check
 from clip_emotion.training.registry import read_stage
+from tuning.claim import claim_search
 from tuning.comparison import Comparison, compare
 from tuning.config import SearchConfig
 from tuning.importance import importance
@@ -24,11 +24,9 @@ from tuning.objective import Objective, as_overrides, run_trial
 from tuning.plan import Engine, Plan, overrides_of
 from tuning.plots import importance_figure, parallel_figure
 from tuning.report import BEST, IMPORTANCE, PARALLEL, SUMMARY, TRIALS, best_yaml, summary_json, trials_csv
+from tuning.searchers import require_searcher
 from tuning.space import Values, corners, defaults, settings_at
 
-SNAPSHOT = "search.yaml"
-FREE = ("out", "engine", "resources", "trials", "final", "keep_weights")
-"""What may differ when a search goes on."""
 SEEDS = ("seed", "fit.seed")
 """Where a training configuration keeps its seeds."""
 
@@ -45,16 +43,20 @@ class SearchResult:
     importance: dict[str, float]
 
 
-def tune(config: SearchConfig, tell: Tell, resume: bool = False, objective: Objective = run_trial) -> SearchResult:
+def tune(
+    config: SearchConfig, tell: Tell, writing: WriteOptions = NEW, objective: Objective = run_trial
+) -> SearchResult:
     """Search, compare the winner with the base configuration over several seeds, and write the results into ``out``.
 
-    ``tell`` hears when a trial begins and ends. Raises UsageError for a faulty configuration and for a folder that
-    holds another search, ClipEmotionError when no trial ran to its end, KeyboardInterrupt when it was interrupted;
-    with ``resume`` trials that have ended are not run again.
+    ``tell`` hears when a trial begins and ends. With ``writing.resume`` trials that have ended are not run again; with
+    ``writing.overwrite`` an earlier search is deleted. Raises UsageError for a faulty configuration and for a folder
+    that may not be written, MissingExtraError before anything is written, ClipEmotionError when no trial ran to its
+    end, KeyboardInterrupt when it was interrupted.
     """
     base = read_base(config)
     engine = ENGINES[config.engine]()
-    _claim(config, base, resume)
+    require_searcher(config)
+    claim_search(config, base, writing)
     plan = Plan(config, Journal(config.trials_folder.resolve(), config.metric), objective, tell)
     engine.search(plan)
     records = _ended_records(plan, config.trials)
@@ -101,27 +103,12 @@ def check_search(config: SearchConfig) -> list[Path]:
     """
     read_base(config)
     ENGINES[config.engine]()
+    require_searcher(config)
     found: dict[Path, None] = {}
     for values in corners(config.space):
         lines = as_overrides(overrides_of(config, values))
         found.update(dict.fromkeys(check([config.base], lines)))
     return list(found)
-
-
-def _claim(config: SearchConfig, base: dict[str, Any], resume: bool) -> None:
-    """See that the folder is free, or holds the same search and is to go on; then leave the search's settings there."""
-    kept = {"search": config.model_dump(mode="json", exclude=set(FREE)), "base": base}
-    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
-    path = config.out / SNAPSHOT
-    if path.is_file():
-        if not resume:
-            raise UsageError(f"{config.out} holds a search already: go on with --resume, or choose another out=FOLDER.")
-        if path.read_text("utf-8") != text:
-            raise UsageError(
-                f"{config.out} holds a search with other settings or another base configuration: choose another "
-                "out=FOLDER, or restore the settings."
-            )
-    write_atomic(path, text)
 
 
 def _ended_records(plan: Plan, count: int) -> list[TrialRecord]:

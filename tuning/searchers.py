@@ -18,6 +18,12 @@ def propose(config: SearchConfig, number: int, records: Sequence[TrialRecord]) -
     return SEARCHERS[config.searcher.kind](config, number, records)
 
 
+def require_searcher(config: SearchConfig) -> None:
+    """Raise MissingExtraError, before any trial begins, where the searcher's package is not installed."""
+    if config.searcher.kind == "tpe":
+        _optuna()
+
+
 def propose_at_random(config: SearchConfig, number: int, records: Sequence[TrialRecord]) -> Values:
     """Draw each axis on its own; the same seed and number give the same values, whatever happened before."""
     return sample(config.space, np.random.default_rng([config.seed, number]))

@@ -233,7 +233,8 @@ def _folders() -> Iterator[Finding]:
         from huggingface_hub.constants import HF_HUB_CACHE
 
         from clip_emotion.data.cards import list_cards
-        from clip_emotion.data.prepared import MARK, prepared_dir
+        from clip_emotion.data.prepared import prepared_dir
+        from clip_emotion.data.saved import MARK
     except ImportError as error:
         yield Finding(group, "prepared data", "missing", str(error), "Install what is missing above.")
         return

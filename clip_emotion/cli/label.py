@@ -67,18 +67,23 @@ def label(
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
     report: Path = options.report("an HTML contact sheet"),
-    max_pixels: int = typer.Option(100_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels."),
+    max_pixels: int = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels."),
 ) -> None:
     """Rank emotion words for pictures of faces.
 
     Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
     """
     output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
-    from clip_emotion.data.images import allow_pixels, find_images
+    from clip_emotion.data.finding import find_images
+    from clip_emotion.data.image_limits import allow_pixels
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     words = chosen_words(labels, vocab)
-    sources = find_images(paths or [], typer.get_binary_stream("stdin"))
+    found = find_images(paths or [], typer.get_binary_stream("stdin"))
+    sources = list(found.sources)
+    notice = found.notice()
+    if notice:
+        say(notice)
     _claim(output, sources, vocab)
     allow_pixels(max_pixels)
     # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.

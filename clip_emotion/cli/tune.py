@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import say, stderr, stdout
+from clip_emotion.cli.options import OVERWRITE
+from clip_emotion.outputs import WriteOptions
 
 if TYPE_CHECKING:
     from tuning.config import SearchConfig
@@ -21,6 +23,7 @@ def tune(
     engine: str = typer.Option("", "--engine", help="ray: several trials at once; local: one after the other."),
     trials: int = typer.Option(0, "--trials", min=0, help="How many trials, instead of the configuration's number."),
     resume: bool = typer.Option(False, "--resume", help="Go on with a search that was cut off."),
+    overwrite: bool = OVERWRITE,
     check: bool = typer.Option(False, "--check", help="See that trials can run at the ends of every axis; run none."),
 ) -> None:
     """Search for better settings of a training run; best.yaml, trials.csv and plots go to the search's OUT.
@@ -35,7 +38,7 @@ def tune(
         say(f"Ready: the search is right at the ends of its {len(config.space)} axes; {len(sources)} data sets there.")
         return
     try:
-        _search(config, resume)
+        _search(config, WriteOptions(overwrite, resume))
     except KeyboardInterrupt:
         rest = [*arguments, *(["--engine", engine] if engine else []), *(["--trials", str(trials)] if trials else [])]
         say(f"To go on: clip-emotion tune {shlex.join(rest)} --resume")
@@ -57,17 +60,27 @@ def _read(arguments: list[str], engine: str, trials: int) -> SearchConfig:
     return load_config(SearchConfig, paths[0], overrides)
 
 
-def _search(config: SearchConfig, resume: bool) -> None:
+def _search(config: SearchConfig, writing: WriteOptions) -> None:
     from tuning.report import places
     from tuning.search import tune as run_search
 
     axes = ", ".join(config.space)
     say(f"Searching {config.base} for {config.metric} over {axes}: {config.trials} trials (Ctrl-C stops; --resume).")
-    result = run_search(config, tell, resume)
+    result = run_search(config, tell, writing)
     _show(config, result)
     written = [str(path) for path in places(config.out).values() if path.is_file()]
     say(f"Written: {', '.join(written)}")
-    say(f"To train with the winner: clip-emotion train {shlex.quote(str(places(config.out)['best.yaml']))}")
+    say(_advice(result, places(config.out)["best.yaml"]))
+
+
+def _advice(result: SearchResult, best: Path) -> str:
+    """Say what to do next; a winner that may have been luck is not recommended."""
+    command = f"clip-emotion train {shlex.quote(str(best))}"
+    if result.comparison is None:
+        return f"The best trial was not shown to be better than the default; to train with its values: {command}"
+    if result.comparison.better:
+        return f"To train with the winner: {command}"
+    return f"Keep the default: more trials or more final.seeds may tell them apart ({best} has the winner's values)."
 
 
 def tell(record: TrialRecord) -> None:

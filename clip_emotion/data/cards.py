@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clip_emotion.config import Config, load_config
+from clip_emotion.data.path_names import path_fault
 from clip_emotion.errors import UsageError
 from clip_emotion.resources import datasets_dir
+from clip_emotion.suggestion import nearest
 from clip_emotion.text import nfc
 
 SPLITS = ("train", "validation", "test")
@@ -66,6 +68,14 @@ class Card(Config):
     hub: HubSource | None = None
     how_to_get: str = ""
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        fault = path_fault(name)
+        if fault:
+            raise ValueError(f"'{name[:60]}' cannot name a folder: {fault}")
+        return name
+
     def expected(self, split: str) -> int | None:
         """Return the published number of rows of a split, or None where none is published."""
         count = self.counts.get(split)
@@ -88,4 +98,6 @@ def load_card(name: str) -> Card:
     path = Path(name)
     if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
         return load_config(Card, path)
-    raise UsageError(f"Unknown data set '{nfc(name)}': known are {', '.join(known)}, or give a card's .yaml file.")
+    near = nearest(name, known)
+    meant = f"did you mean {near}? Known" if near else "known"
+    raise UsageError(f"Unknown data set '{nfc(name)}': {meant} are {', '.join(known)}, or give a card's .yaml file.")

@@ -1,38 +1,30 @@
-"""Pictures from anywhere: finding the files that a user means, and opening each as plain RGB or saying why not."""
+"""Pictures from anywhere, opened as upright plain RGB within limits, or a sentence that says why not."""
 
 from __future__ import annotations
 
-import codecs
-import glob
 import io
-import os
 import struct
-import unicodedata
-import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from clip_emotion.errors import ImageError, UsageError
-from clip_emotion.text import nfc
+from clip_emotion.data.image_limits import MAX_PIXELS, check_bytes, check_scans, check_size, silence_bomb_warning
+from clip_emotion.data.pixels import ORIENTATION, to_rgb, upright
+from clip_emotion.errors import ImageError
 
-MAX_PIXELS = 100_000_000
 # Raster formats only: Pillow would hand PostScript to an outside interpreter.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "ICO", "AVIF")
-# HEIC cannot be read, but a phone's folder is full of it: better a row that says so than a picture left out in silence.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "ICO", "AVIF", "HEIF")
+# HEIC needs an extra, but a phone's folder is full of it: better a row that says so than a picture left out in silence.
 SUFFIXES = frozenset(
     f".{name}"
     for names in ("jpg jpeg jpe jfif png webp gif bmp dib", "tif tiff ppm pgm pbm jp2 ico avif heic heif")
     for name in names.split(" ")
 )
-_EMPTY = "The file is empty."
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 # What Pillow's many plug-ins raise on damaged files; anything else is a fault of this program and should be seen.
 _DAMAGE = (
     OSError,
@@ -59,23 +51,19 @@ class ImageSource:
     error: str | None = None
 
 
-def allow_pixels(max_pixels: int) -> None:
-    """Make ``max_pixels`` the limit that decides, instead of Pillow's own; this is a setting of the whole process."""
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-
-
 def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open a picture as upright 8-bit RGB; of an animation, the first frame; transparency lies on white.
 
-    The size is checked from the header, before anything is decoded.
+    Bytes, size and scans are checked from the header, before anything is decoded.
     Raises ImageError with one sentence when the source is missing, empty, not a picture, damaged or too large.
     """
+    silence_bomb_warning()
     try:
         with _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
-            _check_size(image, max_pixels)
+            check_size(image, max_pixels)
+            check_scans(image, stream)
             image.load()
-            return to_rgb(_upright(image))
+            return _plain(image)
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"The picture has more than the limit of {max_pixels:,} pixels: raise --max-pixels."
@@ -92,24 +80,40 @@ def read_source(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.I
         raise ImageError(source.error or "There is no picture.")
     if not isinstance(source.content, Image.Image):
         return open_image(source.content, max_pixels=max_pixels)
-    _check_size(source.content, max_pixels)
+    check_size(source.content, max_pixels)
     try:
-        return to_rgb(_upright(source.content))
+        return upright(to_rgb(source.content), _orientation(source.content))
     except _DAMAGE as error:
         raise ImageError(f"The picture cannot be converted to RGB ({_reason(error)}).") from error
 
 
+def _plain(image: Image.Image) -> Image.Image:
+    """Return an opened file as upright RGB of its own, and let go of what was decoded."""
+    orientation = _orientation(image)
+    rgb = to_rgb(image)
+    rgb = image.copy() if rgb is image else rgb
+    image.close()
+    rgb.info = {}
+    return upright(rgb, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how a picture is to be turned; where the EXIF block itself is damaged, it stays as it is stored."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except _DAMAGE:
+        return 1
+
+
 def _stream(source: Path | bytes) -> BinaryIO:
-    """Open the content for reading; raises ImageError when it is missing, empty or not a file."""
+    """Open the content for reading; raises ImageError when it is missing, empty, too large or not a file."""
     if isinstance(source, bytes):
-        if not source:
-            raise ImageError(_EMPTY)
+        check_bytes(len(source))
         return io.BytesIO(source)
     try:
         if source.exists() and not source.is_file():
             raise ImageError("This is a folder or a device, not a picture file.")
-        if not source.stat().st_size:
-            raise ImageError(_EMPTY)
+        check_bytes(source.stat().st_size)
         return source.open("rb")
     except OSError as error:
         raise ImageError(f"The file cannot be read ({error.strerror or error}).") from error
@@ -118,170 +122,27 @@ def _stream(source: Path | bytes) -> BinaryIO:
 @lru_cache(maxsize=1)
 def _formats() -> list[str]:
     Image.init()
+    _register_heif()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"The picture has {width} × {height} pixels, more than the limit of {max_pixels:,}: raise --max-pixels."
-        )
+def _register_heif() -> bool:
+    """Let Pillow open HEIC where pillow-heif is installed, and tell whether it is."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
 
 
 def _advice(source: Path | bytes) -> str:
-    heic = isinstance(source, Path) and source.suffix.lower() in (".heic", ".heif")
-    return ": convert HEIC to JPEG or PNG first" if heic else f" ({', '.join(FORMATS[:8])} and a few more)"
+    with _stream(source) as stream:
+        start = stream.read(12)
+    if start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS and "HEIF" not in _formats():
+        return ": HEIC needs pillow-heif, run pip install 'clip-emotion[heic]'"
+    return f" ({', '.join(FORMATS[:8])} and a few more)"
 
 
 def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF rotation; where the EXIF block itself is damaged, the picture stays as it is stored."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGE:
-        return image
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to 8-bit RGB: deep greys are scaled, not clipped, and transparency lies on white."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_to_8_bit(np.asarray(image), image.mode)).convert("RGB")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_8_bit(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
-    """Scale deep grey values to 0–255: 16-bit ones by their full range, others by the range that they show."""
-    finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    peak = float(finite.max(initial=0.0))
-    if mode.startswith("I;16") or (mode == "I" and 255 < peak <= 65535):
-        finite = finite / 257
-    elif mode == "F" and 0 < peak <= 1:
-        finite = finite * 255
-    elif peak > 255:
-        finite = finite * (255 / peak)
-    scaled: NDArray[np.uint8] = finite.round().clip(0, 255).astype(np.uint8)
-    return scaled
-
-
-def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> list[ImageSource]:
-    """List the pictures that the arguments mean: files, folders (recursive, sorted), globs, ``-`` for a list on stdin.
-
-    A file is listed once, however often it is named. A path that does not exist is listed with its error.
-    Raises UsageError for no path at all, and for a folder that holds no pictures.
-    """
-    if not paths:
-        raise UsageError("Name at least one picture, folder or glob, or - for a list on standard input.")
-    seen: set[str] = set()
-    names: set[str] = set()
-    sources: list[ImageSource] = []
-    for source in _candidates(paths, stdin):
-        # Not resolved: two links to one picture are two pictures to the user who named them.
-        place = os.path.abspath(source.content) if isinstance(source.content, Path) else source.name  # noqa: PTH100
-        if place in seen:
-            continue
-        seen.add(place)
-        # Two files can differ in nothing but their names' Unicode form; the second then shows its name as stored.
-        name = source.name if source.name not in names else str(source.content)
-        names.add(name)
-        sources.append(ImageSource(name, source.content, source.error))
-    return sources
-
-
-def _candidates(paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[ImageSource]:
-    for path in paths:
-        if path == "-":
-            for line in _listed(stdin):
-                yield from _expand(line)
-        elif glob.has_magic(path) and resolve_path(path) is None:
-            matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may be absolute
-            if not matches:
-                yield ImageSource(display_name(path), None, "No file matches this pattern.")
-            for match in matches:
-                yield from _expand(match)
-        else:
-            yield from _expand(path)
-
-
-def _listed(stdin: BinaryIO | None) -> Iterable[str]:
-    """Yield the paths on standard input, one a line, or NUL-separated as ``find -print0`` writes them."""
-    content = stdin.read() if stdin is not None else b""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what PowerShell's > writes
-        content = content.decode("utf-16", "replace").encode()
-    content = content.removeprefix(codecs.BOM_UTF8)
-    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
-    paths = [_listed_path(line) for line in lines if line.strip()]
-    if not paths:
-        raise UsageError("Standard input holds no paths: give one a line, as find . -name '*.jpg' does.")
-    return paths
-
-
-def _listed_path(line: bytes) -> str:
-    """Decode a path: UTF-8, else the raw name of a file that is there, else CP949, which Korean Windows writes."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        if os.path.lexists(line):
-            return os.fsdecode(line)
-    return line.decode("cp949", "replace")
-
-
-def _expand(path: str) -> Iterator[ImageSource]:
-    """Yield the file, or every picture below the folder, or a source with the reason why there is neither."""
-    real = resolve_path(path)
-    if real is None:
-        yield ImageSource(display_name(path), None, "The file does not exist.")
-    elif real.is_dir():
-        found = list(_walk(real))
-        if not found:
-            raise UsageError(f"Folder {display_name(path)} holds no pictures ({', '.join(sorted(SUFFIXES)[:8])} …).")
-        yield from found
-    else:
-        yield ImageSource(display_name(str(real)), real)
-
-
-def _walk(folder: Path) -> Iterator[ImageSource]:
-    """Yield the pictures below a folder in sorted order; hidden files and folders are passed over."""
-    locked: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=locked.append):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=nfc)
-        for name in sorted(files, key=nfc):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
-                yield ImageSource(display_name(str(path)), path)
-    for error in locked:
-        yield ImageSource(display_name(str(error.filename)), None, f"The folder cannot be read ({error.strerror}).")
-
-
-def display_name(path: str) -> str:
-    """Return a path as people and UTF-8 files can read it: NFC, with undecodable bytes written out."""
-    return nfc(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
-
-
-def resolve_path(path: str) -> Path | None:
-    """Find the file or folder that a path means, whichever Unicode form its name is stored in, or None."""
-    for form in (path, nfc(path), unicodedata.normalize("NFD", path)):
-        if os.path.lexists(form):
-            return Path(form)
-    parent, name = os.path.split(path)
-    if not name or not parent or parent == path:
-        return _twin(Path(), name) if name and not parent else None
-    folder = resolve_path(parent)
-    return _twin(folder, name) if folder is not None and folder.is_dir() else None
-
-
-def _twin(folder: Path, name: str) -> Path | None:
-    """Find an entry whose name equals ``name`` in composed form."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return None
-    return next((entry for entry in entries if nfc(entry.name) == nfc(name)), None)

@@ -15,7 +15,7 @@ from clip_emotion.config import Config
 from clip_emotion.data.cleaning import TRAIN
 from clip_emotion.data.held_out import is_held_out
 from clip_emotion.data.merge_account import Merge, merged_card, merged_record
-from clip_emotion.data.merge_card import CARD, MergedCard
+from clip_emotion.data.merge_card import MergedCard
 from clip_emotion.data.merge_rules import TEST, SourceSplit, decide
 from clip_emotion.data.merge_sources import (
     NEEDED,
@@ -26,13 +26,15 @@ from clip_emotion.data.merge_sources import (
     label_places,
     name_source,
     open_named,
+    source_place,
 )
-from clip_emotion.data.prepared import write_record
+from clip_emotion.data.prepared import MERGED, PREPARED, write_record
 from clip_emotion.data.recipes.base import Reading, Row
 from clip_emotion.data.recipes.images import image_features, is_blank
 from clip_emotion.data.replacing import OUT, replacing
 from clip_emotion.data.row_writer import write_rows
 from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.outputs import NEW, WriteOptions
 from clip_emotion.vocabulary import Vocabulary
 
 BATCH = 256
@@ -59,7 +61,11 @@ class MergeOptions(Config):
 
 
 def merge(
-    sources: Sequence[str], to: Path, options: MergeOptions | None = None, progress: Progress | None = None
+    sources: Sequence[str],
+    to: Path,
+    options: MergeOptions | None = None,
+    progress: Progress | None = None,
+    output: WriteOptions = NEW,
 ) -> MergedCard:
     """Merge picture sets into one prepared set with a ``source`` column, whole or not at all, and return its card.
 
@@ -67,13 +73,14 @@ def merge(
     prepared set. A picture, told by its pixels, stands in one split only: a published test split wins over validation,
     and both win over what is held out, which wins over training. Training and held-out rows are cleaned as ``prepare``
     does; published evaluation rows stay, unless a source named earlier has the picture in the same split.
-    Raises UsageError for unknown names and for labels outside the vocabulary, DataError for unusable sources.
+    Raises UsageError for unknown names, for labels outside the vocabulary and for a folder that may not be written,
+    DataError for unusable sources.
     """
     options = options or MergeOptions()
     vocabulary = Vocabulary.load(options.vocabulary)
     named = [name_source(text) for text in sources]
     check_names([source.name for source in named], options.hold_out)
-    with replacing(to) as work:
+    with replacing(to, PREPARED, output, map(source_place, named)) as work:
         opened = [open_named(source, work / f"source{number}", progress) for number, source in enumerate(named)]
         check_left_out(options.leave_out, opened)
         places = {source.name: label_places(source, vocabulary, options.leave_out) for source in opened}
@@ -85,7 +92,7 @@ def merge(
         card = merged_card(Merge(opened, splits, places, vocabulary, options.hold_out), writer.contents)
         write_record(work / OUT, merged_record(card, opened, splits))
         text = yaml.safe_dump(card.model_dump(), allow_unicode=True, sort_keys=False, width=120)
-        (work / OUT / CARD).write_text(text, encoding="utf-8")
+        (work / OUT / MERGED).write_text(text, encoding="utf-8")
     return card
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.data.cleaning import Dropped
-from clip_emotion.data.prepared import SkippedRow, find_prepared
-
-CARD = "card.yaml"
+from clip_emotion.data.prepared import MERGED, SkippedRow, find_prepared
 
 
 class MergedSource(Config):
@@ -53,5 +51,5 @@ class MergedCard(Config):
 
 def load_merged_card(name_or_path: str | Path) -> MergedCard | None:
     """Return the card of a merged set, or None for a prepared set that is not merged; raises as ``find_prepared``."""
-    path = find_prepared(name_or_path) / CARD
+    path = find_prepared(name_or_path) / MERGED
     return load_config(MergedCard, path) if path.is_file() else None

@@ -11,8 +11,9 @@ from datasets import ClassLabel, DatasetDict
 
 from clip_emotion.data.cards import Card, list_cards, load_card
 from clip_emotion.data.prepare import prepare
-from clip_emotion.data.prepared import MARK, PreparedRecord, find_prepared, load_prepared, load_record
+from clip_emotion.data.prepared import PreparedRecord, find_prepared, load_prepared, load_record, prepared_dir
 from clip_emotion.data.recipes.base import place_of, unknown_labels
+from clip_emotion.data.saved import MARK
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
@@ -63,6 +64,13 @@ def check_names(names: Sequence[str], held_out: Iterable[str]) -> None:
     for name in held_out:
         if name not in names:
             raise UsageError(f"'{name}' is to be held out but is no source: the sources are {', '.join(names)}.")
+
+
+def source_place(named: NamedSource) -> Path:
+    """Return where a source lies on disk; for a Hub data set, a place that is not there."""
+    if named.card is None and not Path(named.location).exists():
+        return prepared_dir(named.location)
+    return Path(named.location)
 
 
 def open_named(named: NamedSource, scratch: Path, progress: Progress | None) -> OpenedSource:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from clip_emotion.config import Config, validate
 from clip_emotion.data.cards import list_cards
 from clip_emotion.data.cleaning import Contents, Dropped
+from clip_emotion.data.replacing import FolderKind
+from clip_emotion.data.saved import MARK, saved_splits
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.resources import cache_dir
 from clip_emotion.text import nfc
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 RECORD = "card.json"
-MARK = "dataset_dict.json"
+MERGED = "card.yaml"
+"""What lies besides in a set that ``merge`` made."""
 
 
 class SkippedRow(Config):
@@ -84,6 +87,7 @@ def load_prepared(name_or_path: str | Path) -> DatasetDict:
     from datasets import DatasetDict
 
     path = find_prepared(name_or_path)
+    saved_splits(path)
     try:
         return DatasetDict.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -99,6 +103,26 @@ def load_record(name_or_path: str | Path) -> PreparedRecord | None:
         return validate(PreparedRecord, json.loads(path.read_text(encoding="utf-8")), str(path))
     except ValueError as error:
         raise DataError(f"{path} is damaged: prepare the data set again.") from error
+
+
+def _is_prepared(folder: Path) -> bool:
+    try:
+        return (folder / MARK).is_file() and load_record(folder) is not None
+    except (DataError, UsageError):
+        return False
+
+
+def _files_of(folder: Path) -> set[str]:
+    """Return the relative paths of the files that make up a prepared set."""
+    parts = (path for split in saved_splits(folder) for path in (folder / split).glob("*") if _is_arrow_part(path.name))
+    return {MARK, RECORD, MERGED, *(path.relative_to(folder).as_posix() for path in parts)}
+
+
+def _is_arrow_part(name: str) -> bool:
+    return name in ("state.json", "dataset_info.json") or name.endswith(".arrow")
+
+
+PREPARED = FolderKind("prepared data set", _files_of, unmarked=_is_prepared)
 
 
 def fingerprint(contents: Mapping[str, Contents]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
@@ -15,16 +15,15 @@ from PIL import Image, UnidentifiedImageError
 
 from clip_emotion.csv_text import csv_text
 from clip_emotion.data.images import SUFFIXES
-from clip_emotion.data.replacing import refuse_taken, scratch_beside
+from clip_emotion.data.path_names import file_name
+from clip_emotion.data.replacing import OUT, FolderKind, claim, replacing
 from clip_emotion.errors import UsageError
-from clip_emotion.text import nfc
+from clip_emotion.outputs import NEW, WriteOptions
 
 LAYOUTS = ("folders", "flat")
 MANIFEST = "manifest.csv"
 LEAST_DIGITS = 4
 BATCH = 256
-_UNSAFE = re.compile(r'[\s<>:"/\\|?*\x00-\x1f\x7f]+')
-"""What some file system refuses in a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,25 @@ class Renamed:
 
 
 def rename(
-    prepared: DatasetDict, to: Path, layout: str = "folders", progress: Callable[[int], None] | None = None
+    prepared: DatasetDict,
+    to: Path,
+    layout: str = "folders",
+    progress: Callable[[int], None] | None = None,
+    output: WriteOptions = NEW,
+    inputs: Sequence[Path] = (),
 ) -> list[Renamed]:
     """Copy a set's pictures to a new folder as ``emotion_number.ext`` with a ``manifest.csv``, all of them or none.
 
     ``folders`` puts them into ``split/class/``, ``flat`` side by side. Numbers run on over the splits, so that names
-    are unique either way; bytes stay as they are. Raises UsageError when the folder is there and holds something, and
-    for sets without pictures or class labels.
+    are unique either way; bytes stay as they are. ``inputs`` are where the set lies, which no output may replace.
+    Raises UsageError when the folder may not be written, and for sets without pictures or class labels.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"Unknown layout '{layout}': choose one of {', '.join(LAYOUTS)}.")
-    refuse_taken(to)
+    claim(to, RENAMED, output, inputs)
     _check(prepared)
-    with scratch_beside(to) as work:
-        folder = work / "pictures"
+    with replacing(to, RENAMED, output, inputs) as work:
+        folder = work / OUT
         folder.mkdir()
         lines = []
         for line, content in _numbered(prepared, layout):
@@ -63,20 +67,20 @@ def rename(
             if progress:
                 progress(1)
         (folder / MANIFEST).write_text(manifest(lines), encoding="utf-8", newline="")
-        if to.exists():
-            to.rmdir()
-        folder.rename(to)
     return lines
+
+
+def _files_of(folder: Path) -> set[str]:
+    with (folder / MANIFEST).open(encoding="utf-8-sig", newline="") as file:
+        return {MANIFEST, *(row["new_name"] for row in csv.DictReader(file))}
+
+
+RENAMED = FolderKind("set of renamed images", _files_of)
 
 
 def manifest(lines: list[Renamed]) -> str:
     """Return the manifest as CSV with a header."""
     return csv_text([field.name for field in fields(Renamed)], map(astuple, lines))
-
-
-def safe_name(label: str) -> str:
-    """Return a label as part of a file name that every system accepts; 화남/분노 becomes 화남_분노."""
-    return _UNSAFE.sub("_", nfc(label)).strip("._ ") or "label"
 
 
 def _check(prepared: DatasetDict) -> None:
@@ -88,7 +92,7 @@ def _check(prepared: DatasetDict) -> None:
 def _numbered(prepared: DatasetDict, layout: str) -> Iterator[tuple[Renamed, bytes]]:
     totals: Counter[str] = Counter()
     for data in prepared.values():
-        names = list(map(safe_name, data.features["label"].names))
+        names = list(map(file_name, data.features["label"].names))
         totals.update(names[place] for place in data["label"])
     digits = max(LEAST_DIGITS, *(len(str(total)) for total in totals.values()))
     counts: Counter[str] = Counter()
@@ -98,10 +102,10 @@ def _numbered(prepared: DatasetDict, layout: str) -> Iterator[tuple[Renamed, byt
             paths = batch.get("path") or [image["path"] or "" for image in batch["image"]]
             shas = batch.get("sha") or [""] * len(paths)
             for image, place, path, sha in zip(batch["image"], batch["label"], paths, shas, strict=True):
-                emotion = safe_name(labels[place])
+                emotion = file_name(labels[place])
                 counts[emotion] += 1
                 file = f"{emotion}_{counts[emotion]:0{digits}}{_suffix(path, image['bytes'])}"
-                name = f"{safe_name(str(split))}/{emotion}/{file}" if layout == "folders" else file
+                name = f"{file_name(str(split))}/{emotion}/{file}" if layout == "folders" else file
                 yield Renamed(path, name, str(split), labels[place], sha), image["bytes"]
 
 

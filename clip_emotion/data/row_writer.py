@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict, Features
 
 from clip_emotion.data.cards import SPLITS
 from clip_emotion.data.cleaning import Contents
+from clip_emotion.data.path_names import path_fault
 from clip_emotion.data.prepared import SkippedRow
 from clip_emotion.data.recipes.base import Reading, Row, Skipped
 from clip_emotion.errors import DataError
@@ -34,7 +35,10 @@ class RowWriter:
         self._bytes: dict[str, int] = {}
 
     def add(self, row: Row) -> None:
-        """Take one row."""
+        """Take one row; raises DataError for a split that cannot name a folder."""
+        fault = path_fault(row.split) if row.split not in self.contents else None
+        if fault:
+            raise DataError(f"A row belongs to the split '{row.split[:60]}', which names no folder: {fault}.")
         waiting = self._waiting.setdefault(row.split, [])
         waiting.append(row.cells)
         size = len(row.cells["image"]["bytes"]) if "image" in row.cells else 0

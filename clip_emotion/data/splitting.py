@@ -13,10 +13,11 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config
 from clip_emotion.data.cards import SPLITS
 from clip_emotion.data.cleaning import Contents
-from clip_emotion.data.prepared import PreparedRecord, fingerprint, load_prepared, write_record
+from clip_emotion.data.prepared import PREPARED, PreparedRecord, fingerprint, load_prepared, write_record
 from clip_emotion.data.recipes.base import content_key
-from clip_emotion.data.replacing import OUT, refuse_taken, replacing
+from clip_emotion.data.replacing import OUT, claim, replacing
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.outputs import NEW, WriteOptions
 
 
 class SplitOptions(Config):
@@ -73,15 +74,21 @@ def assign(keys: Sequence[str], strata: Sequence[int], ratios: Sequence[float], 
 
 
 def split_prepared(
-    prepared: DatasetDict, to: Path, options: SplitOptions | None = None, record: PreparedRecord | None = None
+    prepared: DatasetDict,
+    to: Path,
+    options: SplitOptions | None = None,
+    record: PreparedRecord | None = None,
+    output: WriteOptions = NEW,
+    inputs: Sequence[Path] = (),
 ) -> DatasetDict:
     """Cut a prepared set's rows anew and write them to a new folder as a prepared set, whole or not at all.
 
     Rows of equal content, told by ``sha`` or by the text, are never in two splits.
-    Raises UsageError when the folder is there and holds something, for a split that is not there, rows that cannot be
+    ``inputs`` are where the set lies, which no output may replace.
+    Raises UsageError when the folder may not be written, for a split that is not there, rows that cannot be
     stratified, and too few rows for a split.
     """
-    refuse_taken(to)
+    claim(to, PREPARED, output, inputs)
     options = options or SplitOptions()
     pool = _pool(prepared, options.split)
     keys = list(pool["sha"]) if "sha" in pool.features else [content_key(text.encode()) for text in _texts(pool)]
@@ -92,7 +99,7 @@ def split_prepared(
         if ratio > 0 and not len(own):
             raise UsageError(f"{pool.num_rows} rows are too few for a {name} split: choose other --ratios.")
     cut = DatasetDict({name: pool.select(own) for name, own in rows.items() if len(own)})
-    with replacing(to) as work:
+    with replacing(to, PREPARED, output, inputs) as work:
         cut.save_to_disk(str(work / OUT))
         if record is not None:
             write_record(work / OUT, _record(record, cut, options))

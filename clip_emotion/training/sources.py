@@ -10,11 +10,13 @@ from pathlib import Path
 from datasets import DatasetDict
 
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import prepare
-from clip_emotion.data.prepared import MARK, load_prepared
+from clip_emotion.data.prepare import PrepareOptions, prepare
+from clip_emotion.data.prepared import load_prepared
 from clip_emotion.data.recipes import read
 from clip_emotion.data.recipes.base import Request
+from clip_emotion.data.saved import MARK
 from clip_emotion.data.sources import open_source
+from clip_emotion.outputs import WriteOptions
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,9 @@ class RawSource:
         if (self.folder / MARK).is_file():
             return load_prepared(self.folder)
         logger.info("Preparing %s, once, in %s …", self.path, self.folder)
-        return prepare(self.card, self.path, self.folder, drop_duplicates=self.drop_duplicates)
+        # A folder of the cache is this project's own, and two runs may prepare it at the same time.
+        options = PrepareOptions(drop_duplicates=self.drop_duplicates, output=WriteOptions(overwrite=True))
+        return prepare(self.card, self.path, self.folder, options)
 
     def check(self) -> None:
         """See that ``load`` will find a data set of a known layout, without reading its rows; raises as it does."""

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_emotion.data.images import ImageSource, find_images, open_image, read_source, resolve_path, to_rgb
-from clip_emotion.data.inputs import as_sources
+from clip_emotion.data.finding import find_images, resolve_path
+from clip_emotion.data.images import ImageSource, open_image, read_source
+from clip_emotion.data.pixels import to_rgb
 from clip_emotion.errors import ImageError, UsageError
 from tests.support.pictures import COLOURS, noise, plain, save
 
@@ -102,7 +103,7 @@ def test_bad_files_say_why_in_one_sentence(tmp_path: Path) -> None:
         "empty.jpg": "empty",
         "cut.jpg": "truncated",
         "text.png": "Not a picture",
-        "photo.heic": "HEIC",
+        "photo.heic": "Not a picture",
         "missing.png": "cannot be read",
     }.items():
         with pytest.raises(ImageError, match=words) as caught:
@@ -132,7 +133,7 @@ def test_folders_are_walked_sorted_and_hidden_files_passed_over(tmp_path: Path) 
     for name in ("b/2.PNG", "b/1.jpg", "a.webp", ".hidden.png", ".cache/x.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [Path(source.name).relative_to(tmp_path).as_posix() for source in find_images([str(tmp_path)])]
+    names = [Path(source.name).relative_to(tmp_path).as_posix() for source in find_images([str(tmp_path)]).sources]
     assert names == ["a.webp", "b/1.jpg", "b/2.PNG"]
 
 
@@ -140,12 +141,12 @@ def test_globs_lists_and_repeats(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "[c].png", "d.jpg"):
         (tmp_path / name).touch()
     a, b, c, d = (str(tmp_path / name) for name in ("a.png", "b.png", "[c].png", "d.jpg"))
-    assert [source.name for source in find_images([str(tmp_path / "?.png"), a])] == [a, b]
-    assert len(find_images([a, f"{tmp_path}/../{tmp_path.name}/a.png"])) == 1
-    assert [source.name for source in find_images([c])] == [c]
+    assert [source.name for source in find_images([str(tmp_path / "?.png"), a]).sources] == [a, b]
+    assert len(find_images([a, f"{tmp_path}/../{tmp_path.name}/a.png"]).sources) == 1
+    assert [source.name for source in find_images([c]).sources] == [c]
     listed = io.BytesIO(f"\ufeff{a}\r\n\n{d}\n".encode())
-    assert [source.name for source in find_images(["-", a], listed)] == [a, d]
-    assert [source.name for source in find_images(["-"], io.BytesIO(f"{a}\0{d}\0".encode()))] == [a, d]
+    assert [source.name for source in find_images(["-", a], listed).sources] == [a, d]
+    assert [source.name for source in find_images(["-"], io.BytesIO(f"{a}\0{d}\0".encode())).sources] == [a, d]
 
 
 def test_lists_as_korean_windows_writes_them(tmp_path: Path) -> None:
@@ -153,12 +154,12 @@ def test_lists_as_korean_windows_writes_them(tmp_path: Path) -> None:
     path.touch()
     for encoding in ("cp949", "utf-16", "utf-8-sig"):
         listed = io.BytesIO(f"{path}\r\n".encode(encoding))
-        (source,) = find_images(["-"], listed)
+        (source,) = find_images(["-"], listed).sources
         assert (source.name, source.error) == (str(path), None)
 
 
 def test_missing_paths_are_rows_and_empty_folders_misuse(tmp_path: Path) -> None:
-    sources = find_images([str(tmp_path / "no.png"), str(tmp_path / "*.gif")])
+    sources = find_images([str(tmp_path / "no.png"), str(tmp_path / "*.gif")]).sources
     assert [source.content for source in sources] == [None, None]
     assert all(source.error for source in sources)
     with pytest.raises(UsageError, match="holds no pictures"):
@@ -174,11 +175,11 @@ def test_decomposed_korean_names_are_found_and_shown_composed(tmp_path: Path) ->
     decomposed = unicodedata.normalize("NFD", composed)
     save(plain("red"), tmp_path / decomposed)
     for given in (composed, decomposed):
-        (source,) = find_images([str(tmp_path / given)])
+        (source,) = find_images([str(tmp_path / given)]).sources
         assert source.name == str(tmp_path / composed)
         assert isinstance(source.content, Path)
         assert open_image(source.content).size == (48, 48)
-    (walked,) = find_images([str(tmp_path)])
+    (walked,) = find_images([str(tmp_path)]).sources
     assert walked.name == str(tmp_path / composed)
 
 
@@ -189,7 +190,7 @@ def test_undecodable_names_survive(tmp_path: Path) -> None:
         Path(os.fsdecode(raw)).touch()
     except OSError:
         pytest.skip("this file system takes Unicode names only")
-    (source,) = find_images([str(tmp_path)])
+    (source,) = find_images([str(tmp_path)]).sources
     assert source.name.encode("utf-8").endswith(rb"\xff\xfe.png")
     assert isinstance(source.content, Path)
     assert source.content.exists()
@@ -199,19 +200,3 @@ def test_resolve_path_knows_what_is_not_there(tmp_path: Path) -> None:
     assert resolve_path(str(tmp_path / "a" / "b.png")) is None
     assert resolve_path("no such file.png") is None
     assert resolve_path(str(tmp_path)) == tmp_path
-
-
-def test_python_callers_may_hand_over_anything(tmp_path: Path) -> None:
-    path = save(plain("red"), tmp_path / "a.png")
-    grey = np.full((8, 8), 0.5)
-    for images in (path, str(path), path.read_bytes(), plain("red"), np.asarray(plain("red"))):
-        (source,) = as_sources(images)
-        assert source.error is None
-    wide, float_grey, bad = as_sources([np.full((4, 4, 3), 65535, np.uint16), grey, np.zeros((2, 2, 7))])
-    assert isinstance(wide.content, Image.Image)
-    assert wide.content.getpixel((0, 0)) == (255, 255, 255)
-    assert isinstance(float_grey.content, Image.Image)
-    assert float_grey.content.getpixel((0, 0)) == 128
-    assert bad.error
-    with pytest.raises(UsageError, match="not int"):
-        as_sources(3)

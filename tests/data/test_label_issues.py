@@ -20,7 +20,7 @@ from clip_emotion.data.label_issues import (
     model_issues,
     out_of_sample_probabilities,
 )
-from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.data.prepared import load_prepared
 from clip_emotion.errors import DataError, MissingExtraError
 from clip_emotion.models import registry
@@ -172,7 +172,7 @@ def test_report_folder(tmp_path, capsys, fake):
 
 def test_a_prepared_set_stays_as_it_is(tmp_path, capsys, fake):
     faces, words = coloured(tmp_path), Vocabulary.load(tmp_path / "colours.txt")
-    prepare("image_folder", faces, tmp_path / "p", vocabulary=words)
+    prepare("image_folder", faces, tmp_path / "p", PrepareOptions(vocabulary=words))
     before = sorted(path.name for path in (tmp_path / "p").rglob("*"))
     assert main(["data", "check", str(tmp_path / "p"), "--labels", "--top", "1"]) == 0
     assert load_prepared(tmp_path / "p")["train"].num_rows == 37

@@ -18,7 +18,7 @@ from clip_emotion.data.cleaning import Contents
 from clip_emotion.data.merge import MergeOptions, merge
 from clip_emotion.data.merge_card import load_merged_card
 from clip_emotion.data.merge_rules import SourceSplit, decide
-from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models import registry
@@ -134,7 +134,7 @@ def test_hold_out_is_decided_by_content_and_disjoint(tmp_path, one_in):
     assert set(merged["test"]["source"]) == {"muxspace"}
     assert all(int(sha[:8], 16) % one_in == 0 for sha in merged["test"]["sha"])
     assert not set(merged["test"]["sha"]) & {*merged["train"]["sha"], *merged["validation"]["sha"]}
-    alone = prepare("muxspace", mux(tmp_path, extra), tmp_path / "alone", drop_duplicates=True)["train"]
+    alone = prepare("muxspace", mux(tmp_path, extra), tmp_path / "alone", PrepareOptions(drop_duplicates=True))["train"]
     kept_out = {sha for sha in alone["sha"] if int(sha[:8], 16) % one_in == 0}
     in_fer = {*prepare("fer2013", fer(tmp_path), tmp_path / "fer")["validation"]["sha"]}
     conflicting = {sha for sha in kept_out if sha not in merged["test"]["sha"]} - in_fer

@@ -16,15 +16,18 @@ from PIL import Image
 
 from clip_emotion.data.cards import list_cards, load_card
 from clip_emotion.data.cleaning import Dropped
-from clip_emotion.data.prepare import guess_card, prepare
+from clip_emotion.data.prepare import PrepareOptions, guess_card, prepare
 from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.recipes import RECIPES
 from clip_emotion.data.recipes.base import split_of_file
 from clip_emotion.data.recipes.images import png_of_pixels
 from clip_emotion.data.stats import class_counts
 from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.outputs import WriteOptions
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.raw_files import FER_FOLDER, duplicates, labels_of, png, write, zipped
+
+OVERWRITE = PrepareOptions(output=WriteOptions(overwrite=True))
 
 
 def test_every_card_is_whole():
@@ -118,7 +121,7 @@ def test_any_other_text_is_an_image_error_or_a_square(text):
 def test_class_folders_match_by_alias_in_either_unicode_form(tmp_path):
     nfd = unicodedata.normalize("NFD", "화남")
     source = write(tmp_path / "raw", {f"{nfd}/{nfd}.png": png(1), "Happiness/b.png": png(2), "anger/c.png": png(3)})
-    prepared = prepare("image_folder", source, tmp_path / "out", default_split="test")
+    prepared = prepare("image_folder", source, tmp_path / "out", PrepareOptions(default_split="test"))
     assert sorted(zip(prepared["test"]["path"], labels_of(prepared, "test"), strict=True)) == [
         ("Happiness/b.png", "happy"),
         ("anger/c.png", "angry"),
@@ -138,7 +141,8 @@ def test_unknown_classes_are_refused_by_name_unless_they_are_ones_own(tmp_path):
     with pytest.raises(UsageError, match="설렘"):
         prepare("image_folder", source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    prepared = prepare("image_folder", source, tmp_path / "out", vocabulary=Vocabulary.from_words(["당황", "설렘"]))
+    own = PrepareOptions(vocabulary=Vocabulary.from_words(["당황", "설렘"]))
+    prepared = prepare("image_folder", source, tmp_path / "out", own)
     assert prepared["train"].features["label"].names == ["당황", "설렘"]
     assert sorted(labels_of(prepared)) == ["당황", "설렘"]
 
@@ -150,7 +154,7 @@ def test_image_csv_with_relative_paths_and_a_missing_file(tmp_path, encoding):
     table = tmp_path / "raw" / "표.csv"
     table.write_bytes(rows.encode(encoding))
     for source in (tmp_path / "raw", table):
-        prepared = prepare("image_csv", source, tmp_path / "out")
+        prepared = prepare("image_csv", source, tmp_path / "out", OVERWRITE)
         assert labels_of(prepared) == ["angry"]
         assert labels_of(prepared, "validation") == ["happy"]
         (skipped,) = load_record(tmp_path / "out").skipped
@@ -250,7 +254,7 @@ def test_hub_parquet_folder_and_saved_data_set(tmp_path):
     (tmp_path / "hub" / "default" / "test").mkdir(parents=True)
     codes = datasets.Dataset.from_dict({"text": ["가", "나"], "labels": [[1], [2, 3]]})
     codes.to_parquet(str(tmp_path / "hub" / "default" / "test" / "0000.parquet"))
-    parquet = prepare("kote", tmp_path / "hub", tmp_path / "out")
+    parquet = prepare("kote", tmp_path / "hub", tmp_path / "out", OVERWRITE)
     assert list(parquet) == ["test"]
     assert parquet["test"]["labels"][:] == [[1], [2, 3]]
 
@@ -293,7 +297,7 @@ def test_ferplus_as_published(tmp_path):
 
 
 def test_drop_duplicates_cleans_training_and_leaves_evaluation(tmp_path):
-    prepared = prepare("image_folder", duplicates(tmp_path), tmp_path / "out", drop_duplicates=True)
+    prepared = prepare("image_folder", duplicates(tmp_path), tmp_path / "out", PrepareOptions(drop_duplicates=True))
     assert sorted(prepared["train"]["path"]) == ["train/happy/a.png", "train/sad/own.png"]
     assert prepared["validation"].num_rows == 3
     record = load_record(tmp_path / "out")
@@ -311,7 +315,7 @@ def test_record_tells_origin_and_the_fingerprint_tells_content(tmp_path):
     assert one.layout == "image_folder"
     assert one.fingerprint == two.fingerprint, "the container does not matter"
     (source / "train/angry/Training_1.jpg").write_bytes(png(77))
-    prepare("fer2013", source, tmp_path / "one")
+    prepare("fer2013", source, tmp_path / "one", OVERWRITE)
     assert load_record(tmp_path / "one").fingerprint != two.fingerprint
     assert json.loads((tmp_path / "one" / "card.json").read_text())["name"] == "fer2013"
 
@@ -327,29 +331,6 @@ def test_prepared_sets_are_found_by_name_and_folder(tmp_path, monkeypatch):
         load_prepared("nothing")
     with pytest.raises(DataError, match="not a prepared data set"):
         load_prepared(tmp_path / "raw")
-
-
-def test_a_foreign_folder_is_never_replaced(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="not a prepared data set"):
-        prepare("fer2013", write(tmp_path / "raw", FER_FOLDER), tmp_path / "out")
-    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
-
-
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UsageError, match="--to"):
-        prepare("fer2013", write(tmp_path / "raw", FER_FOLDER), tmp_path / "file" / "out")
-
-
-def test_a_failed_second_run_leaves_the_first_result(tmp_path):
-    source = write(tmp_path / "raw", FER_FOLDER)
-    prepare("fer2013", source, tmp_path / "out")
-    with pytest.raises(DataError):
-        prepare("fer2013", write(tmp_path / "bad", {"happy/a.png": b""}), tmp_path / "out")
-    assert load_prepared(tmp_path / "out")["train"].num_rows == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "out", "raw"]
 
 
 def test_source_in_no_known_layout_names_the_layouts(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clip_emotion.data.cards import Card
 from clip_emotion.data.cleaning import Contents, keep_for_training
-from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.data.prepared import load_record
 from clip_emotion.data.quality import Overlap, check
 from clip_emotion.data.stats import class_counts
@@ -85,7 +85,7 @@ def test_check_finds_damage_that_came_after_preparing():
 def test_a_sound_set_is_clean_once_cleaned(tmp_path):
     source = duplicates(tmp_path)
     (source / "validation/sad/twice_again.png").unlink()
-    prepared = prepare("image_folder", source, tmp_path / "out", drop_duplicates=True)
+    prepared = prepare("image_folder", source, tmp_path / "out", PrepareOptions(drop_duplicates=True))
     assert check(prepared, record=load_record(tmp_path / "out")).clean
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import prepare
+from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.data.prepared import load_record
 from clip_emotion.data.quality import check
 from clip_emotion.data.stats import class_counts
@@ -48,7 +48,7 @@ def test_fer2013_repeats_itself(fer2013):
 
 
 def test_fer2013_cleaned_shares_nothing_with_evaluation(tmp_path):
-    prepared = prepare("fer2013", DATA / "fer2013.zip", tmp_path / "out", drop_duplicates=True)
+    prepared = prepare("fer2013", DATA / "fer2013.zip", tmp_path / "out", PrepareOptions(drop_duplicates=True))
     record = load_record(tmp_path / "out")
     train = prepared["train"]["sha"][:]
     assert prepared["validation"].num_rows == 3589

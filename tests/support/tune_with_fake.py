@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clip_emotion.outputs import NEW
 from tuning.config import SearchConfig
 from tuning.journal import TrialRecord
 from tuning.objective import Report, TrialResult
@@ -84,4 +85,4 @@ def run_search(folder: Path, changes: Mapping[str, Any]) -> None:
     """Search: the target of a process that can be killed."""
     from tuning.search import tune
 
-    tune(search(folder, **changes), tell, False, climb)
+    tune(search(folder, **changes), tell, NEW, climb)

@@ -19,6 +19,7 @@ from PIL import Image
 from clip_emotion.cli.main import main
 from clip_emotion.config import load_config
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
+from clip_emotion.outputs import NEW, WriteOptions
 from tests.support.processes import start
 from tests.support.tune_with_fake import STEPS, climb, height, run_search, search
 from tests.support.tuning_world import run_values, write_config, write_world
@@ -44,7 +45,7 @@ def silent(record: TrialRecord) -> None:
 
 
 def searched(folder: Path, resume: bool = False, **changes: Any) -> SearchResult:
-    return tune(search(folder, **changes), silent, resume, climb)
+    return tune(search(folder, **changes), silent, WriteOptions(resume=resume), climb)
 
 
 def started(folder: Path) -> list[str]:
@@ -194,7 +195,7 @@ def test_an_objective_that_raises_nothing_but_nan_fails_its_trial(tmp_path: Path
         metrics = {"score": float("nan") if folder.name == "0001" else 0.5}
         return TrialResult("stopped" if report(1, metrics) else "done", 1, metrics)
 
-    found = tune(search(tmp_path, trials=2, final={"seeds": []}), silent, False, nan_then_good)
+    found = tune(search(tmp_path, trials=2, final={"seeds": []}), silent, NEW, nan_then_good)
     assert [record.status for record in found.records] == ["failed", "done"]
     assert "nan" in found.records[0].error
     assert found.best.name == "0002"
@@ -207,7 +208,7 @@ def test_a_gain_inside_the_noise_is_called_that(tmp_path: Path, spread: float, w
         gain = 0.05 if folder.name.startswith("best") else 0.0
         return TrialResult("done", 1, {"score": 0.5 + gain + spread * np.cos(3.0 * seed + gain)})
 
-    found = tune(search(tmp_path, trials=2, final={"seeds": [1, 2, 3]}), silent, False, noisy)
+    found = tune(search(tmp_path, trials=2, final={"seeds": [1, 2, 3]}), silent, NEW, noisy)
     assert words in found.verdict
     assert json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["verdict"] == found.verdict
 
@@ -219,7 +220,7 @@ def test_a_failed_run_counts_in_no_comparison(tmp_path: Path) -> None:
             return TrialResult("failed", 1, {"score": 0.9}, "It broke.")
         return TrialResult("done", 2, {"score": 0.5})
 
-    found = tune(search(tmp_path, trials=1, final={"seeds": [1, 2]}), silent, False, breaks_late)
+    found = tune(search(tmp_path, trials=1, final={"seeds": [1, 2]}), silent, NEW, breaks_late)
     assert found.comparison is None
     assert "cannot be compared with the default: It broke." in found.verdict
 
@@ -251,7 +252,7 @@ def test_one_axis_sets_several_settings(tmp_path: Path) -> None:
         seen.append(values)
         return TrialResult("done", 1, {"score": float(values["model.depth"])})
 
-    found = tune(search(tmp_path, space={"size": size}, final={"seeds": []}), silent, False, keeps)
+    found = tune(search(tmp_path, space={"size": size}, final={"seeds": []}), silent, NEW, keeps)
     assert all(values["model.depth"] == values["fit.seed"] for values in seen)
     best = yaml.safe_load((tmp_path / "out" / "best.yaml").read_text("utf-8"))
     assert (found.best.values, best["model"]["depth"], best["fit"]["seed"]) == ({"size": 4}, 4, 4)
@@ -295,7 +296,7 @@ def two_trials(base: Path, folder: Path) -> dict[str, Any]:
 def test_from_the_command_line_to_a_winner_that_trains(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = run_values(world, **{"fit.steps": 2, "fit.evaluate_every": 1, "fit.save_every": 2, "seed": 0})
+    values = run_values(world, **{"fit.steps": 4, "fit.evaluate_every": 2, "fit.save_every": 4, "seed": 0})
     values["model"].update(image_head={"depth": 1, "dim": None}, text_head={"depth": 0, "dim": None}, logit_scale=None)
     base = write_config(tmp_path / "base.yaml", {**values, "sampler": "balanced"})
     searching = {

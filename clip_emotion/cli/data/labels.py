@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.data.source import TableFormat
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.outputs import mark_folder
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.evaluation.labelled import ImageRow
 
 ISSUES = "issues.csv"
+SHEET = "contact sheet"
+"""What the report's folder holds, by its mark."""
 
 
 class Probabilities(StrEnum):
@@ -119,8 +122,10 @@ class LabelCheck:
         }
         subtitle = f"{len(found.issues):,} of {found.checked:,} labels are likely wrong; the first {len(shown)}."
         config = SheetConfig(title="Labels to look at", subtitle=subtitle)
+        sheet = write_contact_sheet(folder, predictions, sources, config)
         write_atomic(folder / ISSUES, issues_csv(found.issues))
-        say(f"Report: {write_contact_sheet(folder, predictions, sources, config)} and {folder / ISSUES}")
+        mark_folder(folder, SHEET)
+        say(f"Report: {sheet} and {folder / ISSUES}")
 
 
 def _note(issue: LabelIssue) -> str:

@@ -45,7 +45,8 @@ def opened_set(
     Windows keeps what is still mapped into memory: its own clean-up of temporary files then has it.
     """
     from clip_emotion.data.cards import list_cards
-    from clip_emotion.data.prepared import MARK, load_prepared, load_record
+    from clip_emotion.data.prepared import load_prepared, load_record
+    from clip_emotion.data.saved import MARK
 
     path = Path(name)
     raw = card is not None or (path.exists() and not (path / MARK).is_file() and name not in list_cards())
@@ -57,6 +58,14 @@ def opened_set(
         with progress_bar(f"Reading {name}") as advance:
             _prepare_raw(path, card, target, vocabulary, advance)
         yield load_prepared(target), load_record(target)
+
+
+def place_of(name: str) -> Path:
+    """Return where the set that the user named lies: a path, or the cache's folder of a prepared set."""
+    from clip_emotion.data.cards import list_cards
+    from clip_emotion.data.prepared import prepared_dir
+
+    return prepared_dir(name) if name in list_cards() and not Path(name).exists() else Path(name)
 
 
 def tell_skipped(skipped: Sequence[SkippedRow], all_of_them: str, source: str = "") -> None:
@@ -83,7 +92,8 @@ def in_words(reasons: Iterable[tuple[str, int]]) -> str:
 def _prepare_raw(
     path: Path, card: str | None, target: Path, vocabulary: Vocabulary | None, advance: Callable[[int], None]
 ) -> None:
-    from clip_emotion.data.prepare import guess_card
+    from clip_emotion.data.prepare import PrepareOptions, guess_card
     from clip_emotion.data.prepare import prepare as prepare_files
 
-    prepare_files(card or guess_card(path, vocabulary), path, target, vocabulary=vocabulary, progress=advance)
+    options = PrepareOptions(vocabulary=vocabulary)
+    prepare_files(card or guess_card(path, vocabulary), path, target, options, advance)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
-from clip_emotion.cli.data.labels import CheckCommand, LabelCheck, Probabilities
+from clip_emotion.cli.data.labels import SHEET, CheckCommand, LabelCheck, Probabilities
 from clip_emotion.cli.data.source import (
     CARD,
     LABELS,
@@ -20,9 +20,12 @@ from clip_emotion.cli.data.source import (
     TableFormat,
     in_words,
     opened_set,
+    place_of,
     tell_skipped,
     tell_skipped_of,
 )
+from clip_emotion.cli.options import OVERWRITE, out_folder, plot
+from clip_emotion.outputs import WriteOptions, claim_file, claim_folder
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -56,7 +59,7 @@ def list_data(
 @app.command()
 def get(
     name: str = typer.Argument(help="A data set with a card."),
-    to: Path | None = typer.Option(None, help="Where to put the files (default: the cache)."),
+    to: Path | None = out_folder("the raw files", required=False, default="the cache"),
 ) -> None:
     """Fetch a data set's raw files from Kaggle or the Hugging Face Hub."""
     from clip_emotion.data.cards import load_card
@@ -73,28 +76,23 @@ def get(
 def prepare(
     name: str = typer.Argument(help="A data set with a card, or a card's .yaml file."),
     source: str = typer.Option(..., "--from", help="The folder, .zip or file, or hub: / hub:owner/name."),
-    to: Path | None = typer.Option(None, help="Where to write (default: the cache)."),
+    to: Path | None = out_folder("the prepared set", required=False, default="the cache"),
     drop_duplicates: bool = typer.Option(
         False, "--drop-duplicates", help="Clean the training split of repeated, contradictory and blank rows."
     ),
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
     split: str = typer.Option("train", help="The split of rows whose source names none."),
+    overwrite: bool = OVERWRITE,
 ) -> None:
     """Turn raw files into a Hugging Face data set on disk."""
+    from clip_emotion.data.prepare import PrepareOptions
     from clip_emotion.data.prepare import prepare as prepare_files
     from clip_emotion.data.prepared import RECORD, load_record
 
+    options = PrepareOptions(drop_duplicates, chosen_words(labels, vocab), split, WriteOptions(overwrite))
     with progress_bar(f"Preparing {name}") as advance:
-        prepared = prepare_files(
-            name,
-            source,
-            to,
-            drop_duplicates=drop_duplicates,
-            vocabulary=chosen_words(labels, vocab),
-            default_split=split,
-            progress=advance,
-        )
+        prepared = prepare_files(name, source, to, options, advance)
     target = to or _prepared_dir(name)
     record = load_record(target)
     say(f"Prepared {name}: " + ", ".join(f"{part} {data.num_rows:,}" for part, data in prepared.items()) + ".")
@@ -107,15 +105,18 @@ def prepare(
 @app.command()
 def stats(
     name: str = typer.Argument(help="A prepared data set's name or folder, or raw files."),
-    figure: Path | None = typer.Option(None, help="Also draw the counts into this PNG."),
+    figure: Path | None = plot("the counts"),
     output: TableFormat = typer.Option(TableFormat.table, "--format", help="How to print the counts."),
     card: str | None = CARD,
     labels: str | None = LABELS,
     vocab: str | None = VOCAB,
+    overwrite: bool = OVERWRITE,
 ) -> None:
     """Show class counts per split, as a table and as bars."""
     from clip_emotion.data.stats import class_counts
 
+    if figure is not None:
+        claim_file(figure, WriteOptions(overwrite), inputs=[place_of(name)])
     with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, record):
         tell_skipped_of(name, record)
         counts = class_counts(prepared)
@@ -151,11 +152,14 @@ def check(
     face: str = typer.Option("none", help="For labels: none: whole pictures; auto: crop to the largest face."),
     device: str = typer.Option("auto", help="For labels: auto, cpu, cuda or mps."),
     seed: int = typer.Option(0, min=0, help="For labels: draws the folds of the cross-validation."),
+    overwrite: bool = OVERWRITE,
 ) -> None:
     """Look for unreadable, blank, repeated and contradictory rows; exit code 1 when something was found.
 
     With --labels at its end, list pictures whose labels are likely wrong instead; that is advice, and exits with 0.
     """
+    if label_issues and report is not None:
+        claim_folder(report, SHEET, WriteOptions(overwrite), inputs=[place_of(name)])
     with opened_set(name, card, chosen_words(labels, vocab)) as (prepared, record):
         if label_issues:
             tell_skipped_of(name, record)

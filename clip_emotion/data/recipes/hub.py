@@ -13,11 +13,12 @@ from datasets import ClassLabel, Dataset, DatasetDict, load_from_disk
 from clip_emotion.data.cards import Card, HubSource
 from clip_emotion.data.recipes.base import Reading, Request, split_named, split_of_file
 from clip_emotion.data.recipes.texts import Raw, pick_columns, text_reading
+from clip_emotion.data.saved import MARK, saved_splits
 from clip_emotion.data.sources import Source
 from clip_emotion.errors import DataError, UsageError
 
 BATCH = 1000
-SAVED = ("dataset_dict.json", "state.json")
+SAVED = (MARK, "state.json")
 
 
 def read_parquet(source: Source, request: Request) -> Reading | None:
@@ -46,9 +47,20 @@ def _parquet_rows(source: Source, columns: Mapping[str, dict[str, str]], request
     for name, found in columns.items():
         split = split_of_file(name) or request.default_split
         with source.open(name) as stream:
-            batches = _parquet(stream, name).iter_batches(BATCH, columns=list(found.values()))
-            rows = (row for batch in batches for row in batch.to_pylist())
+            rows = _plain_rows(_parquet(stream, name), list(found.values()), name)
             yield from _raws(rows, found, split, name)
+
+
+def _plain_rows(file: Any, columns: list[str], name: str) -> Iterator[dict[str, Any]]:
+    try:
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{name} has a damaged page ({_first_line(error)}): fetch it again.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _raws(rows: Iterator[dict[str, Any]], columns: dict[str, str], split: str, origin: str) -> Iterator[Raw]:
@@ -61,6 +73,8 @@ def read_saved(source: Source, request: Request) -> Reading | None:
     folder = source.location
     if not folder.is_dir() or not any((folder / name).is_file() for name in SAVED):
         return None
+    if (folder / MARK).is_file():
+        saved_splits(folder)
     try:
         return dataset_reading("saved", load_from_disk(str(folder)), request)
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:

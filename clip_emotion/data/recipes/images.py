@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from clip_emotion.data.cards import Card
 from clip_emotion.data.images import SUFFIXES, open_image
+from clip_emotion.data.path_names import path_fault
 from clip_emotion.data.recipes.base import (
     Reading,
     Request,
@@ -135,7 +136,10 @@ def png_of_pixels(text: str) -> bytes:
 
 
 def image_row(image: RawImage, place: int, origin: str) -> Row | Skipped:
-    """Open one picture, hash its upright RGB pixels and see whether it is blank; say why where it cannot be opened."""
+    """Open one picture, hash its upright RGB pixels and see whether it is blank; say why where it cannot be used."""
+    fault = path_fault(image.split)
+    if fault:
+        return Skipped(image.split, image.path, f"the split '{image.split[:60]}' can name no folder: {fault}")
     try:
         content = image.load()
         key, blank = pixel_key(content)

@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
+from clip_emotion.data.image_limits import MAX_PIXELS
+from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment

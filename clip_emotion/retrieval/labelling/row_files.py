@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clip_emotion.data.images import resolve_path
+from clip_emotion.data.finding import resolve_path
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.parquet import read_parquet, write_parquet
 from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, RowFormat, RunCard, from_row, to_row

@@ -14,7 +14,8 @@ from torch import Tensor
 from clip_emotion.data.faces.finder import Face
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.faces.parts import FACELESS, Part, PartChooser
-from clip_emotion.data.images import MAX_PIXELS, ImageSource, read_source
+from clip_emotion.data.image_limits import MAX_PIXELS
+from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.types import Shown
 
