@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from clip_emotion.data.batches import Batch, ImageBatches, Prefetcher, row_labels
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.data.transforms import TransformConfig
+from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
 from clip_emotion.training.loop.fit import FitConfig, Progress, fit
 from clip_emotion.training.loop.optim import make_optimizer
@@ -44,12 +45,12 @@ class Classifier(nn.Module):
         self.tower, self.head = ImageTower(config), nn.Linear(config.dim, CLASSES)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pictures [N, 3, H, W] in [0, 1] → logits [N, classes]."""
+        """Images [N, 3, H, W] in [0, 1] → logits [N, classes]."""
         logits: Tensor = self.head(self.tower(4 * pixels.mean(dim=1, keepdim=True) - 2))
         return logits
 
 
-class Objective:
+class FaceObjective:
     """Cross-entropy on batches that are made ahead."""
 
     def __init__(self, batches: ImageBatches, ahead: Prefetcher[Batch]) -> None:
@@ -61,9 +62,9 @@ class Objective:
         batch = self.ahead.get(step)
         return F.cross_entropy(self.model(batch.pixels), batch.labels)
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: Classifier) -> Measurements:
         """Validation is no part of the comparison."""
-        return {}
+        return Measurements()
 
 
 def random_faces(seed: int = 0) -> Dataset:
@@ -100,7 +101,7 @@ def run_fit(batches: ImageBatches, config: FitConfig) -> float:
     """Return pictures a second of the whole loop, its checkpoint included."""
     told: list[Progress] = []
     with tempfile.TemporaryDirectory() as folder, Prefetcher(batches.get) as ahead:
-        objective = Objective(batches, ahead)
+        objective = FaceObjective(batches, ahead)
         began = time.perf_counter()
         fit(objective, config, Path(folder), told.append)
         return config.steps * objective.batch_size / (time.perf_counter() - began)

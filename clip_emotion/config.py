@@ -16,9 +16,9 @@ from clip_emotion.yaml_text import parse_yaml
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, and an unknown key is a fault."""
+    """Base of every configuration: frozen, and an unknown key or a number that is not finite is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)

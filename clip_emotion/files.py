@@ -35,14 +35,15 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
-        _open_up(Path(draft))
+        open_up(Path(draft))
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
 
 
-def _open_up(path: Path) -> None:
+def open_up(path: Path) -> None:
+    """Make a file as readable as any other that the user makes; raises OSError where it is not the user's."""
     # A temporary file is its owner's alone; a result should be as readable as any other file the user makes.
     path.chmod(0o666 & ~_umask())
 
@@ -83,7 +84,7 @@ def publish(draft: Path, folder: Path, names: Sequence[str]) -> None:
     Other files of an existing folder stay. Raises OSError when the place cannot be written.
     """
     for name in names:
-        _open_up(draft / name)
+        open_up(draft / name)
     if not folder.exists():
         draft.replace(folder)
         return

@@ -41,7 +41,7 @@ def run_trial(base: Path, overrides: Mapping[str, Any], folder: Path, report: Re
     A run that was cut off goes on from its checkpoint. Whatever fails, memory that runs out included, is an outcome
     and no error: it comes back as a sentence. Only KeyboardInterrupt passes.
     """
-    from clip_emotion.training.loop.fit import Progress
+    from clip_emotion.training.loop.objective import Progress
     from clip_emotion.training.registry import train
 
     step, metrics = 0, dict[str, float]()
@@ -49,14 +49,14 @@ def run_trial(base: Path, overrides: Mapping[str, Any], folder: Path, report: Re
     def on_progress(progress: Progress) -> None:
         nonlocal step, metrics
         step = progress.step
-        if progress.figures is not None:
-            metrics = dict(progress.figures)
+        if progress.metrics is not None and step:  # what there is before the first step is no trial's doing
+            metrics = dict(progress.metrics)
             if report(step, metrics):
                 raise StopTrial
 
     lines = as_overrides({**overrides, "out": str(folder / RUN_FOLDER)})
     try:
-        metrics = dict(train(base, lines, on_progress, resume=True))
+        metrics = dict(train(base, lines, on_progress, resume=True).metrics)
     except StopTrial:
         return TrialResult("stopped", step, metrics)
     except ClipEmotionError as error:

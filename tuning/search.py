@@ -13,8 +13,7 @@ from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.outputs import NEW, WriteOptions
 from clip_emotion.plotting import figure_png
-from clip_emotion.training.checking import check
-from clip_emotion.training.registry import read_stage
+from clip_emotion.training.registry import check, plan
 from tuning.claim import claim_search
 from tuning.comparison import Comparison, compare
 from tuning.config import SearchConfig
@@ -78,7 +77,8 @@ def read_base(config: SearchConfig) -> dict[str, Any]:
     """Return the base training configuration; raises UsageError where it, an axis or a seed in it is missing."""
     if not config.base.is_file():
         raise UsageError(f"There is no base configuration {config.base} (paths start from the working directory).")
-    _, values = read_stage(config.base, [])
+    plan(config.base)
+    values = read_yaml(config.base)
     base_values(config)
     if config.final.seeds and not _seed_keys(values):
         raise UsageError(f"{config.base} has neither 'seed' nor 'fit.seed': write one there, or final.seeds=[].")
@@ -107,7 +107,7 @@ def check_search(config: SearchConfig) -> list[Path]:
     found: dict[Path, None] = {}
     for values in corners(config.space):
         lines = as_overrides(overrides_of(config, values))
-        found.update(dict.fromkeys(check([config.base], lines)))
+        found.update(dict.fromkeys(check([plan(config.base, lines)])))
     return list(found)
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say, say_log, write_atomic
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.files import is_taken
+from clip_emotion.outputs import WriteOptions, claim_file, held
 
 if TYPE_CHECKING:
     from clip_emotion.models.emotion_clip.checkpoint import EmotionClipEncoder
@@ -26,7 +28,7 @@ CONFIGS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Job:
+class Blend:
     """What one call blends: the two models, what they are called, and the share."""
 
     base: EmotionClipEncoder
@@ -39,16 +41,19 @@ class Job:
 def blend(
     base: str = typer.Argument(..., help="What it was fine-tuned from: mini, an open_clip name/tag, or a checkpoint."),
     tuned: Path = typer.Argument(..., help="The fine-tuned checkpoint."),
-    to: Path = typer.Option(..., help="Folder of the blended checkpoint."),
+    out: Path = options.out_folder("the blended checkpoint"),
     alpha: str = typer.Option(AUTO, help="Share of the tuned model, 0 to 1; auto picks it on --data."),
     data: list[str] = typer.Option([], help="Validation pictures: as evaluate takes them, or a fine-tuning .yaml."),
     split: str | None = typer.Option(None, help="Split of --data; validation, test or the only one by default."),
-    report: Path | None = typer.Option(None, help="Also draw the curve into this PNG."),
+    plot: Path | None = typer.Option(
+        None, "--plot", "--figure", "--report", help="Also draw the curve into this PNG file."
+    ),
+    overwrite: bool = options.OVERWRITE,
     limit: int | None = typer.Option(None, min=1, help="Draw so many pictures of each data set at random."),
-    batch_size: int = typer.Option(64, min=1, help="Pictures a batch."),
-    workers: int = typer.Option(2, min=1, help="Threads that read pictures."),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
-    seed: int = typer.Option(0, help="Seed of --limit."),
+    batch_size: int = options.batch_size(64),
+    workers: int = options.WORKERS,
+    device: options.Device = options.DEVICE,
+    seed: int = options.seed("the images of --limit"),
 ) -> None:
     """Blend a base and a tuned model (WiSE-FT), with the share that is best for trained and unseen words together.
 
@@ -57,10 +62,13 @@ def blend(
     share = _share(alpha)
     if share is None and not data:
         raise UsageError("--alpha auto picks the share on validation pictures: name them with --data.")
-    if report is not None and not data:
-        raise UsageError("--report draws the curve over validation pictures: name them with --data.")
+    if plot is not None and not data:
+        raise UsageError("--plot draws the curve over validation pictures: name them with --data.")
 
-    _check_to(to, base, tuned)
+    written = WriteOptions(overwrite)
+    _check_out(out, written, base, tuned)
+    if plot is not None:
+        claim_file(plot, written)
     say_log("clip_emotion.training")
 
     from clip_emotion.data.faces.options import FaceOptions
@@ -70,26 +78,28 @@ def blend(
     from clip_emotion.runtime import resolve_device
     from clip_emotion.training.wise_ft import open_base
 
-    place = resolve_device(device)
-    job = Job(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
+    place = resolve_device(device.value)
+    models = Blend(open_base(base, place), load_checkpoint_encoder(tuned, place), (base, str(tuned)), share, data)
     stream = StreamConfig(FaceOptions("none"), batch_size, workers)
     with contextlib.ExitStack() as stack:
         selection = RowSelection(split, None, limit, seed)
         sets = [rows for name in data for rows in _rows(name, selection, stack)]
-        points = _curve(job, sets, stream) if sets else []
-    _finish(job, points, to, report)
+        points = _curve(models, sets, stream) if sets else []
+    with held(out):
+        _finish(models, points, out, plot)
 
 
-def _check_to(to: Path, base: str, tuned: Path) -> None:
-    """Raise UsageError unless the folder is free or holds an earlier blend of other models."""
+def _check_out(out: Path, written: WriteOptions, base: str, tuned: Path) -> None:
+    """Raise UsageError unless the folder is free, or holds an earlier blend of other models that may be replaced."""
     from clip_emotion.models.emotion_clip.checkpoint import DESCRIPTION, read_card
 
-    if to.exists() and any(to.resolve() == Path(model).resolve() for model in (base, tuned)):
-        raise UsageError(f"--to {to} is one of the models to be blended, which stay as they are: name a new folder.")
-    if (to / DESCRIPTION).is_file() and "blend" in read_card(to).trained_with:
-        return
-    if is_taken(to):
-        raise UsageError(f"--to {to} holds other things than an earlier blend: name a new folder.")
+    if out.exists() and any(out.resolve() == Path(model).resolve() for model in (base, tuned)):
+        raise UsageError(f"--out {out} is one of the models to be blended, which stay as they are: name a new folder.")
+    if (out / DESCRIPTION).is_file() and "blend" in read_card(out).trained_with:
+        if not written.overwrite:
+            raise UsageError(f"--out {out} holds an earlier blend: name a new folder, or add --overwrite.")
+    elif is_taken(out):
+        raise UsageError(f"--out {out} holds other things than an earlier blend: name a new folder.")
 
 
 def _share(text: str) -> float | None:
@@ -118,59 +128,61 @@ def _rows(name: str, selection: RowSelection, stack: contextlib.ExitStack) -> li
 
 def _rows_of_run(path: Path, selection: RowSelection) -> list[list[ImageRow]]:
     """Return what a fine-tuning run validates on, without what it holds out to the end."""
-    from clip_emotion.config import validate
     from clip_emotion.retrieval.evaluation.labelled import prepared_images, sample_rows
     from clip_emotion.training.finetune.config import FinetuneConfig
     from clip_emotion.training.finetune.data import load_images
-    from clip_emotion.training.registry import read_stage
+    from clip_emotion.training.registry import plan
     from clip_emotion.vocabulary import Vocabulary
 
     if not path.is_file():
         raise UsageError(f"No such configuration: {path}.")
-    config = validate(FinetuneConfig, read_stage(path, [])[1], str(path))
+    config = plan(path).config
+    if not isinstance(config, FinetuneConfig):
+        raise UsageError(f"--data {path} is no fine-tuning configuration: name one of kind emotion_clip.")
     vocabulary = Vocabulary.load(config.vocabulary)
     splits = load_images(config.data, vocabulary, config.seed).validation
     return [sample_rows(prepared_images(rows, vocabulary.keys), selection) for rows in splits.values()]
 
 
-def _curve(job: Job, sets: list[list[ImageRow]], stream: StreamConfig) -> list[BlendPoint]:
+def _curve(models: Blend, sets: list[list[ImageRow]], stream: StreamConfig) -> list[BlendPoint]:
     from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
     from clip_emotion.training.wise_ft import ALPHAS, curve
 
-    alphas = [*ALPHAS, *([] if job.alpha is None else [job.alpha])]
+    alphas = [*ALPHAS, *([] if models.alpha is None else [models.alpha])]
 
     def score(encoder: EmotionClipEncoder) -> dict[str, float]:
         return mean_scores([word_scores(encoder, rows, stream) for rows in sets])
 
     with progress_bar("blending", total=len(set(alphas))) as advance:
-        return curve(job.base, job.tuned, score, alphas, advance)
+        return curve(models.base, models.tuned, score, alphas, advance)
 
 
-def _finish(job: Job, points: list[BlendPoint], to: Path, report: Path | None) -> None:
+def _finish(models: Blend, points: list[BlendPoint], to: Path, plot: Path | None) -> None:
     from clip_emotion.models.emotion_clip.checkpoint import save_checkpoint
     from clip_emotion.training.wise_ft import best_point, blended, curve_csv
 
-    chosen = next((point for point in points if point.alpha == job.alpha), None) if job.alpha is not None else None
-    if job.alpha is None:
+    chosen = next((point for point in points if point.alpha == models.alpha), None)
+    if models.alpha is None:
         chosen = best_point(points)
-    alpha = chosen.alpha if chosen else job.alpha
+    alpha = chosen.alpha if chosen else models.alpha
     assert alpha is not None
-    encoder = blended(job.base, job.tuned, alpha)
-    record = {"base": job.names[0], "tuned": job.names[1], "alpha": alpha, "auto": job.alpha is None, "data": job.data}
+    encoder = blended(models.base, models.tuned, alpha)
+    base, tuned = models.names
+    record = {"base": base, "tuned": tuned, "alpha": alpha, "auto": models.alpha is None, "data": models.data}
     metrics = {"trained": chosen.trained, "unseen": chosen.unseen, **chosen.parts} if chosen else {}
     card = encoder.card.model_copy(
         update={
             "name": to.name,
-            "about": f"{job.tuned.card.about} Blended with {job.names[0]}: {alpha:g} of the tuned weights (WiSE-FT).",
+            "about": f"{models.tuned.card.about} Blended with {base}: {alpha:g} of the tuned weights (WiSE-FT).",
             "metrics": metrics,
-            "trained_with": {**job.tuned.card.trained_with, "blend": record},
+            "trained_with": {**models.tuned.card.trained_with, "blend": record},
         }
     )
     save_checkpoint(encoder.model, to, card)
     if points:
         write_atomic(to / CURVE, curve_csv(points))
-        drawn = _figure(points, alpha, job.names[1])
-        for path in (to / FIGURE, *([report] if report else [])):
+        drawn = _figure(points, alpha, tuned)
+        for path in (to / FIGURE, *([plot] if plot else [])):
             write_atomic(path, drawn)
     else:
         for name in (CURVE, FIGURE):  # those of an earlier blend are not of this one

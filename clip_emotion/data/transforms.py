@@ -32,18 +32,31 @@ class TransformConfig(Config):
     """
 
     rotate: float = Field(10.0, ge=0, le=180)
+    """Largest rotation, in degrees."""
     translate: float = Field(0.08, ge=0, le=1)
+    """Largest shift, as a share of the side."""
     scale: Range = (0.9, 1.1)
+    """Range of the factor on the size."""
     crop: Range = (1.0, 1.0)
+    """Range of the share of the area that stays."""
     aspect: Range = (1.0, 1.0)
+    """Range of the crop's width over its height."""
     flip: float = Field(0.5, ge=0, le=1)
+    """Probability of a mirror image."""
     brightness: float = Field(0.2, ge=0, le=1)
+    """Largest change of brightness."""
     contrast: float = Field(0.2, ge=0, le=1)
+    """Largest change of contrast."""
     saturation: float = Field(0.0, ge=0, le=1)
+    """Largest change of saturation."""
     grayscale: float = Field(0.0, ge=0, le=1)
+    """Probability that colours go."""
     erase: float = Field(0.25, ge=0, le=1)
+    """Probability that a rectangle is erased."""
     erase_area: Range = (0.02, 0.2)
+    """Range of that rectangle's share of the area."""
     padding: Literal["reflection", "border", "zeros"] = "reflection"
+    """What shows beyond the image's edge."""
 
     @model_validator(mode="after")
     def _ranges_are_right(self) -> TransformConfig:

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 from PIL.Image import Image
 from torch import Tensor
 
+from clip_emotion.vocabulary import Vocabulary
+
 
 @runtime_checkable
 class ImageTextEncoder(Protocol):
@@ -33,6 +35,13 @@ class ImageTextEncoder(Protocol):
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
         ...
+
+
+@runtime_checkable
+class TrainedEncoder(Protocol):
+    """An encoder that knows which words it was trained on: what it is asked about unless the user names others."""
+
+    vocabulary: Vocabulary | None
 
 
 @runtime_checkable

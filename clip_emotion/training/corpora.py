@@ -13,7 +13,41 @@ from torch import Tensor
 
 from clip_emotion.config import Config
 from clip_emotion.errors import DataError
+from clip_emotion.evaluation.measurement import Measurement
 from clip_emotion.training.sources import RawSource
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a corpus of texts is: the setting that its sizes have, the vocabulary of its labels, its language.
+
+    ``other_languages`` says whether the same comments are there in another language too.
+    """
+
+    name: str
+    split: str
+    vocabulary: str
+    language: str
+    other_languages: bool = False
+
+    def measured(self, metric: str, value: float) -> Measurement:
+        """Return a metric of the corpus's own rows, under the name that it is published by."""
+        language = self.language if self.other_languages else ""
+        return Measurement(metric, value, self.split, language, key=f"{self.name}_{metric}")
+
+
+CORPORA = {
+    corpus.name: corpus
+    for corpus in (
+        Corpus("kote", "kote", "kote44", "ko"),
+        Corpus("goemotions_en", "goemotions", "goemotions28", "en", other_languages=True),
+        Corpus("goemotions_ko", "goemotions", "goemotions28", "ko", other_languages=True),
+        Corpus("nsmc", "nsmc", "sentiment3", "ko"),
+        Corpus("emocontext", "emocontext", "emocontext4", "en"),
+        Corpus("emorynlp", "emorynlp", "emorynlp7", "en"),
+        Corpus("chatbot", "chatbot", "chatbot3", "ko"),
+    )
+}
 
 
 class SourcesConfig(Config):
@@ -24,15 +58,25 @@ class SourcesConfig(Config):
     """
 
     folder: Path
+    """The folder of the raw text sets."""
     prepared: Path = Path("runs/prepared")
+    """Where prepared data sets are kept."""
     kote: str = "kote.tsv.gz"
+    """KOTE's file."""
     goemotions_train: str = "goemotions_train.tsv.gz"
+    """GoEmotions' training file."""
     goemotions_dev: str = "goemotions_dev.tsv.gz"
+    """GoEmotions' development file."""
     nsmc: str = "nsmc.tsv.gz"
+    """NSMC's file."""
     kote_validation: int = Field(1000, ge=1)
+    """KOTE rows at the end that validate."""
     kote_tuning: int = Field(300, ge=1)
+    """KOTE rows before them that fit the scales."""
     nsmc_low: int = 4
+    """Highest rating of a negative review."""
     nsmc_high: int = 9
+    """Lowest rating of a positive review."""
 
     def raw(self) -> dict[str, RawSource]:
         """Return the raw data sets by the names of their settings."""

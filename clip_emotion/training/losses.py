@@ -27,12 +27,19 @@ class LossConfig(Config):
     """
 
     contrast: float = Field(1.0, ge=0)
+    """Weight of images against prompts."""
     classify: float = Field(0.0, ge=0)
+    """Weight of the classifier's cross-entropy."""
     supcon: float = Field(0.0, ge=0)
+    """Weight of images against images."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Label smoothing of classify and contrast."""
     class_weights: ClassWeighting = "none"
+    """How classes are weighed in classify."""
     beta: float = Field(0.999, ge=0, lt=1)
+    """β of the effective number of samples."""
     temperature: float = Field(0.1, gt=0)
+    """Temperature of supcon."""
 
     @model_validator(mode="after")
     def _some_part_counts(self) -> LossConfig:

@@ -21,14 +21,14 @@ def is_kept_out(word: str) -> bool:
 
 
 @dataclass(frozen=True)
-class WordBank:
+class PromptBank:
     """For each label of a vocabulary, the words that may stand for it in training, per language."""
 
     vocabulary: Vocabulary
     words: tuple[dict[str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, lexicon: Sequence[Concept], attribute: str) -> WordBank:
+    def of(cls, vocabulary: Vocabulary, lexicon: Sequence[Concept], attribute: str) -> PromptBank:
         """Gather the names and synonyms of each label and the lexicon's words of every concept that stands for it.
 
         ``attribute`` is the concept's field that holds this vocabulary's labels: ``kote``, ``goemotions``, ``basic``.
@@ -46,7 +46,7 @@ class WordBank:
             banks.append({language: tuple(words) for language, words in bank.items()})
         return cls(vocabulary, tuple(banks))
 
-    def without(self, forbidden: set[str]) -> WordBank:
+    def without(self, forbidden: set[str]) -> PromptBank:
         """Return the bank less some words; a label's own name always stays."""
         kept = tuple(
             {
@@ -55,7 +55,7 @@ class WordBank:
             }
             for label, bank in zip(self.vocabulary.labels, self.words, strict=True)
         )
-        return WordBank(self.vocabulary, kept)
+        return PromptBank(self.vocabulary, kept)
 
     def draw(self, language: str, rng: random.Random, own_name: float = 0.5) -> list[str]:
         """Draw one prompt a label: its own name with probability ``own_name``, else any word; in any template."""

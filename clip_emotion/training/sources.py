@@ -16,6 +16,7 @@ from clip_emotion.data.recipes import read
 from clip_emotion.data.recipes.base import Request
 from clip_emotion.data.saved import MARK
 from clip_emotion.data.sources import open_source
+from clip_emotion.errors import DataError
 from clip_emotion.outputs import WriteOptions
 
 logger = logging.getLogger(__name__)
@@ -56,3 +57,11 @@ class RawSource:
         if not (self.folder / MARK).is_file():
             with open_source(self.path.expanduser()) as opened:
                 read(opened, Request(load_card(self.card)))
+
+    def fault(self) -> str | None:
+        """Return why ``load`` will fail, in a sentence, or None where ``check`` finds nothing."""
+        try:
+            self.check()
+        except DataError as error:
+            return str(error)
+        return None

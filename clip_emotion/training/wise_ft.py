@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from clip_emotion.models.emotion_clip.checkpoint import (
 from clip_emotion.models.emotion_clip.heads import HeadConfig, ResidualHead
 from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
 from clip_emotion.models.loading import open_backbone
+from clip_emotion.training.averaging import average_tensors, fading_names
 
 ALPHAS = tuple(step / 10 for step in range(11))
 """The shares that are tried when the best is looked for."""
@@ -68,7 +69,9 @@ def blended(base: EmotionClipEncoder, tuned: EmotionClipEncoder, alpha: float) -
         raise UsageError(f"A blend's share must lie between 0 (the base) and 1 (the tuned model), not {alpha}.")
     model = copy.deepcopy(tuned.model)
     old, new = base.model.plain_state_dict(), tuned.model.plain_state_dict()
-    model.load_state_dict(blend_state({**_first_projections(tuned.model), **old}, new, alpha))
+    model.load_state_dict(
+        blend_state({**_first_projections(tuned.model), **old}, new, alpha, fading_names(tuned.model))
+    )
     card = tuned.card.model_copy(
         update={
             "logit_scale": _between(base.logit_scale, tuned.logit_scale, alpha),
@@ -78,7 +81,9 @@ def blended(base: EmotionClipEncoder, tuned: EmotionClipEncoder, alpha: float) -
     return EmotionClipEncoder(model, completed(card, model))
 
 
-def blend_state(base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
+def blend_state(
+    base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: float, fading: Set[str]
+) -> dict[str, Tensor]:
     """Blend two models' states, in the tuned one's names; raises UsageError where they are not of one kind."""
     unlike = [
         name
@@ -87,15 +92,7 @@ def blend_state(base: Mapping[str, Tensor], tuned: Mapping[str, Tensor], alpha: 
     ]
     if unlike:
         raise UsageError(f"The two models differ in {unlike[0]}: blend a tuned model with the base it came from.")
-    return {name: _mixed(name, base.get(name), tensor, alpha) for name, tensor in tuned.items()}
-
-
-def _mixed(name: str, old: Tensor | None, new: Tensor, alpha: float) -> Tensor:
-    if not new.is_floating_point():
-        return new.clone()
-    if old is not None and old.shape == new.shape:
-        return torch.lerp(old.to(new), new, alpha)
-    return new * alpha if name.startswith(HEADS) and ".out." in name else new.clone()
+    return average_tensors(base, tuned, alpha, fading)
 
 
 def _first_projections(model: EmotionClip) -> dict[str, Tensor]:

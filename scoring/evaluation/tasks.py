@@ -10,7 +10,7 @@ import numpy as np
 from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.data.held_out import text_held_out
 from clip_emotion.errors import UsageError
-from clip_emotion.training.mini.chats import HELD_OUT
+from clip_emotion.training.mini.chats_tasks import HELD_OUT
 from scoring.affection.equations import turn_scores
 from scoring.affection.recency import normalised_score
 from scoring.affection.weights import AffectionWeights

@@ -218,10 +218,10 @@ def test_which_sides_can_be_embedded_once(fresh: Fresh) -> None:
 
 
 @pytest.mark.parametrize("name", LAST)
-def test_learning_rates_fall_from_the_heads_to_the_embeddings(fresh: Fresh, name: str) -> None:
+def test_lr_scales_fall_from_the_heads_to_the_embeddings(fresh: Fresh, name: str) -> None:
     model = fresh(name, BOTH)
     model.set_trainable("all")
-    factor = model.learning_rates(0.5)
+    factor = model.lr_scales(0.5)
     for groups in (model.backbone.image_blocks(), model.backbone.text_blocks()):
         found = [{factor(f"backbone.{parameter}") for parameter in group} for group in groups]
         assert found == [{0.5 ** (len(groups) - 1 - at)} for at in range(len(groups))]
@@ -231,10 +231,10 @@ def test_learning_rates_fall_from_the_heads_to_the_embeddings(fresh: Fresh, name
             assert factor(parameter) == 1.0
     assert factor("no.such.parameter") == 0.0
     model.set_trainable("last-1-blocks")
-    factor = model.learning_rates(0.5)
+    factor = model.lr_scales(0.5)
     assert {factor(parameter) for parameter, _ in model.named_parameters()} == {0.0, 0.5, 1.0}
     model.set_trainable("lora")
-    factor = model.learning_rates(0.5)
+    factor = model.lr_scales(0.5)
     for parameter, tensor in model.named_parameters():
         assert (factor(parameter) > 0) == tensor.requires_grad
     adapters = {factor(parameter) for parameter, _ in model.named_parameters() if ".lora_" in parameter}
@@ -343,7 +343,7 @@ def test_unknown_names_list_the_known_in_one_sentence(fresh: Fresh, tmp_path: Pa
     with pytest.raises(UsageError, match=r"model\.classes"):
         fresh("tiny").classify(torch.zeros(1, 16))
     with pytest.raises(UsageError, match="decay"):
-        fresh("tiny").learning_rates(0.0)
+        fresh("tiny").lr_scales(0.0)
 
 
 def test_a_text_tower_that_is_not_on_this_machine_is_one_sentence(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from clip_emotion.models.mini.image_tower import ImageTower, ResidualBlock, luminance, standardise
+from clip_emotion.models.mini.image_tower import ConvolutionBlock, ImageTower, luminance, standardise
 from clip_emotion.models.mini.text_tower import PAD, NeighbourBlock, TextTower, pad_ids, tokenize
 from tests.support.minis import tiny_image, tiny_text, tiny_tokenizer
 
@@ -136,7 +136,7 @@ def test_a_picture_embeds_alone_as_in_company(image_tower: nn.Module) -> None:
 @pytest.mark.parametrize("side", [8, 9])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_block_halves_the_side_rounding_up(side: int, stride: int) -> None:
-    assert ResidualBlock(2, 3, stride)(torch.randn(2, 2, side, side)).shape == (2, 3, *[-(-side // stride)] * 2)
+    assert ConvolutionBlock(2, 3, stride)(torch.randn(2, 2, side, side)).shape == (2, 3, *[-(-side // stride)] * 2)
 
 
 def test_luminance_is_pillows_mode_l() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import shutil
+import sys
 from pathlib import Path
 
 import open_clip
@@ -179,3 +182,51 @@ def test_languages_come_from_the_exact_tokenizer() -> None:
     assert languages_of({"text_cfg": {"hf_tokenizer_name": "my/xlm-roberta-base-english-only"}}) == ("en",)
     assert languages_of(open_clip.get_model_config("ViT-B-16-SigLIP-i18n-256")) == ("en", "ko")
     assert languages_of(open_clip.get_model_config("ViT-B-32")) == ("en",)
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+def test_code_beside_a_tokenizer_is_never_run(
+    asked_for: bool, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose tokenizer brings code, with a yes on stdin, and one whose configuration asks for it."""
+    ran, folder = tmp_path / "ran", tmp_path / "model"
+    text = {**CONFIG["text_cfg"], "hf_tokenizer_name": "anything"}
+    if asked_for:
+        text["tokenizer_kwargs"] = {"trust_remote_code": True}
+    folder.mkdir()
+    described = {"model_cfg": {**CONFIG, "text_cfg": text}, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(described))
+    shutil.copyfile(weights / "tiny.safetensors", folder / "open_clip_model.safetensors")
+    auto_map = {"AutoTokenizer": ["evil.Evil", None]}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "Evil", "auto_map": auto_map}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "auto_map": auto_map}))
+    (folder / "evil.py").write_text(f"open({str(ran)!r}, 'w').close()\n\nclass Evil:\n    pass\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n" * 9))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_open_clip(f"local-dir:{folder}", CPU)
+    assert not ran.exists()
+    assert sys.stdin.read() == "yes\n" * 9
+
+
+def test_a_file_of_an_architecture_with_two_activations_is_told(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenAI's weights as a file do not say that they want QuickGELU."""
+    load_open_clip(f"{ARCHITECTURE}:{weights / 'tiny.pt'}", CPU)
+    assert not caplog.records, "its weights are published nowhere"
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda name: ["openai", "other"])
+    monkeypatch.setattr(
+        open_clip, "get_pretrained_cfg", lambda name, tag: {"quick_gelu": True} if tag == "openai" else {}
+    )
+    load_open_clip(f"{ARCHITECTURE}:{weights / 'tiny.pt'}", CPU)
+    (record,) = caplog.records
+    assert (
+        f"is run with GELU; weights trained with QuickGELU, as those of {ARCHITECTURE}'s openai" in record.getMessage()
+    )
+    assert f"--model {ARCHITECTURE}-quickgelu:{weights / 'tiny.pt'}." in record.getMessage()
+
+
+def test_a_torchscript_archive_is_told(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "openai.pt"))
+    with pytest.raises(ModelError, match=r"is a TorchScript archive, which holds code: use ViT-B-32/openai"):
+        load_open_clip(f"ViT-B-32:{tmp_path / 'openai.pt'}", CPU)

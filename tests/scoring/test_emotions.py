@@ -17,10 +17,10 @@ from scipy.special import expit
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models import registry
 from clip_emotion.models.kobert.emotion import (
-    HeadConfig,
     KobertEmotionConfig,
     KobertEmotionModel,
     KobertEmotionNetwork,
+    KobertHeadConfig,
 )
 from clip_emotion.models.kobert.loading import load_kobert
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
@@ -298,8 +298,8 @@ def test_judgements_of_stretches_join_to_that_of_all() -> None:
 
 def kobert_model(folder: Path, labels: Sequence[str] = KOTE.keys) -> KobertEmotionModel:
     kobert = load_kobert(build_tiny_kobert(folder))
-    network = KobertEmotionNetwork(kobert.model, len(labels), HeadConfig())
-    config = KobertEmotionConfig(labels=tuple(labels), head=HeadConfig(max_tokens=64))
+    network = KobertEmotionNetwork(kobert.model, len(labels), KobertHeadConfig())
+    config = KobertEmotionConfig(labels=tuple(labels), head=KobertHeadConfig(max_tokens=64))
     return KobertEmotionModel(config, network, kobert.tokenizer)
 
 

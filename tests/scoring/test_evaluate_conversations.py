@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from clip_emotion.cli.main import main
 from clip_emotion.data.held_out import text_held_out
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.training.mini.chats import HELD_OUT
+from clip_emotion.training.mini.chats_tasks import HELD_OUT
 from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.weights import AffectionWeights
 from scoring.config import RECENCY_KINDS, BootstrapConfig, RecencyConfig, ScoreConfig

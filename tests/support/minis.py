@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
 from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig
-from clip_emotion.training.mini.text import train_tokenizer
+from clip_emotion.training.mini.tokenizer import train_tokenizer
 
 SENTENCES = (
     "나는 오늘 정말 행복해요",

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.training.losses import multi_positive_contrast, supervised_contrast
-from clip_emotion.training.parallel.process_group import Team
-from clip_emotion.training.parallel.sync_batch_norm import WholeBatchNorm, share_batch_norm
+from clip_emotion.training.parallel.process_group import ProcessGroup
+from clip_emotion.training.parallel.sync_batch_norm import SyncBatchNorm, convert_batch_norm
 
 BATCH = 12
 LABELS = torch.arange(48) % 3
@@ -28,57 +28,61 @@ def small_model(seed: int) -> nn.Sequential:
     return model
 
 
-def one_step(team: Team, step: int = 3) -> dict[str, Tensor]:
+def one_step(processes: ProcessGroup, step: int = 3) -> dict[str, Tensor]:
     """The loss, the gradients and the statistics of a step: pictures against columns and against each other."""
-    model = small_model(seed=team.rank)
-    team.align(model)
-    share_batch_norm(model, team)
+    model = small_model(seed=processes.rank)
+    processes.broadcast_weights(model)
+    convert_batch_norm(model, processes)
     pictures = torch.randn(48, 1, 6, 6, generator=torch.Generator().manual_seed(7)) * 3 + 1
     columns = torch.randn(3, 6, generator=torch.Generator().manual_seed(8))
-    sampler = BalancedBatchSampler(LABELS, BATCH, replicas=team.size, rank=team.rank)
+    sampler = BalancedBatchSampler(LABELS, BATCH, replicas=processes.size, rank=processes.rank)
     labels = LABELS[sampler.whole(step)]
-    images = nn.functional.normalize(team.gather(model(pictures[sampler.batch(step)])), dim=1)
+    images = nn.functional.normalize(processes.gather(model(pictures[sampler.batch(step)])), dim=1)
     positives = nn.functional.one_hot(labels, 3).float()
     scale = model.get_parameter("scale")
     loss = multi_positive_contrast(scale * images @ columns.T, positives) + supervised_contrast(images, labels, 0.2)
     loss.backward()
-    team.average_gradients(model.parameters())
+    processes.average_gradients(model.parameters())
     found = {f"gradient of {name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
     return {"loss": loss.detach(), **found, **dict(model.named_buffers())}
 
 
-def talk(team: Team) -> dict[str, object]:
+def talk(processes: ProcessGroup) -> dict[str, object]:
     """What members tell each other."""
-    order = team.first_then_rest(lambda: team.rank)
+    order = processes.main_first(lambda: processes.rank)
     return {
-        "told": team.told(lambda: {"from": team.rank}),
+        "told": processes.broadcast_object(lambda: {"from": processes.rank}),
         "order": order,
-        "rows": team.gather(torch.full((2, 3), float(team.rank))),
-        "only the second": team.stops(interrupted=team.rank == 1),
-        "nobody": team.stops(interrupted=False),
-        "asked": Team(team.rank, team.size, asked=lambda: team.first).stops(interrupted=False),
-        "seed": team.seed,
+        "rows": processes.gather(torch.full((2, 3), float(processes.rank))),
+        "only the second": processes.any_stop(interrupted=processes.rank == 1),
+        "nobody": processes.any_stop(interrupted=False),
+        "asked": ProcessGroup(processes.rank, processes.size, asked=lambda: processes.is_main).any_stop(
+            interrupted=False
+        ),
+        "seed": processes.seed,
     }
 
 
-def norms(team: Team) -> dict[str, bool]:
-    """Which batch norms become the team's, and what one that is not trained says."""
+def norms(processes: ProcessGroup) -> dict[str, bool]:
+    """Which batch norms become the processes's, and what one that is not trained says."""
 
     class Activated(nn.BatchNorm2d):
         """Another class, whose forward does more."""
 
     model = nn.Sequential(nn.BatchNorm2d(3), Activated(3), nn.BatchNorm2d(3, affine=False))
-    share_batch_norm(model, team)
+    convert_batch_norm(model, processes)
     pictures = torch.randn(4, 3, 2, 2)
     model.eval()
     same = torch.equal(model[0](pictures), nn.BatchNorm2d(3).eval()(pictures))
-    return {"shared": [isinstance(one, WholeBatchNorm) for one in model] == [True, False, False], "eval": same}
+    return {"shared": [isinstance(one, SyncBatchNorm) for one in model] == [True, False, False], "eval": same}
 
 
 def meet(folder: Path, rank: int) -> None:
     """Do all of it as one of two processes, and leave what was found in the folder."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    team = Team(rank, 2)
-    torch.save({"step": one_step(team), "talk": talk(team), "norms": norms(team)}, folder / f"found_{rank}.pt")
+    processes = ProcessGroup(rank, 2)
+    torch.save(
+        {"step": one_step(processes), "talk": talk(processes), "norms": norms(processes)}, folder / f"found_{rank}.pt"
+    )
     dist.destroy_process_group()

@@ -14,7 +14,7 @@ from PIL import Image
 from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.mini.text import train_tokenizer
+from clip_emotion.training.mini.tokenizer import train_tokenizer
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import EMOTIONS, VOTES, table, tiny_image, tiny_text, vote_row, zipped
 

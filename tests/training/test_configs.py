@@ -24,13 +24,16 @@ from clip_emotion.models.emotion_clip.lora import plain_name
 from clip_emotion.models.emotion_clip.model import last_blocks
 from clip_emotion.models.openclip import encoder as open_clip_adapter
 from clip_emotion.models.openclip.encoder import languages_of
-from clip_emotion.training.finetune import objective as finetune
+from clip_emotion.training.finetune import stage as finetune
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.objective import FinetuneObjective, open_model, prepare_finetune
-from clip_emotion.training.loop.fit import Progress
+from clip_emotion.training.finetune.objective import FinetuneObjective
+from clip_emotion.training.finetune.stage import open_model, prepare_finetune
+from clip_emotion.training.loop.objective import Progress
+from clip_emotion.training.stage import RunOptions
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import zipped
 from tests.support.pictures import plain
+from tests.support.runs import from_the_first_step
 from tests.support.tiny_openclip import RESNET, TEXT, TIMM, TINY, hugging_face
 from tests.support.tuning_world import pattern, write_world
 
@@ -132,7 +135,7 @@ class Trained:
     config: FinetuneConfig
     objective: FinetuneObjective
     told: list[Progress]
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
     @property
     def before(self) -> dict[str, Tensor]:
@@ -162,8 +165,10 @@ def trained(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
                 return opened[-1]
 
             patch.setattr(finetune, "prepare_finetune", prepare)
-            figures = finetune.train_emotion_clip(values, name, told.append, False)
-        return Trained(config, opened[0], told, figures)
+            metrics = dict(
+                finetune.train_emotion_clip(config, RunOptions(name, from_the_first_step(told.append))).metrics
+            )
+        return Trained(config, opened[0], told, metrics)
 
     return run
 
@@ -172,7 +177,7 @@ def trained(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 def test_heads_learn_first_and_then_what_the_configuration_opens(name: str, trained: Callable[[str], Trained]) -> None:
     config, objective = trained(name).config, trained(name).objective
     learning = {key for key, parameter in objective.model.named_parameters() if parameter.requires_grad}
-    assert all(objective.rate(key) > 0 for key in learning)
+    assert all(objective.lr_scale(key) > 0 for key in learning)
     first = {key for key in learning if objective.trainable(key, 0.0)}
     assert first
     assert all(key.startswith(("image_head.", "text_head.", "classifier.", "log_scale")) for key in first)
@@ -184,7 +189,7 @@ def test_heads_learn_first_and_then_what_the_configuration_opens(name: str, trai
     assert towers["image"]
     assert bool(towers["text"]) == (config.freeze != "text")
     if config.layer_decay < 1:
-        rates = {objective.rate(key) for key in towers["image"]}
+        rates = {objective.lr_scale(key) for key in towers["image"]}
         assert max(rates) == 1.0
         assert len(rates) > 2, "a rate for each block"
 
@@ -196,8 +201,8 @@ def test_trains_and_leaves_a_checkpoint_that_loads(name: str, trained: Callable[
     assert [progress.step for progress in run.told] == [1, 2]
     assert all(math.isfinite(progress.loss) for progress in run.told)
     assert config.fit.early_stop is not None
-    assert config.fit.early_stop.metric in run.figures
-    assert {f"accuracy_{language}" for language in config.languages if len(config.languages) > 1} <= set(run.figures)
+    assert config.fit.early_stop.metric in run.metrics
+    assert {f"accuracy_{language}" for language in config.languages if len(config.languages) > 1} <= set(run.metrics)
     assert (config.out / "vocabulary.yaml").is_file() == config.templates.choose
     encoder = load_checkpoint_encoder(config.out)
     assert encoder.languages == config.languages

@@ -77,11 +77,11 @@ def test_a_batch_larger_than_an_epoch_begins_again() -> None:
 def test_parts_and_joins_keep_rows_together() -> None:
     rows = rows_with([1.0, 2.0, 3.0])
     part = rows.part(torch.tensor([False, True, True]))
-    assert part.rates.tolist() == [2.0, 3.0]
+    assert part.repeats.tolist() == [2.0, 3.0]
     joined = part.joined(rows)
-    assert joined.rates.tolist() == [2.0, 3.0, 1.0, 2.0, 3.0]
+    assert joined.repeats.tolist() == [2.0, 3.0, 1.0, 2.0, 3.0]
     assert torch.equal(joined.targets, torch.eye(3)[[1, 2, 0, 1, 2]])
-    assert len(joined.pictures) == 5
+    assert len(joined.images) == 5
 
 
 def settings(folder: Path, **changes: object) -> FacesConfig:
@@ -97,8 +97,8 @@ def test_sources_become_splits(tmp_path: Path) -> None:
     config = settings(write_images(tmp_path, a_class=6), vote_weight=0.25, muxspace_cap=2)
     splits = load_faces(config, BASIC)
     assert len(splits.validation) == 7 * 6
-    assert splits.validation.pictures.shape[1:] == (1, 48, 48)
-    assert splits.validation.pictures.dtype == torch.uint8
+    assert splits.validation.images.shape[1:] == (1, 48, 48)
+    assert splits.validation.images.dtype == torch.uint8
     torch.testing.assert_close(splits.training.targets.sum(dim=1), torch.ones(len(splits.training)))
     # What validates and what tunes has one label; votes soften what trains.
     for rows in (splits.validation, splits.tuning):
@@ -122,17 +122,17 @@ def test_hold_outs_follow_from_the_content(tmp_path: Path) -> None:
     kept = sum(int(sha[:8], 16) % 4 != 0 for sha in mux["sha"])
     assert kept < len(mux)
     assert len(splits.training) == len(fer) - sum(chosen) + kept
-    trained = {bytes(picture.flatten().tolist()) for picture in splits.training.pictures}
-    assert not trained & {bytes(picture.flatten().tolist()) for picture in splits.tuning.pictures}
+    trained = {bytes(picture.flatten().tolist()) for picture in splits.training.images}
+    assert not trained & {bytes(picture.flatten().tolist()) for picture in splits.tuning.images}
 
 
 def test_rates_repeat_a_class_and_cap_another_set(tmp_path: Path) -> None:
     config = settings(write_images(tmp_path, a_class=6), repeat={"disgust": 3.0}, muxspace_cap=2)
     training = load_faces(config, BASIC).training
     classes = training.targets.argmax(dim=1)
-    assert set(training.rates[classes == BASIC.index("disgust")].tolist()) == {3.0}
-    assert set(training.rates[classes == BASIC.index("happy")].tolist()) == {1.0}
-    contempt = training.rates[classes == BASIC.index("contempt")]  # muxspace alone has it
+    assert set(training.repeats[classes == BASIC.index("disgust")].tolist()) == {3.0}
+    assert set(training.repeats[classes == BASIC.index("happy")].tolist()) == {1.0}
+    contempt = training.repeats[classes == BASIC.index("contempt")]  # muxspace alone has it
     assert float(contempt.sum()) == pytest.approx(min(2, len(contempt)))
 
 
@@ -157,13 +157,13 @@ def test_what_stands_in_validation_does_not_train(tmp_path: Path) -> None:
     files["validation/sad/PublicTest_1.png"] = face(3)  # Training_03, filed as angry
     zipped(tmp_path / "fer2013.zip", files)
     splits = load_faces(settings(tmp_path), BASIC)
-    same = [torch.equal(picture, splits.validation.pictures[0]) for picture in splits.training.pictures]
+    same = [torch.equal(picture, splits.validation.images[0]) for picture in splits.training.images]
     assert not any(same)
 
 
 def test_a_share_that_leaves_nothing_to_tune_on_is_told_before_training(tmp_path: Path) -> None:
     write_images(tmp_path, a_class=1)
-    with pytest.raises(DataError, match=r"0 of 7 training pictures are for tuning: change tuning_share\."):
+    with pytest.raises(DataError, match=r"0 of 7 training images are for tuning: change tuning_share\."):
         load_faces(settings(tmp_path, tuning_share=1_000_003), BASIC)
 
 

@@ -24,17 +24,14 @@ from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint, read_ca
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.finetune.data import ImageSplits, load_images
-from clip_emotion.training.finetune.metrics import class_figures
-from clip_emotion.training.finetune.objective import (
-    FinetuneObjective,
-    objective_of,
-    prepare_finetune,
-    train_emotion_clip,
-)
+from clip_emotion.training.finetune.metrics import class_metrics
+from clip_emotion.training.finetune.objective import FinetuneObjective
 from clip_emotion.training.finetune.sampling import parts_of, with_rare_joined
-from clip_emotion.training.finetune.text import TextCache, choose_templates, class_words
-from clip_emotion.training.loop.fit import Progress
+from clip_emotion.training.finetune.stage import objective_of, prepare_finetune
+from clip_emotion.training.finetune.text import TextCache, choose_templates, class_prompts
+from clip_emotion.training.loop.objective import Progress
 from clip_emotion.vocabulary import Vocabulary
+from tests.support.runs import finetune
 from tests.support.tuning_world import pattern, run_values, write_config, write_world
 
 BASIC = Vocabulary.load("basic8")
@@ -60,8 +57,8 @@ def opened(world: Path, splits: ImageSplits, **changes: Any) -> FinetuneObjectiv
 
 def trained(world: Path, out: Path, resume: bool = False, **changes: Any) -> tuple[dict[str, float], list[Progress]]:
     told: list[Progress] = []
-    figures = train_emotion_clip(run_values(world, out=str(out), **changes), "test", told.append, resume)
-    return figures, told
+    metrics = finetune(run_values(world, out=str(out), **changes), told.append, resume)
+    return metrics, told
 
 
 def test_a_run_learns_and_leaves_a_checkpoint_that_evaluate_takes(
@@ -69,19 +66,19 @@ def test_a_run_learns_and_leaves_a_checkpoint_that_evaluate_takes(
 ) -> None:
     out = tmp_path / "run"
     longer = {"fit.steps": 80, "fit.evaluate_every": 80, "fit.learning_rate": 0.01, "fit.ema": 0.9, "freeze": "none"}
-    figures, told = trained(world, out, **longer)
+    metrics, told = trained(world, out, **longer)
     assert np.mean([progress.loss for progress in told[-5:]]) < told[0].loss - 0.3
-    assert figures["accuracy"] > 0.6, "seven kinds of patterns"
+    assert metrics["accuracy"] > 0.6, "seven kinds of patterns"
     assert told[-1].images_per_second
     card = read_card(out)
-    assert card.metrics == figures
+    assert card.metrics == metrics
     assert set(card.data) == {"fer2013", "muxspace"}
     assert card.vocabulary is not None
     assert card.vocabulary.name == "basic8"
-    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["accuracy"] == figures["accuracy"]
+    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["accuracy"] == metrics["accuracy"]
     command = ["evaluate", "--data", str(world / "fer2013.zip"), "--split", "validation", "--vocab", "basic7"]
     assert main([*command, "--model", str(out), "--lang", "en", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(figures["accuracy_en"], abs=0.04)
+    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(metrics["accuracy_en"], abs=0.04)
 
 
 def test_train_and_check_from_the_command_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +99,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("changes", [{}, {"unfreeze_at": 0.5, "freeze": "none", "keep.words": 0.5}])
+@pytest.mark.parametrize("changes", [{}, {"unfreeze_at": 0.5, "freeze": "none", "distillation.words": 0.5}])
 def test_a_killed_run_goes_on_bit_for_bit(world: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     changes = {**changes, "model.image_head.dropout": 0.3}
@@ -114,14 +111,14 @@ def test_a_killed_run_goes_on_bit_for_bit(world: Path, tmp_path: Path, changes: 
 
     values = run_values(world, out=str(tmp_path / "cut"), **changes)
     with pytest.raises(Killed):
-        train_emotion_clip(values, "test", die, False)
+        finetune(values, die)
     told: list[Progress] = []
-    assert train_emotion_clip(values, "test", told.append, True) == whole
+    assert finetune(values, told.append, True) == whole
     assert told[0].step == 9, "the last checkpoint was that of step 8"
     first, second = (load_checkpoint(tmp_path / run).state_dict() for run in ("whole", "cut"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(UsageError, match="other settings"):
-        train_emotion_clip({**values, "own_names": 0.1}, "test", told.append, True)
+        finetune({**values, "own_names": 0.1}, told.append, True)
 
 
 def test_heads_come_first_and_the_rest_follows(world: Path, splits: ImageSplits, tmp_path: Path) -> None:
@@ -136,10 +133,10 @@ def test_heads_come_first_and_the_rest_follows(world: Path, splits: ImageSplits,
 
         values = run_values(world, out=str(out), **{**lasting, "fit.save_every": 6})
         if moved:
-            train_emotion_clip(values, "test", die, False)
+            finetune(values, die)
         else:
             with pytest.raises(Killed):
-                train_emotion_clip(values, "test", die, False)
+                finetune(values, die)
         after = torch.load(out / "checkpoint.pt", weights_only=True)["model"]
         changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
         assert "image_head.blocks.0.out.weight" in changed
@@ -150,7 +147,7 @@ def test_heads_come_first_and_the_rest_follows(world: Path, splits: ImageSplits,
 def test_frozen_sides_and_layer_decay(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits, layer_decay=0.5, freeze="none")
     blocks = [f"backbone.{group[0]}" for group in objective.model.backbone.image_blocks() if group]
-    rates = [objective.rate(name) for name in blocks]
+    rates = [objective.lr_scale(name) for name in blocks]
     assert rates == sorted(rates)
     assert rates[-1] == 1.0
     assert rates[0] < rates[-1]
@@ -178,7 +175,7 @@ def test_nothing_that_is_kept_out_is_trained_on(world: Path) -> None:
     assert not training & tuning
     assert not validating & tuning
     assert len(every | held) == 12 * 7 + 4 * 7 + 60
-    with pytest.raises(UsageError, match="No training picture comes from rafdb"):
+    with pytest.raises(UsageError, match="No training image comes from rafdb"):
         load_images(settings(world, **{"data.held_out": {"rafdb": 5}}).data, BASIC)
 
 
@@ -242,7 +239,7 @@ def test_so_few_pictures_as_asked_the_same_number_of_each_class(world: Path) -> 
 
 
 def test_unseen_words_are_never_drawn(world: Path) -> None:
-    words = class_words(settings(world), BASIC)
+    words = class_prompts(settings(world), BASIC)
     unseen = {
         name
         for vocabulary in ("kote36", "synonyms7")
@@ -261,8 +258,8 @@ def test_unseen_words_are_never_drawn(world: Path) -> None:
 
 def test_cached_prompts_are_the_models_own(world: Path, splits: ImageSplits) -> None:
     objective = opened(world, splits)
-    prompts = objective.words.draw("ko", random.Random(3), 0.2)
-    cache = TextCache(objective.model, objective.words.every_prompt())
+    prompts = objective.prompts.draw("ko", random.Random(3), 0.2)
+    cache = TextCache(objective.model, objective.prompts.every_prompt())
     torch.testing.assert_close(cache.embed(prompts), objective.model.eval().embed_texts(prompts), atol=1e-5, rtol=0)
 
 
@@ -274,8 +271,8 @@ def test_loss_of_a_step_follows_from_seed_and_step(world: Path, splits: ImageSpl
     assert len(set(wanted)) == 3
     assert first.model.classifier is not None
     assert first.model.classifier.out_features == 8
-    figures = first.validate(first.model)
-    assert figures["classifier_accuracy"] == pytest.approx(figures["accuracy_ko"], abs=0.01), "it starts as zero-shot"
+    metrics = first.validate(first.model)
+    assert metrics["classifier_accuracy"] == pytest.approx(metrics["accuracy_ko"], abs=0.01), "it starts as zero-shot"
 
 
 def test_contrast_against_a_plain_loop(world: Path, splits: ImageSplits) -> None:
@@ -284,7 +281,7 @@ def test_contrast_against_a_plain_loop(world: Path, splits: ImageSplits) -> None
     found = float(objective.loss(5, 0.0).detach())
     batch = objective.batches.get(5)
     images = model.embed_images(model.backbone.normalise(batch.pixels))
-    texts = model.embed_texts(objective.words.draw("en", random.Random("0:5"), 0.5))
+    texts = model.embed_texts(objective.prompts.draw("en", random.Random("0:5"), 0.5))
     logits = (model.logit_scale * images @ texts.T).detach().double().numpy()
     rows = columns = 0.0
     for row, label in zip(logits, batch.labels.tolist(), strict=True):
@@ -298,21 +295,21 @@ def test_contrast_against_a_plain_loop(world: Path, splits: ImageSplits) -> None
 
 
 def test_keeping_costs_nothing_where_nothing_has_moved(world: Path, splits: ImageSplits) -> None:
-    objective = opened(world, splits, freeze="none", keep={"words": 1.0, "pictures": 0.0, "batch": 4})
-    assert objective.keeper is not None
+    objective = opened(world, splits, freeze="none", distillation={"words": 1.0, "images": 0.0, "batch": 4})
+    assert objective.distillation is not None
     model = objective.model.eval()
     pixels = model.backbone.normalise(objective.batches.get(0).pixels)
     rng = random.Random(0)
-    unmoved = objective.keeper.loss(model, pixels, model.embed_images(pixels), rng)
+    unmoved = objective.distillation.loss(model, pixels, model.embed_images(pixels), rng)
     assert unmoved.item() == pytest.approx(0, abs=1e-5)
-    held = opened(world, splits, keep={"pictures": 1.0})
-    assert held.keeper is not None
+    held = opened(world, splits, distillation={"images": 1.0})
+    assert held.distillation is not None
     images = held.model.eval().embed_images(pixels).detach()
-    at_base = float(held.keeper.loss(held.model, pixels, images, rng))
+    at_base = float(held.distillation.loss(held.model, pixels, images, rng))
     for seed in range(5):
         noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)) * 0.3
         moved = torch.nn.functional.normalize(images + noise, dim=1)
-        assert float(held.keeper.loss(held.model, pixels, moved, rng)) > at_base
+        assert float(held.distillation.loss(held.model, pixels, moved, rng)) > at_base
 
 
 def test_templates_are_chosen_where_they_are_better(world: Path, splits: ImageSplits) -> None:
@@ -321,7 +318,7 @@ def test_templates_are_chosen_where_they_are_better(world: Path, splits: ImageSp
     words = Vocabulary.from_list("red,green,blue,yellow")
     vocabulary = Vocabulary("colours", words.labels, {"en": own, "ko": ("{}",)})
     with torch.no_grad():
-        # Pictures of each class lie where its second template alone is.
+        # Images of each class lie where its second template alone is.
         single = torch.stack([model.embed_texts([own[1].format(name)])[0] for name in words.keys])
     noise = torch.randn(40, 4, single.shape[1], generator=torch.Generator().manual_seed(0)) * 0.25
     images = torch.nn.functional.normalize(single + noise, dim=2).flatten(0, 1)
@@ -330,7 +327,7 @@ def test_templates_are_chosen_where_they_are_better(world: Path, splits: ImageSp
     def score(chosen: Vocabulary) -> float:
         with torch.no_grad():
             columns = prototypes([model.embed_texts(own) for own in chosen.prompts("en")])
-        return class_figures(images @ columns.T, truth)["macro_f1"]
+        return class_metrics(images @ columns.T, truth)["macro_f1"]
 
     chosen = choose_templates(model, images, truth, vocabulary, ["en"])
     assert score(chosen) >= score(vocabulary)
@@ -374,7 +371,7 @@ def test_a_group_that_later_joining_leaves_too_small_joins_too() -> None:
 def test_figures_are_scikit_learns(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     logits, truth = rng.normal(size=(count, 5)), rng.choice([0, 2, 4], size=count)
-    found = class_figures(torch.tensor(logits), torch.tensor(truth))
+    found = class_metrics(torch.tensor(logits), torch.tensor(truth))
     there = np.unique(truth)
     answers = there[logits[:, there].argmax(axis=1)]
     assert found["accuracy"] == pytest.approx((answers == truth).mean())
@@ -402,7 +399,7 @@ def test_settings_that_do_not_fit_are_told(
 
         english = copy.copy(open_backbone(str(world / "base")))
         english.languages = ("en",)
-        monkeypatch.setattr("clip_emotion.training.finetune.objective.open_backbone", lambda base, device: english)
+        monkeypatch.setattr("clip_emotion.training.finetune.stage.open_backbone", lambda base, device: english)
     with pytest.raises(UsageError, match=said):
         prepare_finetune(settings(world, **changes), "test")
 

@@ -1,4 +1,4 @@
-"""KoBERT with KOTE's head: training through the command line, its figures, its checkpoint, and what goes wrong."""
+"""KoBERT with KOTE's head: training through the command line, its metrics, its checkpoint, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ from sklearn.metrics import f1_score, log_loss, top_k_accuracy_score
 
 from clip_emotion.cli.main import main
 from clip_emotion.config import validate
+from clip_emotion.data.samplers import shuffled_rows
 from clip_emotion.errors import ModelError
 from clip_emotion.models.kobert.emotion import (
     PARTS,
-    HeadConfig,
     KobertEmotionConfig,
     KobertEmotionModel,
     KobertEmotionNetwork,
+    KobertHeadConfig,
     load_kobert_emotion,
     pad_batch,
     token_ids,
 )
 from clip_emotion.models.kobert.loading import load_kobert
 from clip_emotion.resources import configs_dir
+from clip_emotion.training.kobert.config import KobertKoteConfig, KoteConfig
 from clip_emotion.training.kobert.kote import (
-    KobertKoteConfig,
     KobertKoteObjective,
-    KoteConfig,
-    batch_rows,
     best_threshold,
-    kote_figures,
+    kote_metrics,
     load_splits,
-    parameter_rates,
+    parameter_lr_scales,
     positive_weights,
-    prepare_kobert_stage,
 )
+from clip_emotion.training.kobert.stage import prepare_kobert_stage
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import table
 from tests.support.tiny_kobert import build_tiny_kobert
@@ -128,7 +127,9 @@ def objective(home: Path, **changes: object) -> KobertKoteObjective:
 
 def tiny_model(home: Path, pooling: str) -> KobertEmotionModel:
     kobert = load_kobert(home / "kobert")
-    config = KobertEmotionConfig(labels=Vocabulary.load("kote44").keys, head=HeadConfig(pooling=pooling, max_tokens=24))
+    config = KobertEmotionConfig(
+        labels=Vocabulary.load("kote44").keys, head=KobertHeadConfig(pooling=pooling, max_tokens=24)
+    )
     torch.manual_seed(3)
     return KobertEmotionModel(config, KobertEmotionNetwork(kobert.model, 44, config.head), kobert.tokenizer)
 
@@ -166,8 +167,8 @@ def test_the_description_says_all(home: Path) -> None:
 
 def test_figures_are_those_of_the_model_that_is_saved(home: Path) -> None:
     model, rows = load_kobert_emotion(home / "model"), objective(home).splits.validation
-    figures = kote_figures(model.predict(rows.texts), rows.targets.numpy() > 0, model.threshold)
-    assert figures == pytest.approx(model.config.metrics, abs=1e-5)
+    metrics = kote_metrics(model.predict(rows.texts), rows.targets.numpy() > 0, model.threshold)
+    assert metrics == pytest.approx(model.config.metrics, abs=1e-5)
 
 
 def test_an_interrupted_run_ends_as_an_unbroken_one(
@@ -208,7 +209,7 @@ def test_resume_refuses_another_backbone_and_takes_a_moved_one(
     assert "made with other settings" in err
 
 
-@pytest.mark.parametrize("change", [{"loss.smoothing": 0.1}, {"head.pooling": "mean"}, {"rates.layer_decay": 0.5}])
+@pytest.mark.parametrize("change", [{"loss.smoothing": 0.1}, {"head.pooling": "mean"}, {"lr_scale.layer_decay": 0.5}])
 def test_resume_refuses_other_settings(
     change: dict[str, object], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,7 +231,7 @@ def test_every_choice_trains_and_in_half_precision_too(home: Path, capsys: pytes
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 5))
 def test_every_comment_comes_once_before_any_comes_again(count: int, batch: int, seed: int) -> None:
     steps = -(-3 * count // batch)
-    seen = [row for step in range(steps) for row in batch_rows(count, batch, step, seed)]
+    seen = [row for step in range(steps) for row in shuffled_rows(count, batch, step, seed)]
     for start in range(0, 3 * count, count):
         assert sorted(seen[start : start + count]) == list(range(count))
 
@@ -238,13 +239,13 @@ def test_every_comment_comes_once_before_any_comes_again(count: int, batch: int,
 def test_rates_fall_from_the_head_to_the_embeddings(home: Path) -> None:
     trained = objective(home, rates={"head": 8.0, "layer_decay": 0.5})
     names = {name for name, _ in trained.model.named_parameters()}
-    rates = parameter_rates(trained.model, trained.config.rates)
+    rates = parameter_lr_scales(trained.model, trained.config.rates)
     assert set(rates) == names
     assert rates["head.weight"] == rates["head.bias"] == 8.0
     assert rates["bert.pooler.dense.weight"] == rates["bert.encoder.layer.1.output.dense.bias"] == 1.0
     assert rates["bert.encoder.layer.0.attention.self.query.weight"] == 0.5
     assert rates["bert.embeddings.word_embeddings.weight"] == rates["bert.embeddings.LayerNorm.bias"] == 0.25
-    assert all(trained.rate(name) == rates[name] for name in names)
+    assert all(trained.lr_scale(name) == rates[name] for name in names)
 
 
 def test_the_loss_is_binary_cross_entropy_by_its_definition(home: Path) -> None:
@@ -253,7 +254,7 @@ def test_the_loss_is_binary_cross_entropy_by_its_definition(home: Path) -> None:
     with torch.inference_mode():
         loss = float(trained.loss(2, 0.0))
         rows = trained.splits.training
-        taken = batch_rows(len(rows.texts), trained.config.batch, 2, 0)
+        taken = shuffled_rows(len(rows.texts), trained.config.batch, 2, 0)
         ids = token_ids(trained.kobert.tokenizer, [rows.texts[row] for row in taken], 24)
         p = trained.model(pad_batch(trained.kobert.tokenizer, ids, torch.device("cpu"))).double().sigmoid().numpy()
     y = rows.targets[taken].numpy() * 0.8 + 0.1
@@ -295,7 +296,7 @@ def test_kote_is_split_as_for_the_mini_and_more_tables_only_train(home: Path, tm
     ]
 
 
-# Figures, against scikit-learn
+# Metrics, against scikit-learn
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.35, 0.8])
@@ -305,17 +306,17 @@ def test_figures_agree_with_scikit_learn(threshold: float) -> None:
     truth[:, 11] = False
     truth[np.arange(80), rng.integers(0, 11, 80)] = True
     p = rng.random((80, 12)).astype(np.float32)
-    figures = kote_figures(p, truth, threshold)
+    metrics = kote_metrics(p, truth, threshold)
     answers, some = p >= threshold, truth[:, :11]
-    assert figures["macro_f1"] == pytest.approx(f1_score(some, answers[:, :11], average="macro", zero_division=0))
-    assert figures["micro_f1"] == pytest.approx(f1_score(truth, answers, average="micro"))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(some, answers[:, :11], average="macro", zero_division=0))
+    assert metrics["micro_f1"] == pytest.approx(f1_score(truth, answers, average="micro"))
     flat = log_loss(truth.ravel(), p.astype(np.float64).ravel(), labels=[False, True])
-    assert figures["log_loss"] == pytest.approx(flat, abs=1e-6)
+    assert metrics["log_loss"] == pytest.approx(flat, abs=1e-6)
     # With one true label a row left, scikit-learn knows hit rates too.
     one = np.zeros_like(truth)
     classes = truth.argmax(axis=1)
     one[np.arange(80), classes] = True
-    single = kote_figures(p, one, threshold)
+    single = kote_metrics(p, one, threshold)
     for name, k in (("hit1", 1), ("hit5", 5)):
         assert single[name] == pytest.approx(top_k_accuracy_score(classes, p, k=k, labels=range(12)))
 

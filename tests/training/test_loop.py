@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.training.loop.fit import FitConfig, Progress, fit, hold_interrupt, make_optimizer, schedule
+from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.loop.interrupt import hold_interrupt
+from clip_emotion.training.loop.objective import Progress
+from clip_emotion.training.loop.optim import make_optimizer, schedule
+from clip_emotion.training.loop.settings import RunSettings
 
 STEPS = 12
 
@@ -39,10 +45,10 @@ class Lines:
         inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
         return ((self.model(inputs) - inputs.sum(dim=1, keepdim=True)) ** 2).mean()
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> Measurements:
         assert not model.training
         with torch.inference_mode():
-            return {"error": float((model(torch.ones(1, 4)) - 4).abs())}
+            return Measurements([Measurement("error", float((model(torch.ones(1, 4)) - 4).abs()))])
 
 
 def settings(**changes: object) -> FitConfig:
@@ -93,7 +99,7 @@ def test_a_resumed_run_repeats_an_unbroken_one_to_the_bit(
     assert [step for step, _ in again.seen] == list(range(6, STEPS))
     assert_same(whole.model, again.model)
     assert_same(unbroken.model, resumed.model)
-    assert resumed.figures == unbroken.figures
+    assert resumed.metrics == unbroken.metrics
     assert metrics(tmp_path / "other") == metrics(tmp_path / "whole")
 
 
@@ -107,13 +113,14 @@ def test_steps_progress_reports_and_metrics(tmp_path: Path) -> None:
     objective, told = Lines(), []
     result = fit(objective, settings(steps=10), tmp_path, told.append)
     assert objective.seen == [(step, step / 10) for step in range(10)]
-    assert [progress.step for progress in told] == [3, 4, 6, 8, 9, 10]  # every fourth step, and every validation
-    assert [progress.figures is not None for progress in told] == [True, False, True, False, True, True]
-    assert all(progress.steps == 10 and progress.rate > 0 for progress in told)
+    assert [progress.step for progress in told] == [0, 3, 4, 6, 8, 9, 10]  # every fourth step, and every validation
+    assert [progress.metrics is not None for progress in told] == [True, True, False, True, False, True, True]
+    assert all(progress.steps == 10 and progress.steps_per_second > 0 for progress in told[1:])
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [3, 6, 9, 10]
-    assert all(set(line) == {"step", "seconds", "loss", "error"} for line in lines)
-    assert lines[-1]["error"] == result.figures["error"] == told[-1].figures["error"]
+    assert [line["step"] for line in lines] == [0, 3, 6, 9, 10]
+    assert set(lines[0]) == {"step", "seconds", "error"}, "there is no loss before the first step"
+    assert all(set(line) == {"step", "seconds", "loss", "error"} for line in lines[1:])
+    assert lines[-1]["error"] == result.metrics["error"] == told[-1].metrics["error"]
     assert not list(tmp_path.glob("*.tmp"))
 
 
@@ -123,9 +130,9 @@ def test_training_learns_and_the_average_is_what_is_returned(tmp_path: Path) -> 
     result = fit(
         objective, settings(steps=300, learning_rate=0.02, evaluate_every=300, save_every=300), tmp_path, silent
     )
-    assert result.figures["error"] < before / 2
+    assert result.metrics["error"] < before / 2
     assert result.model is not objective.model
-    assert result.figures == objective.validate(result.model)
+    assert result.metrics == objective.validate(result.model)
     assert not any(parameter.requires_grad for parameter in result.model.parameters())
 
 
@@ -162,7 +169,7 @@ def test_an_interrupt_in_the_last_step_is_not_lost(tmp_path: Path) -> None:
     objective = Lines()
     result = fit(objective, settings(), tmp_path, silent, resume=True)
     assert objective.seen == []
-    assert result.figures == {"error": metrics(tmp_path)[-1]["error"]}
+    assert result.metrics == {"error": metrics(tmp_path)[-1]["error"]}
 
 
 def test_a_second_interrupt_stops_at_once() -> None:
@@ -195,7 +202,7 @@ def test_it_trains_in_another_thread_too(tmp_path: Path) -> None:
     thread = threading.Thread(target=lambda: results.append(fit(Lines(), settings(steps=2), tmp_path, silent)))
     thread.start()
     thread.join()
-    assert set(results[0].figures) == {"error"}
+    assert set(results[0].metrics) == {"error"}
 
 
 def test_a_finished_run_returns_its_stored_figures_at_once(tmp_path: Path) -> None:
@@ -204,7 +211,7 @@ def test_a_finished_run_returns_its_stored_figures_at_once(tmp_path: Path) -> No
     objective, told = Lines(), []
     again = fit(objective, settings(), tmp_path, told.append, resume=True)
     assert objective.seen == told == []
-    assert (again.figures, again.seconds) == (first.figures, first.seconds)
+    assert (again.metrics, again.seconds) == (first.metrics, first.seconds)
     assert_same(again.model, first.model)
     assert not again.model.training
     assert metrics(tmp_path) == lines
@@ -213,7 +220,7 @@ def test_a_finished_run_returns_its_stored_figures_at_once(tmp_path: Path) -> No
 def test_a_fresh_run_leaves_nothing_of_an_older_one(tmp_path: Path) -> None:
     for _ in range(2):
         fit(Lines(), settings(), tmp_path, silent)
-        assert [line["step"] for line in metrics(tmp_path)] == [3, 6, 9, 12]
+        assert [line["step"] for line in metrics(tmp_path)] == [0, 3, 6, 9, 12]
 
 
 def test_resume_without_a_checkpoint_starts_afresh(tmp_path: Path) -> None:
@@ -228,7 +235,7 @@ def test_a_line_that_was_cut_off_goes_with_the_steps_that_are_taken_again(tmp_pa
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "lo')
     fit(Lines(), settings(log_every=1), tmp_path, silent, resume=True)
-    assert [line["step"] for line in metrics(tmp_path)] == [3, 6, 9, 12]
+    assert [line["step"] for line in metrics(tmp_path)] == [0, 3, 6, 9, 12]
 
 
 @pytest.mark.parametrize(
@@ -250,10 +257,12 @@ def test_a_checkpoint_of_other_settings_is_refused(changes: dict[str, object], s
 
 
 def test_a_checkpoint_of_another_objective_is_refused(tmp_path: Path) -> None:
-    fit(Lines(), settings(), tmp_path, silent, settings={"batch": 4, "sides": [[0.0, 32]]})
-    fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 4, "sides": [[0.0, 32]]})
+    fit(Lines(), settings(), tmp_path, silent, settings=RunSettings({"batch": 4, "sides": [[0.0, 32]]}))
+    fit(Lines(), settings(), tmp_path, silent, resume=True, settings=RunSettings({"batch": 4, "sides": [[0.0, 32]]}))
     with pytest.raises(UsageError, match=r"other settings \(batch was 4, now 5\)"):
-        fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 5, "sides": [[0.0, 32]]})
+        fit(
+            Lines(), settings(), tmp_path, silent, resume=True, settings=RunSettings({"batch": 5, "sides": [[0.0, 32]]})
+        )
 
 
 def test_a_checkpoint_that_tells_no_settings_is_taken(tmp_path: Path) -> None:
@@ -261,7 +270,7 @@ def test_a_checkpoint_that_tells_no_settings_is_taken(tmp_path: Path) -> None:
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del state["settings"]
     torch.save(state, tmp_path / "checkpoint.pt")
-    assert fit(Lines(), settings(), tmp_path, silent, resume=True, settings={"batch": 4}).figures
+    assert fit(Lines(), settings(), tmp_path, silent, resume=True, settings=RunSettings({"batch": 4})).metrics
 
 
 def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -317,7 +326,7 @@ class RatedLines(Lines):
         super().__init__()
         self.first, self.rest = first, rest
 
-    def rate(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         return self.first if name.startswith("0.") else self.rest
 
 

@@ -19,8 +19,11 @@ from torch import Tensor, nn
 
 from clip_emotion.config import validate
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.training.loop import state as run_module
-from clip_emotion.training.loop.fit import EarlyStopConfig, FitConfig, Progress, RunResult, fit
+from clip_emotion.training.loop.config import EarlyStopConfig, FitConfig
+from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.loop.objective import Progress, RunResult
 from tests.support.processes import start
 
 
@@ -42,10 +45,11 @@ class Fitted:
     def error(self, inputs: Tensor) -> Tensor:
         return ((self.model(inputs) - inputs.sum(dim=1, keepdim=True)) ** 2).mean()
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: nn.Module) -> Measurements:
         with torch.inference_mode():
             error = float((model(torch.ones(1, 4)) - 4).abs())
-        return {"error": error, "accuracy": self.told.pop(0) if self.told else 1 / (1 + error)}
+        accuracy = self.told.pop(0) if self.told and self.steps else 1 / (1 + error)
+        return Measurements([Measurement("error", error), Measurement("accuracy", accuracy)])
 
 
 class Everything(Fitted):
@@ -53,7 +57,7 @@ class Everything(Fitted):
 
     batch_size = 5
 
-    def rate(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         return 0.5 if name.startswith("0.") else 1.0
 
     def trainable(self, name: str, progress: float) -> bool:
@@ -95,7 +99,7 @@ def best_of(folder: Path) -> tuple[int, dict[str, float], dict[str, Tensor]]:
     with safe_open(str(folder / "best.safetensors"), "pt") as file:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        return int(header["step"]), json.loads(header["figures"]), tensors
+        return int(header["step"]), dict(Measurements.read(json.loads(header["metrics"]))), tensors
 
 
 # -- accumulation ------------------------------------------------------------------------------------------------------
@@ -114,6 +118,8 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     for mine, theirs in zip(small.model.parameters(), large.model.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
     for mine, theirs in zip(lines_of(tmp_path / "small"), lines_of(tmp_path / "large"), strict=True):
+        if not mine["step"]:
+            continue
         assert mine["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
 
 
@@ -122,11 +128,11 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
 
 def test_the_best_model_is_kept_and_returned(tmp_path: Path) -> None:
     told = [0.2, 0.5, 0.9, 0.4, 0.9, 0.3]
-    best = fit(Fitted(told[:]), settings(early_stop=stopping(), keep="best"), tmp_path / "best", silent)
+    best = fit(Fitted(told[:]), settings(early_stop=stopping(), select="best"), tmp_path / "best", silent)
     last = fit(Fitted(told[:]), settings(early_stop=stopping()), tmp_path / "last", silent)
     assert (best.best_step, last.best_step) == (6, 6)
-    assert best.figures["accuracy"] == 0.9
-    assert last.figures["accuracy"] == 0.3
+    assert best.metrics["accuracy"] == 0.9
+    assert last.metrics["accuracy"] == 0.3
     seen = []  # the averaged weights after six steps, as a plain run saves them
 
     def peek(progress: Progress) -> None:
@@ -137,7 +143,7 @@ def test_the_best_model_is_kept_and_returned(tmp_path: Path) -> None:
     (stored,) = seen
     step, figures, tensors = best_of(tmp_path / "best")
     assert step == 6
-    assert figures == best.figures
+    assert figures == best.metrics
     for name, tensor in best.model.state_dict().items():
         assert torch.equal(tensor, stored[name])
         assert torch.equal(tensor, tensors[name])
@@ -163,7 +169,7 @@ def test_it_stops_when_nothing_better_came_for_so_long(
     assert [step for step, _ in objective.steps] == list(range(steps))
     assert result.best_step == best_step
     assert reports[-1].step == steps
-    assert reports[-1].figures == result.figures
+    assert reports[-1].metrics == result.metrics
     again = Fitted()
     resumed = fit(again, config, tmp_path, silent, resume=True)
     assert again.steps == []
@@ -172,19 +178,19 @@ def test_it_stops_when_nothing_better_came_for_so_long(
 
 
 def test_a_figure_that_validation_does_not_give_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"early_stop\.metric 'f1' is no figure of validation, which gives error, acc"):
+    with pytest.raises(UsageError, match=r"early_stop\.metric 'f1' is no metric of validation, which gives error, acc"):
         fit(Fitted(), settings(early_stop=stopping("f1")), tmp_path, silent)
 
 
 def test_the_best_needs_a_figure_to_judge_by() -> None:
-    with pytest.raises(UsageError, match=r"keep: best needs early_stop\.metric"):
-        validate(FitConfig, {"steps": 1, "learning_rate": 1, "keep": "best"}, "train.yaml")
+    with pytest.raises(UsageError, match=r"select: best needs early_stop\.metric"):
+        validate(FitConfig, {"steps": 1, "learning_rate": 1, "select": "best"}, "train.yaml")
 
 
 def test_a_best_model_that_cannot_be_written_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = settings(early_stop=stopping(), keep="best")
+    config = settings(early_stop=stopping(), select="best")
     fit(Fitted([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), config, tmp_path, silent)
     before = (tmp_path / "best.safetensors").read_bytes()
 
@@ -200,7 +206,7 @@ def test_a_best_model_that_cannot_be_written_leaves_the_one_before(
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "text"])
 def test_a_damaged_best_model_is_one_sentence(harm: str, tmp_path: Path) -> None:
-    config = settings(early_stop=stopping(), keep="best")
+    config = settings(early_stop=stopping(), select="best")
     fit(Fitted(), config, tmp_path, silent)
     path = tmp_path / "best.safetensors"
     if harm == "missing":
@@ -229,8 +235,8 @@ def test_a_phase_trains_what_it_says_and_nothing_else(tmp_path: Path) -> None:
     start = [objective.model[at].weight.detach().clone() for at in (0, 3)]
     watch = lambda progress: weights.append([objective.model[at].weight.detach().clone() for at in (0, 3)])  # noqa: E731
     fit(objective, settings(log_every=1, weight_decay=0.5), tmp_path, watch)
-    first = [start[0], *(pair[0] for pair in weights)]
-    second = [start[1], *(pair[1] for pair in weights)]
+    first, second = ([pair[at] for pair in weights] for at in (0, 1))
+    assert torch.equal(second[0], start[1]), "the first report comes before the first step"
     assert all(torch.equal(first[at], start[0]) for at in range(7))
     assert all(not torch.equal(first[at], first[at + 1]) for at in range(6, 12))
     assert all(not torch.equal(second[at], second[at + 1]) for at in range(12))
@@ -268,7 +274,7 @@ def test_fp16_scales_the_loss_and_learns_as_fp32_does(tmp_path: Path) -> None:
 def test_progress_tells_pictures_and_accuracy_where_the_objective_does(tmp_path: Path) -> None:
     told: list[Progress] = []
     fit(Everything(), settings(accumulate=2), tmp_path / "all", told.append)
-    assert all(p.images_per_second == pytest.approx(p.rate * 10) for p in told)
+    assert all(p.images_per_second == pytest.approx(p.steps_per_second * 10) for p in told)
     smooth = None
     for step in range(12):
         mean = ((2 * step) % 4 / 4 + (2 * step + 1) % 4 / 4) / 2
@@ -277,7 +283,7 @@ def test_progress_tells_pictures_and_accuracy_where_the_objective_does(tmp_path:
     assert lines_of(tmp_path / "all")[-1]["train_accuracy"] == pytest.approx(smooth, abs=1e-5)
     fit(Fitted(), settings(), tmp_path / "plain", told.append)
     assert (told[-1].accuracy, told[-1].images_per_second) == (None, None)
-    assert set(lines_of(tmp_path / "plain")[0]) == {"step", "loss", "error", "accuracy"}
+    assert set(lines_of(tmp_path / "plain")[1]) == {"step", "loss", "error", "accuracy"}
     assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["checkpoint.pt", "metrics.jsonl"]
 
 
@@ -296,8 +302,8 @@ def test_tensorboard_gets_loss_rate_and_figures(tmp_path: Path) -> None:
     config = settings(tensorboard=True)
     result = fit(Everything(), config, tmp_path, silent)
     seen = {(step, tag): value for step, tag, value in events(tmp_path / "tensorboard")}
-    assert seen[12, "validation/error"] == pytest.approx(result.figures["error"], rel=1e-5)
-    assert {step for step, tag in seen if tag == "validation/accuracy"} == {2, 4, 6, 8, 10, 12}
+    assert seen[12, "validation/error"] == pytest.approx(result.metrics["error"], rel=1e-5)
+    assert {step for step, tag in seen if tag == "validation/accuracy"} == {0, 2, 4, 6, 8, 10, 12}
     assert {step for step, tag in seen if tag == "train/loss"} == {2, 4, 6, 8, 10, 12}
     assert seen[4, "train/learning_rate"] == pytest.approx(0.02 * (0.001 + 0.999 * 0.5 * (1 + np.cos(np.pi / 6))))
     assert {(4, "train/accuracy"), (4, "train/pictures_per_second")} <= set(seen)
@@ -323,7 +329,7 @@ RESUMED = {
     "evaluate_every": 2,
     "clip_norm": 1.0,
     "early_stop": {"metric": "error", "mode": "min", "patience": 4},
-    "keep": "best",
+    "select": "best",
     "tensorboard": True,
 }
 
@@ -350,7 +356,7 @@ def test_a_killed_process_is_resumed_to_the_bit(kill_at: int, precision: str, tm
     stored = torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
     assert 0 < stored <= kill_at // 2
     resumed = whole_run(folder, resume=True, precision=precision)
-    assert (resumed.figures, resumed.best_step) == (unbroken.figures, unbroken.best_step)
+    assert (resumed.metrics, resumed.best_step) == (unbroken.metrics, unbroken.best_step)
     assert_same(resumed.model, unbroken.model)
     assert best_of(folder)[:2] == best_of(tmp_path / "whole")[:2]
     assert lines_of(folder) == lines_of(tmp_path / "whole")

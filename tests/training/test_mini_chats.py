@@ -14,11 +14,12 @@ from clip_emotion.models.base import MessageEncoder
 from clip_emotion.models.mini.encoder import CHATS, PARTS, MiniEncoder, load_mini
 from clip_emotion.models.mini.text_tower import tokenize
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
-from clip_emotion.training.checking import check
-from clip_emotion.training.mini.chats import HELD_OUT, MiniChatsConfig, Task, _as_sentiment, load_tasks
-from clip_emotion.training.registry import train
+from clip_emotion.training.mini.chats_config import MiniChatsConfig
+from clip_emotion.training.mini.chats_tasks import HELD_OUT, Task, _as_sentiment, load_tasks
+from clip_emotion.training.registry import check, plan, train
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import SENTENCES, table, tiny_mini, write_texts
+from tests.support.runs import from_the_first_step
 
 CPU = torch.device("cpu")
 EMOTIONS = ("joyful", "mad", "neutral", "peaceful", "powerful", "sad", "scared")
@@ -127,9 +128,9 @@ def write_config(folder: Path, **changes: object) -> Path:
 
 def test_the_stage_adds_a_chat_tower_and_leaves_words_and_faces_alone(folder: Path) -> None:
     path = write_config(folder)
-    assert {path.name for path in check([path], [])} >= {"chatbot.tsv.gz", "kote.tsv.gz"}
-    figures = train(path, [], lambda progress: None)
-    assert set(figures) == {"kote_hit1", "emocontext_hit1", "chatbot_hit1"}
+    assert {path.name for path in check([plan(path)])} >= {"chatbot.tsv.gz", "kote.tsv.gz"}
+    metrics = train(path, [], lambda progress: None).metrics
+    assert set(metrics) == {"kote_hit1", "emocontext_hit1", "chatbot_hit1"}
     for part in PARTS[1:3]:
         assert (folder / "out" / part).read_bytes() == (folder / "mini" / part).read_bytes()
     before, after = load_mini(folder / "mini", CPU), load_mini(folder / "out", CPU)
@@ -148,7 +149,11 @@ def test_training_learns_the_chats(folder: Path) -> None:
     fit = {"steps": 80, "learning_rate": 0.02, "precision": "fp32", "ema": 0.5, "log_every": 1}
     tasks = [{"corpus": "emocontext", "batch": 24}]
     losses: list[float] = []
-    train(write_config(folder, fit=fit, tasks=tasks), [], lambda progress: losses.append(progress.loss))
+    train(
+        write_config(folder, fit=fit, tasks=tasks),
+        [],
+        from_the_first_step(lambda progress: losses.append(progress.loss)),
+    )
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
 
 
@@ -167,4 +172,4 @@ def test_what_is_missing_or_too_small_is_told(folder: Path) -> None:
         tasks_of(folder, tasks=[{"corpus": "emocontext", "batch": 500}])
     (folder / "chatbot.tsv.gz").unlink()
     with pytest.raises(DataError, match=r"chatbot\.tsv\.gz"):
-        check([write_config(folder)], [])
+        check([plan(write_config(folder))])

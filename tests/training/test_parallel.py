@@ -15,13 +15,17 @@ import torch
 from clip_emotion.cli.main import main
 from clip_emotion.config import validate
 from clip_emotion.errors import MissingExtraError, UsageError
+from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint, read_card
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.objective import open_model, train_emotion_clip
-from clip_emotion.training.loop.fit import Progress
-from clip_emotion.training.parallel.process_group import ALONE, Team
+from clip_emotion.training.finetune.stage import open_model
+from clip_emotion.training.loop.objective import Progress
+from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
+from clip_emotion.training.registry import plan
+from clip_emotion.training.stage import Outcome, RunOptions
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.processes import start
+from tests.support.runs import finetune, from_the_first_step
 from tests.support.team_work import meet, one_step, talk
 from tests.support.tuning_world import run_values, write_config, write_world
 
@@ -30,7 +34,7 @@ EVERYTHING: dict[str, Any] = {
     "freeze": "none",
     "model.text_head": {"depth": 1, "dropout": 0.0},
     "losses": {"contrast": 1.0, "classify": 0.5, "supcon": 0.5, "label_smoothing": 0.1, "class_weights": "inverse"},
-    "keep": {"words": 0.3, "pictures": 0.3, "batch": 8},
+    "distillation": {"words": 0.3, "images": 0.3, "batch": 8},
     "transform": {"rotate": 5, "flip": 0.5, "erase": 0.3},
     "unfreeze_at": 0.3,
     "fit.optimizer": "sgd",
@@ -40,7 +44,7 @@ EVERYTHING: dict[str, Any] = {
     "fit.clip_norm": 1.0,
     "fit.evaluate_every": 10,
     "fit.early_stop": {"metric": "cross_entropy", "mode": "min"},
-    "fit.keep": "best",
+    "fit.select": "best",
 }
 
 
@@ -80,7 +84,7 @@ def test_what_members_tell_each_other(pair: list[dict[str, Any]]) -> None:
         assert said["rows"].tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
         assert (said["only the second"], said["nobody"], said["asked"]) == (True, False, True)
         assert found["norms"] == {"shared": True, "eval": True}
-    assert pair[0]["talk"]["seed"] == 0, "a team's first draws what a single process draws"
+    assert pair[0]["talk"]["seed"] == 0, "the main process draws what a single process draws"
     assert pair[1]["talk"]["seed"] != 0
     alone = talk(ALONE)
     assert alone["rows"].shape == (2, 3)  # type: ignore[attr-defined]
@@ -94,7 +98,7 @@ def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
 
     losses: list[float] = []
     values = run_values(world, out=str(tmp_path / "alone"), **EVERYTHING)
-    figures = train_emotion_clip(values, "test", lambda told: losses.append(told.loss), False)
+    metrics = finetune(values, lambda told: losses.append(told.loss))
 
     told: list[Progress] = []
 
@@ -106,13 +110,15 @@ def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
     config = write_config(tmp_path / "run.yaml", run_values(world, out=str(tmp_path / "pair"), **EVERYTHING))
     two = Spread(workers=2, gpus=0, threads=1)
     with pytest.raises(KeyboardInterrupt):
-        train_distributed(config, [], interrupt, False, two)
+        train_distributed(plan(config), from_the_first_step(interrupt), False, two)
     assert 1 <= told[-1].step < STEPS
     assert not (tmp_path / "pair" / "model.safetensors").exists()
-    assert train_distributed(config, [], told.append, True, two) == pytest.approx(figures, abs=1e-3)
+    again = train_distributed(plan(config), from_the_first_step(told.append), True, two)
+    assert dict(again.metrics) == pytest.approx(metrics, abs=1e-3)
+    assert again.tables
     assert [progress.step for progress in told] == list(range(1, STEPS + 1))
     assert [progress.loss for progress in told] == pytest.approx(losses, abs=1e-3)
-    assert read_card(tmp_path / "pair").metrics == pytest.approx(figures, abs=1e-3)
+    assert read_card(tmp_path / "pair").metrics == pytest.approx(metrics, abs=1e-3)
     alone, together = (load_checkpoint(tmp_path / name).state_dict() for name in ("alone", "pair"))
     before = before_training(values)
     assert alone.keys() == together.keys() == before.keys()
@@ -199,14 +205,16 @@ def test_what_a_worker_tells_at_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     distributed = pytest.importorskip("clip_emotion.training.parallel.ray_train")
-    seen: list[Team] = []
+    seen: list[ProcessGroup] = []
 
-    def train(values: Any, source: str, report: Any, resume: bool, team: Team) -> dict[str, float]:
-        seen.append(team)
-        report(Progress(1, 2, 0.5, 1.0))
+    measured = Measurements([Measurement("accuracy", 0.5)])
+
+    def train(config: Any, options: RunOptions) -> Outcome:
+        seen.append(options.processes)
+        options.report(Progress(1, 2, 0.5, 1.0, measured))
         if raised:
             raise raised
-        return {"accuracy": 0.5}
+        return Outcome(measured, tmp_path, ("Kept the last.",))
 
     context = SimpleNamespace(get_world_rank=lambda: 0, get_world_size=lambda: 2)
     torch_module = SimpleNamespace(get_device=lambda: torch.device("cpu"))
@@ -215,18 +223,20 @@ def test_what_a_worker_tells_at_its_end(
     monkeypatch.setattr(distributed, "ray", fake)
     monkeypatch.setattr(distributed, "train_emotion_clip", train)
     monkeypatch.chdir(tmp_path)
-    box = distributed.Mailbox()
-    job = {"mailbox": Letters(box), "home": str(tmp_path), "threads": torch.get_num_threads()}
-    job.update(values={}, source="test", resume=False)
+    box = distributed.ProgressActor()
+    job = {"actor": Letters(box), "home": str(tmp_path), "threads": torch.get_num_threads()}
+    job.update(config=None, source="test", resume=False)
     if raised is None or interrupted:
         distributed.work(job)
     else:
         with pytest.raises(type(raised)):
             distributed.work(job)
-    assert [Progress(**told) for told in box.take()] == [Progress(1, 2, 0.5, 1.0)]
+    (told,) = box.take()
+    assert Progress(**{**told, "metrics": Measurements.read(told["metrics"])}) == Progress(1, 2, 0.5, 1.0, measured)
     assert box.take() == []
-    figures = {} if raised else {"accuracy": 0.5}
-    assert box.outcome() == (figures, faults, interrupted)
+    outcome, *rest = box.result()
+    assert rest == [faults, interrupted]
+    assert not outcome if raised else Outcome.read(outcome) == Outcome(measured, tmp_path, ("Kept the last.",))
     assert (seen[0].rank, seen[0].size, seen[0].asked()) == (0, 2, False)
     box.stop()
     seen[0].asked()

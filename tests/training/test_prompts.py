@@ -9,9 +9,9 @@ import pytest
 
 from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.text import fold, has_hangul
-from clip_emotion.training.mini.image import face_words
-from clip_emotion.training.mini.text import concept_targets, family_matrix, lexicon_entries, new_words
-from clip_emotion.training.prompts import WordBank, in_template, is_kept_out
+from clip_emotion.training.mini.image import face_prompts
+from clip_emotion.training.mini.lexicon import concept_targets, family_matrix, lexicon_entries, new_words
+from clip_emotion.training.prompts import PromptBank, in_template, is_kept_out
 from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
 
 BASIC, UNSEEN = Vocabulary.load("basic8"), Vocabulary.load("kote36")
@@ -20,8 +20,8 @@ BANKS = {"kote44": "kote", "goemotions28": "goemotions", "basic8": "basic"}
 
 
 @cache
-def words_for_faces() -> WordBank:
-    return face_words(BASIC, UNSEEN)
+def words_for_faces() -> PromptBank:
+    return face_prompts(BASIC, UNSEEN)
 
 
 def concept(name: str, ko: tuple[str, ...], en: tuple[str, ...], **labels: object) -> Concept:
@@ -29,7 +29,7 @@ def concept(name: str, ko: tuple[str, ...], en: tuple[str, ...], **labels: objec
     return Concept.model_validate({**values, **labels})
 
 
-def all_words(bank: WordBank) -> set[str]:
+def all_words(bank: PromptBank) -> set[str]:
     return {word for words in bank.words for group in words.values() for word in group}
 
 
@@ -54,7 +54,7 @@ def test_no_word_of_a_concept_of_an_unseen_label_stands_for_a_face() -> None:
 
 def test_no_synonym_that_checks_ask_for_is_ever_trained_on() -> None:
     asked = {fold(name) for label in Vocabulary.load("synonyms7").labels for name in label.names.values()}
-    banks = [WordBank.of(Vocabulary.load(name), lexicon(), field) for name, field in BANKS.items()]
+    banks = [PromptBank.of(Vocabulary.load(name), lexicon(), field) for name, field in BANKS.items()]
     for bank in [words_for_faces(), *banks]:
         assert not {fold(word) for word in all_words(bank)} & asked
     assert not {fold(text) for text, _ in lexicon_entries(lexicon(), kept_out=False)} & asked
@@ -64,7 +64,7 @@ def test_no_synonym_that_checks_ask_for_is_ever_trained_on() -> None:
 def test_kept_out_words_are_never_drawn(name: str, field: str) -> None:
     """But a label's own names and synonyms are prompts that everybody uses: they are trained on in any case."""
     vocabulary = Vocabulary.load(name)
-    bank = WordBank.of(vocabulary, lexicon(), field)
+    bank = PromptBank.of(vocabulary, lexicon(), field)
     kept_out = {word for word, _ in lexicon_entries(lexicon(), kept_out=True)}
     assert len(kept_out) > 100
     assert not all_words(bank) & kept_out - own_words(vocabulary)
@@ -87,7 +87,7 @@ def test_new_words_stand_in_no_bank() -> None:
     assert len(checks) > 100
     assert checks < {word for word, _ in lexicon_entries(lexicon(), kept_out=True)}
     for name, field in BANKS.items():
-        assert not all_words(WordBank.of(vocabularies[name], lexicon(), field)) & checks
+        assert not all_words(PromptBank.of(vocabularies[name], lexicon(), field)) & checks
 
 
 def test_a_bank_gathers_names_synonyms_and_concepts() -> None:
@@ -98,7 +98,7 @@ def test_a_bank_gathers_names_synonyms_and_concepts() -> None:
         concept("c", ("즐거운",), tuple(free), kote=("joy",)),
         concept("d", ("싫은",), ("bad",), kote=("other",)),
     ]
-    bank = WordBank.of(vocabulary, concepts, "kote")
+    bank = PromptBank.of(vocabulary, concepts, "kote")
     assert bank.words[0]["en"] == ("joy", "joyful", *free)
     assert bank.words[0]["ko"][0] == "기쁨"
     assert bank.words[1] == {"ko": ("rage",), "en": ("rage",)}
@@ -107,7 +107,7 @@ def test_a_bank_gathers_names_synonyms_and_concepts() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_draws_speak_one_language_and_follow_the_generator(language: str) -> None:
-    bank = WordBank.of(BASIC, lexicon(), "basic")
+    bank = PromptBank.of(BASIC, lexicon(), "basic")
     drawn = [bank.draw(language, random.Random(seed)) for seed in range(30)]
     assert drawn == [bank.draw(language, random.Random(seed)) for seed in range(30)]
     for prompts in drawn:
@@ -118,7 +118,7 @@ def test_draws_speak_one_language_and_follow_the_generator(language: str) -> Non
 
 
 def test_own_names_are_drawn_as_often_as_asked() -> None:
-    bank = WordBank.of(BASIC, lexicon(), "basic")
+    bank = PromptBank.of(BASIC, lexicon(), "basic")
     names = BASIC.names("en")
     always = [bank.draw("en", random.Random(seed), own_name=1.0) for seed in range(20)]
     assert all(name in prompt for prompts in always for name, prompt in zip(names, prompts, strict=True))

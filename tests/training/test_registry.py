@@ -19,9 +19,11 @@ from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.training.corpora import SourcesConfig, load_corpora
 from clip_emotion.training.mini.faces import FaceRows
-from clip_emotion.training.mini.image import TextSide, embed_images
-from clip_emotion.training.mini.text import TextModel, token_halves
-from clip_emotion.training.registry import _macro_f1, image_temperature
+from clip_emotion.training.mini.image import TextSide, embed_faces
+from clip_emotion.training.mini.image_stage import image_temperature
+from clip_emotion.training.mini.text import TextModel
+from clip_emotion.training.mini.text_stage import _macro_f1
+from clip_emotion.training.mini.tokenizer import token_halves
 from tests.support.minis import SENTENCES, face, table, tiny_image, tiny_mini, tiny_text, tiny_tokenizer, write_texts
 
 
@@ -109,7 +111,7 @@ def grey(count: int) -> torch.Tensor:
 def test_grey_pictures_embed_as_the_encoder_embeds_them() -> None:
     mini, pictures = tiny_mini(), grey(5)
     pixels = pictures.expand(-1, 3, -1, -1).float() / 255
-    together = embed_images(mini.image_tower, pictures, batch=2)
+    together = embed_faces(mini.image_tower, pictures, batch=2)
     torch.testing.assert_close(together, mini.encode_images(pixels), atol=1e-4, rtol=0)
 
 
@@ -119,7 +121,7 @@ def test_the_temperature_is_fitted_over_the_classes_that_are_there() -> None:
     classes = torch.tensor([0, 2, 2, 0, 2, 0])
     rows = FaceRows(grey(6), torch.eye(3)[classes], torch.ones(6))
     found = image_temperature(tower, side, rows)
-    embeddings = embed_images(tower, rows.pictures)
+    embeddings = embed_faces(tower, rows.images)
 
     def loss(temperature: float) -> float:
         logits = torch.cat([embeddings @ side.prototypes[lang][[0, 2]].T for lang in ("ko", "en")]) / temperature

@@ -30,10 +30,10 @@ from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evalua
 from clip_emotion.retrieval.evaluation.labelled import ImageRow, RowSelection, open_labelled
 from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
 from clip_emotion.retrieval.labelling.stream import StreamConfig
-from clip_emotion.training.finetune.objective import train_emotion_clip
 from clip_emotion.training.wise_ft import ALPHAS, BlendPoint, best_point, blended, curve, curve_csv, open_base
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import tiny_image, tiny_mini
+from tests.support.runs import finetune
 from tests.support.tuning_world import pattern, run_values, write_config, write_world
 
 PIXELS = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -185,7 +185,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(base_folder: Path) -> None:
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = write_world(tmp_path / "world", train=6, validation=2)
     values = run_values(world, **{"fit.steps": 4, "data.validation": {"muxspace": 4}})
-    train_emotion_clip(values, "test", lambda progress: None, False)
+    finetune(values)
     config = write_config(tmp_path / "run.yaml", values)
     base, tuned, to = str(world / "base"), str(world / "out"), tmp_path / "blend"
     report = tmp_path / "report" / "curve.png"

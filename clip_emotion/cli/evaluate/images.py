@@ -15,11 +15,12 @@ from rich.table import Table
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
+from clip_emotion.cli.tables import class_table
 from clip_emotion.errors import UsageError
 from clip_emotion.outputs import WriteOptions, claim_folder, mark_folder
 
 if TYPE_CHECKING:
-    from clip_emotion.evaluation.result import ClassTable, Evaluation
+    from clip_emotion.evaluation.result import Evaluation
     from clip_emotion.models.base import ImageTextEncoder
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.labelled import RowSelection
@@ -141,18 +142,7 @@ def _print(result: Evaluation, output: EvaluationFormat) -> None:
     console = stdout()
     console.print(table)
     for classes in result.tables():
-        console.print(_class_table(classes))
-
-
-def _class_table(classes: ClassTable) -> Table:
-    # The report has room for all columns, a terminal for one of words after the numbers.
-    shown = classes.numbers + 2
-    table = Table(title=classes.title)
-    for place, column in enumerate(classes.columns[:shown]):
-        table.add_column(column, justify="right" if 0 < place <= classes.numbers else "left")
-    for row in classes.rows:
-        table.add_row(*row[:shown])
-    return table
+        console.print(class_table(classes))
 
 
 def _write_report(result: Evaluation, folder: Path) -> None:

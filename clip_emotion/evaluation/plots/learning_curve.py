@@ -1,8 +1,7 @@
-"""The learning curves of a run: a panel for each kind of figure, told by its name."""
+"""The learning curves of a run: a panel for each metric."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,17 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+from clip_emotion.evaluation.measurement import DIRECTIONS, Better, Measurement
 from clip_emotion.plotting import GREY, figure_style
 from clip_emotion.vocabulary import LANGUAGES
 
 MOST_LINES = 8
 MARKS = 20
 """A line bears at most so many markers, however many points it has."""
-BATCHES = "training batches"
-SUBJECTS = {"": "validation", "train": BATCHES}
-LOWER = r"cross_entropy|log_loss|loss|perplexity|error"
-HIGHER = r"(?:(?:macro|micro|balanced)_)?(?:accuracy|precision|recall|f1)|hit\d+|top\d+|new_words"
-METRIC = re.compile(rf"(?:^|_)({LOWER}|{HIGHER})(?=_|$)")
+BATCHES, VALIDATION = "training batches", "validation"
+OF_THE_LOOP = {
+    "loss": Measurement("loss", 0.0, BATCHES),
+    "train_accuracy": Measurement("accuracy", 0.0, BATCHES),
+}
+"""What the training loop itself writes beside validation's metrics."""
 # Okabe and Ito's colours, which the colour-blind can tell apart, without their yellow; black is for training batches.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c564b")
 STYLES = dict(zip(("", *LANGUAGES), ("-", "--", ":"), strict=True))
@@ -29,25 +30,25 @@ MARKERS = dict(zip(("", *LANGUAGES), ("o", "s", "^"), strict=True))
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure over the steps: what is measured, on which rows, and in which language where it is but one."""
+    """One metric over the steps: what it measures, and its points."""
 
-    metric: str
-    subject: str
-    language: str
+    measured: Measurement
     points: tuple[tuple[float, float], ...]
 
-    @classmethod
-    def of(cls, name: str, points: Sequence[tuple[float, float]]) -> Curve:
-        """Read a figure's name, as ``heldout_muxspace_accuracy_ko``; an unknown name is a metric of its own."""
-        parts = ("train_loss" if name == "loss" else name).split("_")
-        language = next((part for part in parts if part in LANGUAGES), "")
-        rest = "_".join(part for part in parts if part != language)
-        found = list(METRIC.finditer(rest))
-        if not found:
-            return cls(rest, SUBJECTS[""], language, tuple(points))
-        metric = found[-1]
-        subject = "_".join(part for part in (rest[: metric.start()], rest[metric.end() + 1 :]) if part)
-        return cls(metric[1], SUBJECTS.get(subject, subject.replace("_", " ")), language, tuple(points))
+    @property
+    def metric(self) -> str:
+        """What is measured."""
+        return self.measured.metric
+
+    @property
+    def language(self) -> str:
+        """The language, or '' for all of them."""
+        return self.measured.language
+
+    @property
+    def subject(self) -> str:
+        """The rows that are looked at, in words."""
+        return self.measured.split.replace("_", " ") or VALIDATION
 
     @property
     def label(self) -> str:
@@ -59,13 +60,16 @@ Panel = list[tuple[str, Curve]]
 """Curves, each with its colour."""
 
 
-def learning_curve_figure(rows: Sequence[Mapping[str, float]], best_step: int | None = None) -> Figure:
-    """Draw a run's loss and validation figures over the steps, with a line at the best step where there is one.
+def learning_curve_figure(
+    rows: Sequence[Mapping[str, float]], known: Mapping[str, Measurement], best_step: int | None = None
+) -> Figure:
+    """Draw a run's loss and validation metrics over the steps, with a line at the best step where there is one.
 
-    ``rows`` are those of ``metrics.jsonl``: step, seconds, loss and figures. A colour stands for the rows that were
-    looked at, the same in all panels as far as there are colours, a line style for a language.
+    ``rows`` are those of ``metrics.jsonl``: step, seconds, loss and metrics, and ``known`` says what each name
+    measures; an unknown name is a metric of its own. A colour stands for the rows that were looked at, the same in all
+    panels as far as there are colours, a line style for a language.
     """
-    curves = _curves(rows)
+    curves = _curves(rows, {**OF_THE_LOOP, **known})
     panels = _panels(curves, _colours(curves))
     columns = 2 if len(panels) > 2 else 1
     height = -(-len(panels) // columns)
@@ -82,9 +86,10 @@ def learning_curve_figure(rows: Sequence[Mapping[str, float]], best_step: int | 
     return figure
 
 
-def _curves(rows: Sequence[Mapping[str, float]]) -> list[Curve]:
-    names = dict.fromkeys(name for row in rows for name in row if name not in ("step", "seconds"))
-    return [Curve.of(name, [(row["step"], row[name]) for row in rows if name in row]) for name in names]
+def _curves(rows: Sequence[Mapping[str, float]], known: Mapping[str, Measurement]) -> list[Curve]:
+    names = dict.fromkeys(name for row in ({"loss": 0.0}, *rows) for name in row if name not in ("step", "seconds"))
+    points = {name: tuple((row["step"], row[name]) for row in rows if name in row) for name in names}
+    return [Curve(known.get(name, Measurement(name, 0.0)), own) for name, own in points.items() if own]
 
 
 def _colours(curves: Sequence[Curve]) -> dict[str, str]:
@@ -94,7 +99,9 @@ def _colours(curves: Sequence[Curve]) -> dict[str, str]:
 
 def _panels(curves: Sequence[Curve], colours: Mapping[str, str]) -> list[tuple[str, Panel]]:
     """Return titled panels of coloured curves, those where lower is better first."""
-    metrics = sorted(dict.fromkeys(curve.metric for curve in curves), key=lambda name: not re.fullmatch(LOWER, name))
+    metrics = sorted(
+        dict.fromkeys(curve.metric for curve in curves), key=lambda name: DIRECTIONS.get(name) is not Better.LOWER
+    )
     panels = []
     for metric in metrics:
         own = [curve for curve in curves if curve.metric == metric]
@@ -153,6 +160,6 @@ def _draw(axes: Axes, panel: Panel, best_step: int | None) -> None:
 def _direction(metric: str) -> str:
     """Return which way is good; the label is read from the bottom up, and so the arrow points there."""
     # NanumGothic's own arrows lack their shafts.
-    if re.fullmatch(LOWER, metric):
-        return r"$\leftarrow$ lower is better"
-    return r"higher is better $\rightarrow$" if re.fullmatch(HIGHER, metric) else ""
+    directions = {Better.LOWER: r"$\leftarrow$ lower is better", Better.HIGHER: r"higher is better $\rightarrow$"}
+    better = DIRECTIONS.get(metric)
+    return directions[better] if better else ""

@@ -20,11 +20,13 @@ from clip_emotion.config import Config, read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import draft_of, publish, sha256_of
 from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.loading import backbone_from_spec
-from clip_emotion.models.openclip.encoder import FAULTS, short
+from clip_emotion.models.weights_file import settle
+from clip_emotion.text_batches import length_batches
 from clip_emotion.version import __version__
-from clip_emotion.vocabulary import Vocabulary
+from clip_emotion.vocabulary import DEFAULT_TEMPLATES, Label, Vocabulary
 from clip_emotion.yaml_text import parse_yaml
 
 FORMAT = 1
@@ -43,17 +45,30 @@ PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 
 
 class TrainedVocabulary(Config):
-    """The words that a model was trained on: each key with its names per language, and the templates they stood in."""
+    """The words that a model was trained on: each key with its names per language, and the templates they stood in.
+
+    ``label_templates`` are those of a label of its own, where a run chose some.
+    """
 
     name: str
     labels: dict[str, dict[str, str]]
     templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    label_templates: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> TrainedVocabulary:
         """Note down a vocabulary's keys, names and templates."""
         labels = {label.key: dict(label.names) for label in vocabulary.labels}
-        return cls(name=vocabulary.name, labels=labels, templates=dict(vocabulary.templates))
+        own = {label.key: dict(label.templates) for label in vocabulary.labels if label.templates}
+        return cls(name=vocabulary.name, labels=labels, templates=dict(vocabulary.templates), label_templates=own)
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the words as a vocabulary; raises UsageError where there are none."""
+        labels = [
+            Label(key, dict(names), templates=dict(self.label_templates.get(key, {})))
+            for key, names in self.labels.items()
+        ]
+        return Vocabulary(self.name, tuple(labels), dict(self.templates) or dict(DEFAULT_TEMPLATES))
 
 
 def _code() -> dict[str, str]:
@@ -115,6 +130,7 @@ class EmotionClipEncoder:
         self.name = card.name
         self.languages = card.languages
         self.logit_scale, self.text_logit_scale = float(card.logit_scale or 1), float(card.text_logit_scale or 1)
+        self.vocabulary = card.vocabulary.vocabulary() if card.vocabulary else None
         if card.text_threshold is not None:
             self.text_threshold = card.text_threshold
         self.preprocess: Callable[[Image], Tensor] = model.backbone.preprocess
@@ -128,11 +144,8 @@ class EmotionClipEncoder:
     @torch.inference_mode()
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
-        # Texts of like length share a batch, so that little is spent on padding.
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         embeddings = torch.empty(len(texts), self.model.dim)
-        for start in range(0, len(order), TEXT_BATCH):
-            rows = order[start : start + TEXT_BATCH]
+        for rows in length_batches([len(text) for text in texts], TEXT_BATCH):
             embeddings[rows] = self.model.embed_texts([texts[row] for row in rows]).cpu()
         return embeddings
 
@@ -179,6 +192,7 @@ def save_checkpoint(model: EmotionClip, folder: Path, card: CheckpointCard | Non
     try:
         with draft_of(folder) as draft:
             save_file(tensors, draft / WEIGHTS, {"format": "pt", STAMP: card.stamp})
+            settle(draft / WEIGHTS)
             for name, content in model.backbone.tokenizer_files().items():
                 (draft / name).write_bytes(content)
             # The weights' entry comes last, so that a description that was cut short is noticed.
@@ -265,7 +279,7 @@ def _load(folder: Path, device: torch.device) -> tuple[EmotionClip, CheckpointCa
         files = {name: (folder / name).read_bytes() for name in card.parts if name != WEIGHTS}
         model = EmotionClip(backbone_from_spec(card.backbone, "cpu", files), card.model or EmotionClipConfig())
         model.load_state_dict(tensors)
-    except (ClipEmotionError, *FAULTS) as error:
+    except (ClipEmotionError, *LOADING_FAULTS) as error:
         raise ModelError(f"The checkpoint {folder} cannot be rebuilt ({short(error)}): {AGAIN}.") from error
     return model.to(device).eval(), card
 

@@ -17,9 +17,13 @@ class HeadConfig(Config):
     """
 
     depth: int = Field(default=1, ge=0)
+    """Residual blocks."""
     width: float = Field(default=2.0, gt=0)
+    """The hidden layer's size, in sizes of the features."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout in the blocks."""
     dim: int | None = Field(default=None, ge=2)
+    """The embedding's size; null keeps the backbone's."""
 
 
 class ResidualBlock(nn.Module):

@@ -12,8 +12,8 @@ from pathlib import Path
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import draft_of, is_taken, publish
 from clip_emotion.models.emotion_clip.checkpoint import DESCRIPTION, MODEL_CARD, load_checkpoint, read_card
+from clip_emotion.models.faults import short
 from clip_emotion.models.hub import TIMEOUT, knock
-from clip_emotion.models.openclip.encoder import short
 
 LOG_IN = "log in with huggingface-cli login or set HF_TOKEN"
 UNREACHABLE = "the Hugging Face Hub cannot be reached; go online, and unset HF_HUB_OFFLINE where it is set"

@@ -26,9 +26,13 @@ class LoraSettings(Config):
     """
 
     rank: int = Field(default=8, ge=1)
+    """Rank of the adapters."""
     alpha: int = Field(default=16, ge=1)
+    """α of the adapters, which are scaled by α / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the adapters."""
     targets: tuple[str, ...] | None = None
+    """Layers by their last names; null takes all."""
 
 
 def add_adapters(backbone: nn.Module, settings: LoraSettings, inside: Iterable[str]) -> None:

@@ -24,9 +24,8 @@ from clip_emotion.models.emotion_clip.lora import (
     plain_state,
     remove_adapters,
 )
+from clip_emotion.models.logit_scale import LARGEST_SCALE
 
-LARGEST_SCALE = 100.0
-"""Where CLIP stops its learned scale (2103.00020, section 2.5)."""
 BACKBONE = "backbone."
 _LAST_BLOCKS = re.compile(r"last-(\d+)-blocks")
 
@@ -41,12 +40,19 @@ class EmotionClipConfig(Config):
     """
 
     image_head: HeadConfig | None = Field(default_factory=HeadConfig)
+    """The head on the image side; null has none."""
     text_head: HeadConfig | None = None
+    """The head on the text side; null has none."""
     classes: int | None = Field(default=None, ge=2)
+    """Classes of a classifier over the image embedding; null has none."""
     train: str = "heads"
+    """What is trained: heads, last-N-blocks, all or lora."""
     lora: LoraSettings = Field(default_factory=LoraSettings)
+    """The adapters of train: lora."""
     logit_scale: float | None = Field(default=None, gt=0, le=LARGEST_SCALE)
+    """What cosines are multiplied by at first; null takes the backbone's."""
     learn_logit_scale: bool = True
+    """Whether that is trained."""
 
     @field_validator("train")
     @classmethod
@@ -238,7 +244,7 @@ class EmotionClip(nn.Module):
         own = any(parameter.requires_grad for parameter in head.parameters())
         return not own and not any(self._places[name].tower == tower for name in trained & self._places.keys())
 
-    def learning_rates(self, decay: float = 1.0) -> Callable[[str], float]:
+    def lr_scales(self, decay: float = 1.0) -> Callable[[str], float]:
         """Return each parameter's factor on the learning rate, by its name: decayᵈ with d its block's distance.
 
         Heads, classifier, scale and the towers' final projections have d = 0, the last block 1, and so on down to the
@@ -258,7 +264,7 @@ class EmotionClip(nn.Module):
         return factor
 
     def train(self, mode: bool = True) -> EmotionClip:
-        """Switch training mode on or off; what is frozen stays in eval, lest batch norm's statistics drift."""
+        """Switch training mode on or off; what is frozen stays in eval: batch norm must not drift."""
         super().train(mode)
         if mode:
             _settle(self)

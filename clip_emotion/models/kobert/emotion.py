@@ -14,8 +14,8 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.errors import DataError, ModelError, UsageError
@@ -23,7 +23,9 @@ from clip_emotion.files import sha256_of, write_atomic
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.kobert.loading import TOKENIZER_FILES, Kobert, load_kobert
 from clip_emotion.models.quiet import quietly
+from clip_emotion.models.weights_file import weights_bytes
 from clip_emotion.text import nfc
+from clip_emotion.text_batches import length_batches
 from clip_emotion.vocabulary import Vocabulary
 
 BATCH = 64
@@ -37,10 +39,9 @@ STAMP = "clip_emotion"
 AGAIN = "copy the whole folder again, or train it with clip-emotion train configs/train/kobert_kote.yaml"
 
 Pooling = Literal["cls", "mean"]
-FloatArray = NDArray[np.float32]
 
 
-class HeadConfig(Config):
+class KobertHeadConfig(Config):
     """What is put on top of KoBERT, and how much of a text it reads.
 
     ``pooling`` makes one vector of a text: ``cls`` is BERT's own, the pre-trained pooler's output at [CLS];
@@ -48,8 +49,11 @@ class HeadConfig(Config):
     """
 
     pooling: Pooling = "cls"
+    """What stands for a text: BERT's own vector of [CLS], or the mean over its tokens."""
     dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout before the head."""
     max_tokens: int = Field(128, ge=3)
+    """Tokens that are read of a text."""
 
 
 class KobertEmotionConfig(Config):
@@ -64,7 +68,7 @@ class KobertEmotionConfig(Config):
     name: str = "kobert-kote"
     vocabulary: str = "kote44"
     labels: tuple[str, ...] = Field(min_length=1)
-    head: HeadConfig = Field(default_factory=HeadConfig)
+    head: KobertHeadConfig = Field(default_factory=KobertHeadConfig)
     threshold: float = Field(0.3, gt=0, lt=1)
     weights: str = ""
     parts: dict[str, str] = Field(default_factory=dict)
@@ -75,7 +79,7 @@ class KobertEmotionConfig(Config):
 class KobertEmotionNetwork(nn.Module):
     """A BertModel, dropout and one linear layer over the pooled text (1810.04805, section 4.1)."""
 
-    def __init__(self, bert: nn.Module, labels: int, config: HeadConfig) -> None:
+    def __init__(self, bert: nn.Module, labels: int, config: KobertHeadConfig) -> None:
         super().__init__()
         self.bert = bert
         self.dropout = nn.Dropout(config.dropout)
@@ -119,7 +123,7 @@ class KobertEmotionModel:
         """The probability from which a text is said to carry a label."""
         return self.config.threshold
 
-    def predict(self, texts: Sequence[str]) -> FloatArray:
+    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 probabilities [N, labels] in (0, 1), each label's for itself, so that rows sum to anything.
 
         A text longer than ``max_tokens`` is cut at its end.
@@ -139,7 +143,7 @@ class KobertEmotionModel:
                 if path.is_file():
                     write_atomic(folder / path.name, path.read_bytes())
         write_atomic(folder / ARCHITECTURE, bert.config.to_json_string())  # type: ignore[union-attr, operator]
-        write_atomic(folder / WEIGHTS, to_safetensors(_tensors(self.network), {"format": "pt", STAMP: stamp}))
+        write_atomic(folder / WEIGHTS, weights_bytes(_tensors(self.network), {"format": "pt", STAMP: stamp}))
         config = self.config.model_copy(update={"weights": stamp, "parts": _hashes(folder)})
         values = config.model_dump(mode="json")
         write_atomic(folder / DESCRIPTION, yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
@@ -160,23 +164,18 @@ def token_ids(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[lis
 
 def pad_batch(tokenizer: Any, ids: Sequence[Sequence[int]], device: torch.device) -> dict[str, Tensor]:
     """Return ``input_ids`` and ``attention_mask``, int64 [N, longest], of rows of token numbers."""
-    longest = max(map(len, ids))
-    padded = torch.full((len(ids), longest), int(tokenizer.pad_token_id))
-    there = torch.zeros_like(padded)
-    for at, row in enumerate(ids):
-        padded[at, : len(row)] = torch.tensor(row)
-        there[at, : len(row)] = 1
+    rows = [torch.tensor(row) for row in ids]
+    padded = pad_sequence(rows, batch_first=True, padding_value=int(tokenizer.pad_token_id))
+    there = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
     return {"input_ids": padded.to(device), "attention_mask": there.to(device)}
 
 
 @torch.inference_mode()
-def predict_ids(network: KobertEmotionNetwork, tokenizer: Any, ids: Sequence[Sequence[int]]) -> FloatArray:
+def predict_ids(network: KobertEmotionNetwork, tokenizer: Any, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     """Return float32 probabilities [N, labels] for rows of token numbers; rows of like length share a batch."""
     device = network.head.weight.device
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     probabilities = np.empty((len(ids), network.head.out_features), dtype=np.float32)
-    for start in range(0, len(order), BATCH):
-        rows = order[start : start + BATCH]
+    for rows in length_batches([len(row) for row in ids], BATCH):
         logits = network(pad_batch(tokenizer, [ids[row] for row in rows], device))
         probabilities[rows] = logits.float().sigmoid().cpu().numpy()
     return probabilities

@@ -6,20 +6,20 @@ The packages behind it come with the extra ``kobert``; only this module and ``ko
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from clip_emotion.errors import MissingExtraError, ModelError
+from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.hub import knock
 from clip_emotion.models.quiet import quietly
+from clip_emotion.text_batches import length_batches
 
 HUB_NAME = "monologg/kobert"
 TOKENIZER_FILES = ("tokenizer_78b3253a26.model", "vocab.txt")
@@ -30,18 +30,6 @@ HOW_TO_GET = (
 )
 _DESCRIPTION = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 """Entries of config.json that change no embedding."""
-_FAULTS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    EOFError,
-    pickle.UnpicklingError,
-    SafetensorError,
-)
 
 
 @dataclass
@@ -85,12 +73,8 @@ class Kobert:
         v = 1/|T| Σ_{t∈T} (h¹_t + hᴸ_t)/2. As in their code, T is every token but the padding, [CLS] and [SEP] among
         them, so that an empty text has a vector too.
         """
-        lengths = [len(text) for text in texts]
-        # Texts of like length share a batch, so that little is spent on padding.
-        order = sorted(range(len(texts)), key=lengths.__getitem__)
         vectors = torch.empty(len(texts), self.dim)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in length_batches([len(text) for text in texts], batch_size):
             vectors[rows] = self._embed(self.tokenize([texts[row] for row in rows])).float().cpu()
         return vectors
 
@@ -188,8 +172,8 @@ def _load_model(folder: Path) -> Any:
         model, report = BertModel.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=safe, weights_only=True, output_loading_info=True
         )
-    except _FAULTS as error:
-        raise ModelError(f"The KoBERT in {folder} cannot be loaded ({_short(error)}): fetch it again.") from error
+    except LOADING_FAULTS as error:
+        raise ModelError(f"The KoBERT in {folder} cannot be loaded ({short(error)}): fetch it again.") from error
     # transformers would fill them with random numbers.
     absent = sorted(report["missing_keys"])
     if absent:
@@ -208,8 +192,8 @@ def _load_tokenizer(tokenizer_class: Any, folder: Path, config: Any) -> Any:
             model_max_length=config.max_position_embeddings,
             split_special_tokens=True,
         )
-    except _FAULTS as error:
-        raise _unread(folder, _short(error)) from error
+    except LOADING_FAULTS as error:
+        raise _unread(folder, short(error)) from error
     if not tokenizer:  # what transformers gives for a damaged SentencePiece model
         raise _unread(folder, f"{TOKENIZER_FILES[0]} is no SentencePiece model")
     unknown = [marker for marker in tokenizer.all_special_tokens if marker not in tokenizer.token2idx]
@@ -230,7 +214,3 @@ def _fingerprint(model: Any, folder: Path) -> str:
     for name in TOKENIZER_FILES:
         config[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return f"kobert-{fingerprint(config, model.state_dict())[:16]}"
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".:") or type(error).__name__

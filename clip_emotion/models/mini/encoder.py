@@ -25,6 +25,7 @@ from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
 from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
 from clip_emotion.text import nfc
+from clip_emotion.text_batches import length_batches
 
 TEXT_BATCH = 256
 PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
@@ -109,11 +110,8 @@ class MiniEncoder:
 
     def _embed(self, tower: TextTower, texts: list[str]) -> Tensor:
         ids = tokenize(self.tokenizer, [nfc(text) for text in texts])
-        # Texts of like length share a batch, so that little is spent on padding.
-        order = sorted(range(len(ids)), key=lambda position: len(ids[position]))
         embeddings = torch.empty(len(texts), self.config.text.dim)
-        for start in range(0, len(order), TEXT_BATCH):
-            rows = order[start : start + TEXT_BATCH]
+        for rows in length_batches([len(row) for row in ids], TEXT_BATCH):
             padded = pad_ids([ids[row] for row in rows], self.config.text.max_tokens)
             embeddings[rows] = tower(padded.to(self.device)).cpu()
         return embeddings

@@ -20,14 +20,20 @@ class ImageTowerConfig(Config):
     """
 
     stem: int = Field(32, ge=1)
+    """Channels of the first layer."""
     widths: tuple[int, ...] = (64, 128, 256)
+    """Channels of each stage."""
     blocks: tuple[int, ...] = (2, 2, 2)
+    """Blocks of each stage."""
     dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout before the embedding."""
     image_size: int = Field(48, ge=8)
+    """Side of the images, in pixels."""
     dim: int = Field(256, ge=2)
+    """The embedding's size."""
 
 
-class ResidualBlock(nn.Module):
+class ConvolutionBlock(nn.Module):
     """Two 3×3 convolutions with a shortcut; the shortcut of a halving block averages first (ResNet-D, 1812.01187)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -62,7 +68,7 @@ class ImageTower(nn.Module):
         inputs = config.stem
         for width, depth in zip(config.widths, config.blocks, strict=True):
             for position in range(depth):
-                layers.append(ResidualBlock(inputs, width, 2 if position == 0 else 1))
+                layers.append(ConvolutionBlock(inputs, width, 2 if position == 0 else 1))
                 inputs = width
         self.trunk = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)

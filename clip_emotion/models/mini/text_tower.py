@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from clip_emotion.config import Config
 
@@ -19,13 +20,21 @@ class TextTowerConfig(Config):
     """Sizes of the text tower; ``token_width`` is the factorised embedding's inner width (ALBERT, 1909.11942)."""
 
     vocabulary_size: int = Field(16_000, ge=8)
+    """Sub-words."""
     token_width: int = Field(128, ge=4)
+    """The factorised embedding's inner width."""
     width: int = Field(256, ge=4)
+    """Width of the tower."""
     layers: int = Field(2, ge=0)
+    """Blocks."""
     kernel: Literal[1, 3, 5, 7] = 3
+    """Sub-words that a block looks at."""
     max_tokens: int = Field(64, ge=4)
+    """Sub-words that are read of a text."""
     dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout in the tower."""
     dim: int = Field(256, ge=2)
+    """The embedding's size."""
 
 
 class NeighbourBlock(nn.Module):
@@ -96,12 +105,9 @@ class TextTower(nn.Module):
 
 def pad_ids(rows: list[list[int]], max_tokens: int) -> Tensor:
     """Pad lists of sub-word ids to the longest (at most ``max_tokens``) → int64 [N, T], T ≥ 1."""
-    width = max(1, min(max_tokens, max(map(len, rows), default=1)))
-    padded = torch.full((len(rows), width), PAD, dtype=torch.long)
-    for row, ids in zip(padded, rows, strict=True):
-        kept = ids[:width]
-        row[: len(kept)] = torch.tensor(kept, dtype=torch.long)
-    return padded
+    # One more row, of a lone pad, makes at least one column of no or empty rows.
+    cut = [torch.tensor(ids[:max_tokens], dtype=torch.long) for ids in (*rows, [PAD])]
+    return pad_sequence(cut, batch_first=True, padding_value=PAD)[:-1]
 
 
 def tokenize(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:

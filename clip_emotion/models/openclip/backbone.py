@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.backbone import RANDOM_PREFIX, Backbone, Spec, in_groups
-from clip_emotion.models.openclip.encoder import FAULTS, encode_tokens, languages_of, load_open_clip, short
+from clip_emotion.models.faults import LOADING_FAULTS, short
+from clip_emotion.models.openclip.encoder import encode_tokens, languages_of, load_open_clip, open_tokenizer
 from clip_emotion.models.quiet import quietly
 from clip_emotion.resources import configs_dir
 
@@ -200,11 +201,11 @@ def rebuild_open_clip(spec: Spec, device: torch.device, files: Mapping[str, byte
         with TemporaryDirectory() as folder, quietly():
             place = _write(Path(folder), spec, files)
             model = open_clip.create_model(place, load_weights=False, pretrained_text=False, device=device)
-            tokenizer = open_clip.get_tokenizer(place)
+            tokenizer = open_tokenizer(place, spec["model"])
         learned = {"logit_scale": float(model.logit_scale.detach().exp()), **spec}
         complete = _plain({**learned, "preprocess": model.visual.preprocess_cfg})
         return OpenClipBackbone(model, tokenizer, complete, files)
-    except FAULTS as error:
+    except LOADING_FAULTS as error:
         name = spec.get("name", "of open_clip")
         raise ModelError(f"The architecture {name} cannot be built: {short(error)}.") from error
 
@@ -251,8 +252,8 @@ def _from_cache(name: str, kind: str, source: str) -> Any:
     import transformers
 
     try:
-        return getattr(transformers, kind).from_pretrained(source, local_files_only=True)
-    except FAULTS as error:
+        return getattr(transformers, kind).from_pretrained(source, local_files_only=True, trust_remote_code=False)
+    except LOADING_FAULTS as error:
         raise ModelError(
             f"Architecture {name} needs {source}, which is neither a folder nor in the Hugging Face cache: fetch it "
             f"once with huggingface-cli download {source}, or choose one with open_clip's own text tower."

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import pickle
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +11,13 @@ import torch
 import torch.nn.functional as F
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.models.faults import LOADING_FAULTS
 from clip_emotion.models.fingerprint import fingerprint
-from clip_emotion.models.hub import knock
+from clip_emotion.models.openclip.sources import explain, find_source, tell_activation
 from clip_emotion.models.quiet import quietly
 
-HUB_PREFIX = "hf-hub:"
-FOLDER_PREFIX = "local-dir:"
 TEXT_BATCH = 256
 MULTILINGUAL_TOKENIZERS = dict.fromkeys(
     (
@@ -59,27 +52,6 @@ MULTILINGUAL_TOKENIZERS = dict.fromkeys(
     ("en", "ko"),
 )
 """Text sides that were trained on Korean too, by the exact name of the tokenizer in the model's configuration."""
-FAULTS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    EOFError,
-    pickle.UnpicklingError,
-    SafetensorError,
-)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from: what open_clip is to build, the weights' file, and the settings of their tag."""
-
-    architecture: str
-    weights: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class OpenClipEncoder:
@@ -169,120 +141,19 @@ def load_open_clip(spec: str, device: torch.device, cache_dir: Path | None = Non
                 force_quick_gelu=quick_gelu,
                 force_preprocess_cfg=_preprocess_settings(source.settings),
             )
-            tokenizer = open_clip.get_tokenizer(source.architecture, cache_dir=place)
             config = {**open_clip.factory.get_model_config(source.architecture), "force_quick_gelu": quick_gelu}
-        except FAULTS as error:
-            raise _explain(error, spec, source, cache_dir) from error
+            tokenizer = open_tokenizer(source.architecture, config, cache_dir=place)
+        except LOADING_FAULTS as error:
+            raise explain(error, spec, source, cache_dir) from error
+    tell_activation(source, config)
     return OpenClipEncoder(model, tokenizer, config, spec)
 
 
-def find_source(spec: str, cache_dir: Path | None = None) -> Source:
-    """Find what a model's spec means and have its weights on disk; raises UsageError or ModelError."""
-    if spec.startswith(FOLDER_PREFIX):
-        folder = Path(spec.removeprefix(FOLDER_PREFIX)).expanduser()
-        if not (folder / "open_clip_config.json").is_file():
-            raise ModelError(f"Model folder {folder} has no open_clip_config.json: name a folder that open_clip saved.")
-        return Source(FOLDER_PREFIX + str(folder))
-    if spec.startswith(HUB_PREFIX):
-        _fetch(spec, spec.removeprefix(HUB_PREFIX), ["open_clip_config.json"], cache_dir)
-        return Source(spec)
-    architecture, weights = [*re.split("[/:]", spec, maxsplit=1), ""][:2]
-    if architecture not in open_clip.list_models():
-        raise UsageError(_unknown_architecture(spec, architecture))
-    settings = open_clip.get_pretrained_cfg(architecture, weights) if weights else {}
-    if settings:
-        return Source(architecture, _tagged_weights(spec, settings, cache_dir), settings)
-    file = Path(weights).expanduser()
-    if weights and file.is_file():
-        return Source(architecture, str(file))
-    raise _unknown_weights(architecture, weights)
-
-
-def _unknown_architecture(spec: str, architecture: str) -> str:
-    place = Path(spec).expanduser()
-    if spec and place.is_dir():
-        lacks = f"Folder {spec} holds no mini.yaml and no checkpoint.yaml"
-        return f"{lacks}: name a model that open_clip saved as local-dir:{spec}."
-    if place.is_file():
-        return f"Checkpoint {spec} does not tell its architecture: name it too, as in ViT-B-32:{spec}."
-    close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=0.4)
-    hint = f"did you mean {', '.join(close)}" if close else "see open_clip.list_models()"
-    return f"Unknown model '{spec}': it is neither mini, nor a checkpoint's folder, nor an open_clip name/tag ({hint})."
-
-
-def _unknown_weights(architecture: str, weights: str) -> Exception:
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    known = f"{architecture}/{{{', '.join(tags)}}}" if tags else "a local file only"
-    if weights.endswith((".pt", ".pth", ".bin", ".safetensors", ".ckpt")):
-        return ModelError(f"Checkpoint {weights} for {architecture} does not exist: give its path after the colon.")
-    what = f"has no weights tagged '{weights}'" if weights else "needs weights"
-    return UsageError(f"Model {architecture} {what}: use {known} or {architecture}:FILE.")
-
-
-def _tagged_weights(spec: str, settings: Mapping[str, Any], cache_dir: Path | None) -> str:
-    """Return the weights' file of a known tag, from the cache where it is there."""
-    hub = str(settings.get("hf_hub") or "")
-    if not hub:
-        try:
-            return str(open_clip.download_pretrained(settings, cache_dir=str(cache_dir) if cache_dir else None))
-        except (OSError, RuntimeError) as error:
-            raise _unreachable(spec, cache_dir) from error
-    repository, _, name = hub.rpartition("/")
-    plain = name or "open_clip_pytorch_model.bin"
-    safe = "open_clip_model.safetensors" if not name else str(Path(name).with_suffix(".safetensors"))
-    return _fetch(spec, repository, list(dict.fromkeys((safe, plain))), cache_dir)
-
-
-def _fetch(spec: str, repository: str, names: list[str], cache_dir: Path | None) -> str:
-    """Return the first of some files that a Hub repository has: from the cache, else over the network, trying once."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        for name in names:
-            cached = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
-            if isinstance(cached, str):
-                return cached
-        knock()
-        for name in names:
-            try:
-                return str(hf_hub_download(repository, name, cache_dir=cache_dir))
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                continue
-    except RepositoryNotFoundError as error:
-        raise ModelError(f"The Hugging Face Hub has no public model '{repository}': check its name.") from error
-    except (OSError, ValueError) as error:
-        raise _unreachable(spec, cache_dir) from error
-    raise ModelError(f"Model {repository} on the Hub holds none of {', '.join(names)}: it is not an open_clip model.")
-
-
-def _unreachable(spec: str, cache_dir: Path | None) -> ModelError:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return ModelError(
-        f"Model {spec} is not in the cache folder {cache_dir or HF_HUB_CACHE} and the Hub cannot be reached: "
-        "go online once to fetch it, or use --model mini, which came with the installation."
-    )
-
-
-def _explain(error: Exception, spec: str, source: Source, cache_dir: Path | None) -> ModelError:
-    """Tell apart weights that cannot be fetched, are damaged, or belong to another architecture."""
-    if source.weights is None and source.architecture.startswith(FOLDER_PREFIX):
-        return ModelError(f"Model folder {spec.removeprefix(FOLDER_PREFIX)} cannot be loaded: {short(error)}.")
-    if isinstance(error, (pickle.UnpicklingError, SafetensorError, EOFError)) or "PytorchStreamReader" in str(error):
-        return ModelError(f"Checkpoint {source.weights} is damaged or holds more than tensors: fetch it again.")
-    if isinstance(error, RuntimeError) and "state_dict" in str(error):
-        return ModelError(f"Checkpoint {source.weights} does not fit the architecture {source.architecture}.")
-    if isinstance(error, OSError) or source.weights is None:
-        return _unreachable(spec, cache_dir)
-    return ModelError(f"Model {spec} cannot be loaded: {short(error)}.")
-
-
-def short(error: Exception) -> str:
-    """Return an error's message as one short line."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+def open_tokenizer(place: str, config: Mapping[str, Any], cache_dir: str | None = None) -> Any:
+    """Return an architecture's tokenizer; code that comes with one is never run, whatever the configuration asks."""
+    hugging_face = bool(config.get("text_cfg", {}).get("hf_tokenizer_name"))
+    # open_clip's own tokenizers know no such argument; what is given here overrides the configuration.
+    return open_clip.get_tokenizer(place, cache_dir=cache_dir, **({"trust_remote_code": False} if hugging_face else {}))
 
 
 def _preprocess_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

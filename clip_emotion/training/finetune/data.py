@@ -1,8 +1,8 @@
-"""The pictures of a fine-tuning run: several labelled sets as one, cleaned, and parted so that nothing leaks."""
+"""The images of a fine-tuning run: several labelled sets as one, cleaned, and parted so that nothing leaks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ class ImageSplits:
     """What trains, what fits the temperature, and what validates, by name; the first of these is the main one.
 
     All have the columns of a prepared set, with classes numbered as in the vocabulary. ``targets`` [N, C] are the
-    training rows' distributions. ``held_out`` are pictures for a last look, of which no choice may be made.
+    training rows' distributions. ``held_out`` are images for a last look, of which no choice may be made.
     ``fingerprints`` tell what each source held.
     """
 
@@ -46,7 +46,7 @@ class ImageSplits:
 def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> ImageSplits:
     """Read all sources, preparing them the first time, and part them.
 
-    A training picture is dropped where its pixels stand in any other split of any source, carry several labels, or
+    A training image is dropped where its pixels stand in any other split of any source, carry several labels, or
     repeat. Raises DataError where a source is missing or nothing is left, UsageError for a label that the vocabulary
     does not know or a share of a source that is not there.
     """
@@ -58,7 +58,7 @@ def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> 
     clean, targets = _voted(_cleaned(splits, {**held_out, **validation}), config, vocabulary)
     tunes = hash_share(clean["sha"], config.tuning)
     if not tunes.any() or tunes.all():
-        raise DataError(f"{int(tunes.sum())} of {len(tunes)} training pictures are for tuning: change data.tuning.")
+        raise DataError(f"{int(tunes.sum())} of {len(tunes)} training images are for tuning: change data.tuning.")
     chosen = np.flatnonzero(~tunes)
     if config.limit is not None:
         labels = row_labels(clean)[chosen]
@@ -102,11 +102,11 @@ def _sources(found: DatasetDict, name: str, config: ImagesConfig, vocabulary: Vo
 def _renumbered(rows: Dataset, name: str, vocabulary: Vocabulary) -> Dataset:
     missing = [column for column in COLUMNS if column not in rows.column_names]
     if missing:
-        raise DataError(f"The data set {name} lacks {', '.join(missing)}: give a prepared set of pictures.")
+        raise DataError(f"The data set {name} lacks {', '.join(missing)}: give a prepared set of images.")
     places = class_places(rows.features["label"].names, vocabulary, name)
     labels = [places[label] for label in rows["label"]]
     sources = [name] * len(rows) if name else list(rows["source"])
-    # New columns, as a cast would have to decode the pictures.
+    # New columns, as a cast would have to decode the images.
     bare = rows.select_columns(["image", "path", "sha"])
     return bare.add_column("label", labels, feature=Value("int64")).add_column(
         "source", sources, feature=Value("string")
@@ -125,21 +125,21 @@ def class_places(names: Sequence[str], vocabulary: Vocabulary, source: str) -> l
     return [vocabulary.index(label.key) for label in found if label is not None]
 
 
-def _joined(sets: object) -> dict[str, Dataset]:
+def _joined(sets: Iterable[Mapping[str, Dataset]]) -> dict[str, Dataset]:
     by_split: dict[str, list[Dataset]] = {}
-    for own in sets:  # type: ignore[attr-defined]
+    for own in sets:
         for split, rows in own.items():
             by_split.setdefault(split, []).append(rows)
     return {split: concatenate_datasets(parts) for split, parts in by_split.items()}
 
 
 def _kept_out(splits: Mapping[str, Dataset], config: ImagesConfig) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
-    """Return the pictures of the training split that are held out and those that validate, by the split's new name."""
+    """Return the images of the training split that are held out and those that validate, by the split's new name."""
     rows = splits[TRAIN]
     sources = np.asarray(list(rows["source"]))
     unknown = sorted({*config.held_out, *config.validation} - set(sources.tolist()))
     if unknown:
-        raise UsageError(f"No training picture comes from {', '.join(unknown)}: sources are {_names(sources)}.")
+        raise UsageError(f"No training image comes from {', '.join(unknown)}: sources are {_names(sources)}.")
     held = {name: (sources == name) & hash_share(rows["sha"], share) for name, share in config.held_out.items()}
     free = ~np.logical_or.reduce([np.zeros(len(rows), bool), *held.values()])
     validation = {

@@ -1,4 +1,4 @@
-"""Figures of classes from logits, and embeddings of many pictures."""
+"""Metrics of classes from logits, and embeddings of many images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clip_emotion.data.batches import DecodedImages
 from clip_emotion.models.emotion_clip.model import EmotionClip
 
 
-def class_figures(logits: Tensor, truth: Tensor) -> dict[str, float]:
+def class_metrics(logits: Tensor, truth: Tensor) -> dict[str, float]:
     """Return accuracy, macro recall, macro F1 and the cross-entropy of logits [N, C] against classes [N].
 
     Only the classes that the rows have stand for choice, as an evaluation of a set goes by the set's own classes.
@@ -33,13 +33,13 @@ def class_figures(logits: Tensor, truth: Tensor) -> dict[str, float]:
 
 @torch.inference_mode()
 def embed_images(
-    model: EmotionClip, pictures: DecodedImages, batch: int, seen: Callable[[int], object] = lambda count: None
+    model: EmotionClip, images: DecodedImages, batch: int, seen: Callable[[int], object] = lambda count: None
 ) -> Tensor:
-    """Embed all pictures [N, D], averaged with their mirror images where the backbone's own encoder does so."""
+    """Embed all images [N, D], averaged with their mirror images where the backbone's own encoder does so."""
     parts = []
-    for start in range(0, len(pictures), batch):
-        rows = list(range(start, min(start + batch, len(pictures))))
-        pixels = model.backbone.normalise(pictures.take(rows))
+    for start in range(0, len(images), batch):
+        rows = list(range(start, min(start + batch, len(images))))
+        pixels = model.backbone.normalise(images.take(rows))
         parts.append(model.embed_images(pixels, flip_average=model.backbone.flip_average))
         seen(len(rows))
     return torch.cat(parts)

@@ -8,18 +8,20 @@ from typing import TypeVar
 
 from clip_emotion.data.samplers import BalancedBatchSampler, BatchSampler, ShuffledBatchSampler
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.parallel.process_group import ALONE, Team
+from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
 
 
 def make_sampler(
-    config: FinetuneConfig, labels: Sequence[int], sources: Sequence[str], team: Team = ALONE
+    config: FinetuneConfig, labels: Sequence[int], sources: Sequence[str], processes: ProcessGroup = ALONE
 ) -> BatchSampler:
-    """Return the sampler that a configuration asks for, with this member's share of every batch of a team.
+    """Return the sampler that a configuration asks for, with this process's share of every batch of a group.
 
-    Raises UsageError where the batch does not fit the pictures, or the team.
+    Raises UsageError where the batch does not fit the images, or the group.
     """
     if config.sampler == "shuffled":
-        return ShuffledBatchSampler(labels, config.batch, seed=config.seed, replicas=team.size, rank=team.rank)
+        return ShuffledBatchSampler(
+            labels, config.batch, seed=config.seed, replicas=processes.size, rank=processes.rank
+        )
     groups = with_rare_joined(labels, config.batch)
     parts = parts_of(groups, sources, config.batch) if config.by_source else None
     return BalancedBatchSampler(
@@ -28,15 +30,15 @@ def make_sampler(
         sources=parts,
         by_source=config.by_source,
         seed=config.seed,
-        replicas=team.size,
-        rank=team.rank,
+        replicas=processes.size,
+        rank=processes.rank,
     )
 
 
 def with_rare_joined(labels: Sequence[int], batch: int) -> list[int]:
     """Return the class by which each row is balanced: one too rare for its share of a batch joins the next larger one.
 
-    All pictures of such a group are drawn equally often, and none twice in a batch. A group is named
+    All images of such a group are drawn equally often, and none twice in a batch. A group is named
     by its largest class.
     """
     counts = Counter(labels)
@@ -47,7 +49,7 @@ def with_rare_joined(labels: Sequence[int], batch: int) -> list[int]:
 def parts_of(labels: Sequence[int], sources: Sequence[str], batch: int) -> list[str]:
     """Return the part of its class by which each row is balanced: its source, or several sources that are too rare.
 
-    The smallest parts of a class are joined until each can fill its share of a batch without repeating a picture.
+    The smallest parts of a class are joined until each can fill its share of a batch without repeating an image.
     """
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for label, source in zip(labels, sources, strict=True):

@@ -16,8 +16,8 @@ from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.text import has_hangul
 from clip_emotion.training.finetune.config import FinetuneConfig, TemplatesConfig
-from clip_emotion.training.finetune.metrics import class_figures
-from clip_emotion.training.prompts import WordBank, is_kept_out
+from clip_emotion.training.finetune.metrics import class_metrics
+from clip_emotion.training.prompts import PromptBank, is_kept_out
 from clip_emotion.vocabulary import Label, Vocabulary
 
 TEXT_BATCH = 256
@@ -27,11 +27,11 @@ PASSES = 2
 
 
 @dataclass(frozen=True)
-class ClassWords:
+class ClassPrompts:
     """The words that stand for each class in training, and the vocabulary that says which sentences they come in."""
 
     vocabulary: Vocabulary
-    bank: WordBank
+    bank: PromptBank
     languages: tuple[str, ...]
 
     def draw(self, language: str, rng: random.Random, own_names: float) -> list[str]:
@@ -54,14 +54,14 @@ class ClassWords:
         return list(prompts)
 
 
-def class_words(config: FinetuneConfig, vocabulary: Vocabulary) -> ClassWords:
+def class_prompts(config: FinetuneConfig, vocabulary: Vocabulary) -> ClassPrompts:
     """Gather each class's name, synonyms and lexicon words, less every word of the vocabularies to stay unseen."""
     unseen = [label for name in config.unseen for label in Vocabulary.load(name).labels]
     keys = {label.key for label in unseen}
     # A concept that stands for an unseen label lends no word at all.
     concepts = [concept for concept in load_lexicon() if not keys.intersection(concept.kote)]
-    bank = WordBank.of(vocabulary, concepts, "basic").without(_spoken(unseen))
-    return ClassWords(with_templates(vocabulary, config.templates), bank, config.languages)
+    bank = PromptBank.of(vocabulary, concepts, "basic").without(_spoken(unseen))
+    return ClassPrompts(with_templates(vocabulary, config.templates), bank, config.languages)
 
 
 def _spoken(labels: Sequence[Label]) -> set[str]:
@@ -75,7 +75,7 @@ def with_templates(vocabulary: Vocabulary, config: TemplatesConfig) -> Vocabular
     return replace(vocabulary, templates={**vocabulary.templates, **own})
 
 
-def kept_words(unseen: Sequence[str]) -> list[str]:
+def anchor_words(unseen: Sequence[str]) -> list[str]:
     """Return the lexicon's words whose embeddings are held: none that is kept out of training or must stay unseen."""
     aliases = _spoken([label for name in unseen for label in Vocabulary.load(name).labels])
     words = [word for concept in load_lexicon() for own in concept.words.values() for word in own]
@@ -135,13 +135,13 @@ def _choose(model: EmotionClip, images: Tensor, truth: Tensor, vocabulary: Vocab
     embedded = [embed_all(model, own) for own in prompts]
     columns = images @ prototypes(embedded).T
     sets = [tuple(range(len(own))) for own in prompts]
-    best = class_figures(columns, truth)["macro_f1"]
+    best = class_metrics(columns, truth)["macro_f1"]
     for _ in range(PASSES):
         for at, own in enumerate(embedded):
             for subset in _subsets(len(own)):
                 tried = columns.clone()
                 tried[:, at] = images @ prototypes([own[list(subset)]])[0]
-                score = class_figures(tried, truth)["macro_f1"]
+                score = class_metrics(tried, truth)["macro_f1"]
                 if score > best:
                     best, columns, sets[at] = score, tried, subset
     return _with_sets(vocabulary, language, sets)

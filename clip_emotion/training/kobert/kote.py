@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 
 from clip_emotion.arrays import BoolArray, FloatingArray
-from clip_emotion.config import Config
-from clip_emotion.errors import UsageError
+from clip_emotion.data.samplers import shuffled_rows
+from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.evaluation.metrics import multilabel_metrics
 from clip_emotion.models.kobert.emotion import (
-    HeadConfig,
     KobertEmotionConfig,
     KobertEmotionModel,
     KobertEmotionNetwork,
@@ -26,76 +23,17 @@ from clip_emotion.models.kobert.emotion import (
     predict_ids,
     token_ids,
 )
-from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
-from clip_emotion.runtime import resolve_device
+from clip_emotion.models.kobert.loading import Kobert
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import TextRows, load_kote, load_labelled
-from clip_emotion.training.loop.fit import FitConfig, RunResult
-from clip_emotion.training.sources import RawSource
+from clip_emotion.training.kobert.config import KobertKoteConfig, KoteConfig, LrScaleConfig
+from clip_emotion.training.loop.objective import RunResult
 from clip_emotion.vocabulary import Vocabulary
 
 VOCABULARY = "kote44"
 THRESHOLDS = np.arange(2, 91) / 100
 HEAVIEST = 20.0
 """The most that a label's positive rows count; the least is its inverse."""
-
-
-class KoteConfig(Config):
-    """Where KOTE lies, and which rows are kept out of training.
-
-    The last ``kote_validation`` rows of ``kote`` validate, the ``kote_tuning`` rows before them tune the threshold, as
-    for the mini; all others train. ``more`` names further KOTE tables that train as a whole, such as the published
-    ``train.tsv``, less the comments that stand among the rows kept out.
-    """
-
-    folder: Path
-    prepared: Path = Path("runs/prepared")
-    kote: str = "kote.tsv.gz"
-    more: tuple[str, ...] = ()
-    kote_validation: int = Field(1000, ge=1)
-    kote_tuning: int = Field(300, ge=1)
-
-    def raw(self) -> tuple[RawSource, ...]:
-        """Return the raw data sets, the one with the rows kept out first."""
-        return tuple(RawSource("kote", self.folder / file, self.prepared) for file in (self.kote, *self.more))
-
-
-class RatesConfig(Config):
-    """How fast the parts learn, as factors on ``fit.learning_rate``, which is that of BERT's last layer.
-
-    The head learns ``head`` times as fast, each layer ``layer_decay`` times as fast as the one above it, and the
-    embeddings as one more layer below (ULMFiT's discriminative fine-tuning, 1801.06146; 1905.05583).
-    """
-
-    head: float = Field(10.0, gt=0)
-    layer_decay: float = Field(0.95, gt=0, le=1)
-
-
-class KoteLossConfig(Config):
-    """Binary cross-entropy over the labels.
-
-    ``smoothing`` ε turns targets y into y · (1 - ε) + ε / 2. A label's positive rows count
-    (negatives / positives)^``positive_power`` times, within 1/20 and 20: 0 counts all alike, 1 balances each label.
-    """
-
-    smoothing: float = Field(0.0, ge=0, lt=1)
-    positive_power: float = Field(0.0, ge=0, le=1)
-
-
-class KobertKoteConfig(Config):
-    """Configuration of the stage: ``backbone`` is KoBERT's Hub name, or a folder that holds it."""
-
-    kind: Literal["kobert_kote"]
-    seed: int = 0
-    backbone: str = HUB_NAME
-    device: str = "auto"
-    sources: KoteConfig
-    out: Path = Path("runs/kobert_kote")
-    head: HeadConfig = Field(default_factory=HeadConfig)
-    batch: int = Field(32, ge=1)
-    rates: RatesConfig = Field(default_factory=RatesConfig)
-    loss: KoteLossConfig = Field(default_factory=KoteLossConfig)
-    fit: FitConfig
 
 
 @dataclass(frozen=True)
@@ -123,21 +61,21 @@ class KobertKoteObjective:
         torch.manual_seed(self.config.seed)
         self.model = KobertEmotionNetwork(self.kobert.model, len(self.vocabulary), self.config.head)
         self.backbone = self.kobert.fingerprint
-        self._rates = parameter_rates(self.model, self.config.rates)
+        self._lr_scales = parameter_lr_scales(self.model, self.config.lr_scale)
         self._positive_weight = positive_weights(self.splits.training.targets, self.config.loss.positive_power)
         self._ids = {name: self._tokens(rows.texts) for name, rows in vars(self.splits).items()}
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         return token_ids(self.kobert.tokenizer, texts, self.config.head.max_tokens)
 
-    def rate(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         """Return the factor on the learning rate of the parameter with this name."""
-        return self._rates[name]
+        return self._lr_scales[name]
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the mean binary cross-entropy over the step's comments and all labels."""
         device = self.model.head.weight.device
-        rows = batch_rows(len(self._ids["training"]), self.config.batch, step, self.config.seed)
+        rows = shuffled_rows(len(self._ids["training"]), self.config.batch, step, self.config.seed)
         tokens = pad_batch(self.kobert.tokenizer, [self._ids["training"][row] for row in rows], device)
         targets = self.splits.training.targets[rows]
         smoothed = targets * (1 - self.config.loss.smoothing) + self.config.loss.smoothing / 2
@@ -145,52 +83,27 @@ class KobertKoteObjective:
             self.model(tokens).float(), smoothed.to(device), pos_weight=self._positive_weight.to(device)
         )
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Tune the threshold on the tuning rows, and return it with the figures of the validation rows."""
-        assert isinstance(model, KobertEmotionNetwork)
+    def validate(self, model: KobertEmotionNetwork) -> Measurements:
+        """Tune the threshold on the tuning rows, and return it with the metrics of the validation rows."""
         truths = {name: rows.targets.numpy() > 0 for name, rows in vars(self.splits).items()}
         tuned = predict_ids(model, self.kobert.tokenizer, self._ids["tuning"])
         threshold = best_threshold(tuned, truths["tuning"])
         probabilities = predict_ids(model, self.kobert.tokenizer, self._ids["validation"])
-        return {**kote_figures(probabilities, truths["validation"], threshold), "threshold": threshold}
+        found = {**kote_metrics(probabilities, truths["validation"], threshold), "threshold": threshold}
+        return Measurements(Measurement(name, value) for name, value in found.items())
 
-    def finished(self, result: RunResult) -> KobertEmotionModel:
-        """Return the trained model with its labels, threshold, figures and settings."""
-        assert isinstance(result.model, KobertEmotionNetwork)
+    def finished(self, result: RunResult[KobertEmotionNetwork]) -> KobertEmotionModel:
+        """Return the trained model with its labels, threshold, metrics and settings."""
         settings = {**self.config.model_dump(mode="json"), "seconds": round(result.seconds), "kobert": self.backbone}
         description = KobertEmotionConfig(
             vocabulary=VOCABULARY,
             labels=self.vocabulary.keys,
             head=self.config.head,
-            threshold=result.figures["threshold"],
-            metrics={name: value for name, value in result.figures.items() if name != "threshold"},
+            threshold=result.metrics["threshold"],
+            metrics={name: value for name, value in result.metrics.items() if name != "threshold"},
             trained_with=settings,
         )
         return KobertEmotionModel(description, result.model, self.kobert.tokenizer)
-
-
-def prepare_kobert_stage(config: KobertKoteConfig, source: str) -> KobertKoteObjective:
-    """Load KoBERT and KOTE and build the objective.
-
-    Raises UsageError where settings do not fit KoBERT, ModelError where that cannot be loaded, and DataError for KOTE.
-    """
-    splits = load_splits(config.sources)
-    return KobertKoteObjective(config, open_backbone(config, source), splits)
-
-
-def open_backbone(config: KobertKoteConfig, source: str) -> Kobert:
-    """Load the KoBERT that is to be trained, onto the device that trains; raises as ``prepare_kobert_stage``."""
-    device = resolve_device(config.device)
-    # Elsewhere a folder is written kobert:FOLDER, where other embedders may stand as well.
-    backbone = config.backbone.removeprefix("kobert:")
-    if backbone != HUB_NAME and Path(backbone).expanduser().resolve() == config.out.expanduser().resolve():
-        raise UsageError(f"{source}: out would overwrite the backbone {backbone}: name another folder.")
-    kobert = load_kobert(backbone, device)
-    if config.head.max_tokens > kobert.max_tokens:
-        raise UsageError(
-            f"{source}: head.max_tokens is {config.head.max_tokens}, but {backbone} reads {kobert.max_tokens} at most."
-        )
-    return kobert
 
 
 def load_splits(config: KoteConfig) -> KoteSplits:
@@ -205,17 +118,7 @@ def load_splits(config: KoteConfig) -> KoteSplits:
     return KoteSplits(rows, tuning, validation)
 
 
-def batch_rows(count: int, batch: int, step: int, seed: int) -> list[int]:
-    """Return the rows of a step: every row comes once before any comes again, in an order of its own each time."""
-    places = range(step * batch, (step + 1) * batch)
-    orders = {
-        epoch: np.random.default_rng((seed, epoch)).permutation(count)
-        for epoch in range(places[0] // count, places[-1] // count + 1)
-    }
-    return [int(orders[place // count][place % count]) for place in places]
-
-
-def parameter_rates(network: KobertEmotionNetwork, config: RatesConfig) -> dict[str, float]:
+def parameter_lr_scales(network: KobertEmotionNetwork, config: LrScaleConfig) -> dict[str, float]:
     """Return each parameter's factor on the learning rate, by its name."""
     bert: Any = network.bert
     layers = [bert.embeddings, *bert.encoder.layer]
@@ -249,7 +152,7 @@ def _macro_f1(answers: BoolArray, truth: BoolArray) -> float:
     return float((2 * hits / (answers.sum(axis=0) + truth.sum(axis=0))).mean())
 
 
-def kote_figures(probabilities: FloatingArray, truth: BoolArray, threshold: float) -> dict[str, float]:
+def kote_metrics(probabilities: FloatingArray, truth: BoolArray, threshold: float) -> dict[str, float]:
     """Return how well probabilities [N, labels] agree with the truth [N, labels].
 
     ``macro_f1`` (over the labels that some row has) and ``micro_f1`` at the threshold; ``hit1`` and ``hit5``, the share

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
+from clip_emotion.evaluation.measurement import Measurements
 
-class Objective(Protocol):
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+
+class Objective(Protocol[ModelT]):
     """What ``fit`` trains: a model, a loss that is a pure function of seed and step, and a validation.
 
     Because batch and augmentation follow from (seed, step) alone, a resumed run repeats an unbroken one to the bit.
@@ -17,7 +21,7 @@ class Objective(Protocol):
     """
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> ModelT:
         """The model whose weights are trained."""
         ...
 
@@ -29,22 +33,22 @@ class Objective(Protocol):
         """
         ...
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return named figures of the averaged model on validation data."""
+    def validate(self, model: ModelT) -> Measurements:
+        """Return what the averaged model reaches on validation data."""
         ...
 
 
 @runtime_checkable
-class RatedObjective(Objective, Protocol):
+class ScaledObjective(Protocol):
     """An objective whose parameters do not all learn at the same rate, as when a pre-trained model is fine-tuned."""
 
-    def rate(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         """Return the factor on the learning rate of the parameter with this name."""
         ...
 
 
 @runtime_checkable
-class PhasedObjective(Objective, Protocol):
+class PhasedObjective(Protocol):
     """An objective that trains some parameters in a part of the run only, as LP-FT does (2202.10054)."""
 
     def trainable(self, name: str, progress: float) -> bool:
@@ -56,17 +60,17 @@ class PhasedObjective(Objective, Protocol):
 
 
 @runtime_checkable
-class CountingObjective(Objective, Protocol):
-    """An objective that tells how many pictures a batch holds, so that pictures a second are shown."""
+class CountingObjective(Protocol):
+    """An objective that tells how many images a batch holds, so that images a second are shown."""
 
     @property
     def batch_size(self) -> int:
-        """How many pictures one call of ``loss`` looks at."""
+        """How many images one call of ``loss`` looks at."""
         ...
 
 
 @runtime_checkable
-class AnsweringObjective(Objective, Protocol):
+class AccuracyObjective(Protocol):
     """An objective whose last batch also had right and wrong answers, so that training accuracy is shown."""
 
     @property
@@ -77,30 +81,34 @@ class AnsweringObjective(Objective, Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """What ``fit`` reports after a step.
+    """What ``fit`` reports after a step, and before the first one.
 
-    The smoothed loss and training accuracy (None where the objective tells none), steps and pictures a second in this
-    sitting, and figures where it validated.
+    The smoothed loss (NaN before the first step) and training accuracy (None where the objective tells none), steps
+    and images a second in this sitting without the time of validations, and metrics where it validated.
     """
 
     step: int
     steps: int
     loss: float
-    rate: float
-    figures: dict[str, float] | None = None
+    steps_per_second: float
+    metrics: Measurements | None = None
     images_per_second: float | None = None
     accuracy: float | None = None
 
 
-Report = Callable[[Progress], None]
-Settings = Mapping[str, Any]
+ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """The end of a run: the averaged model that was asked for, its validation figures, and the step of the best."""
+class RunResult(Generic[ModelT]):
+    """The end of a run: the averaged model that was asked for, its validation metrics, and where it stopped.
 
-    model: nn.Module
-    figures: dict[str, float]
+    ``best_step`` is the step of the best validation where one was looked for; ``notes`` say in sentences which step's
+    model this is, and why the run ended where it did.
+    """
+
+    model: ModelT
+    metrics: Measurements
     seconds: float
     best_step: int | None = None
+    notes: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from torch import nn
 
 from clip_emotion.training.loop.config import FitConfig
 
-RATE = "rate"
+LR_SCALE = "lr_scale"
 """The key of a parameter group's own factor on the learning rate."""
 
 
@@ -23,13 +23,14 @@ def schedule(progress: float, warmup: float) -> float:
 
 
 def make_optimizer(
-    model: nn.Module, config: FitConfig, rate: Callable[[str], float] | None = None
+    model: nn.Module, config: FitConfig, lr_scale: Callable[[str], float] | None = None
 ) -> torch.optim.Optimizer:
     """Return the optimizer, with weight decay on matrices only (not on biases, norms and scales).
 
-    ``rate`` gives each parameter, by its name, a factor on the learning rate.
+    ``lr_scale`` gives each parameter, by its name, a factor on the learning rate.
     """
-    groups = _groups(model, config.weight_decay, rate) if rate else _two_groups(model.parameters(), config.weight_decay)
+    decay = config.weight_decay
+    groups = _scaled_groups(model, decay, lr_scale) if lr_scale else _two_groups(model.parameters(), decay)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.98))
@@ -41,9 +42,15 @@ def _two_groups(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[s
     return [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _groups(model: nn.Module, decay: float, rate: Callable[[str], float]) -> list[dict[str, Any]]:
-    by_rate: dict[float, list[nn.Parameter]] = {}
+def _scaled_groups(model: nn.Module, decay: float, lr_scale: Callable[[str], float]) -> list[dict[str, Any]]:
+    by_scale: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        by_rate.setdefault(rate(name), []).append(parameter)
-    pairs = ((factor, group) for factor, some in by_rate.items() for group in _two_groups(some, decay))
-    return [{**group, RATE: factor} for factor, group in pairs]
+        by_scale.setdefault(lr_scale(name), []).append(parameter)
+    pairs = ((scale, group) for scale, some in by_scale.items() for group in _two_groups(some, decay))
+    return [{**group, LR_SCALE: scale} for scale, group in pairs]
+
+
+def read_optimizer_state(state: dict[str, Any]) -> dict[str, Any]:
+    """Return an optimizer's stored state with today's keys: earlier releases called ``lr_scale`` ``rate``."""
+    groups = [{LR_SCALE if key == "rate" else key: value for key, value in g.items()} for g in state["param_groups"]]
+    return {**state, "param_groups": groups}

@@ -6,8 +6,9 @@ import copy
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from pydantic import ValidationError
@@ -15,40 +16,47 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.models.emotion_clip.checkpoint import RUN_STATE
+from clip_emotion.models.weights_file import settle
 from clip_emotion.training.loop.config import FitConfig
-from clip_emotion.training.loop.objective import Objective, RatedObjective, Settings
-from clip_emotion.training.loop.optim import make_optimizer, schedule
-from clip_emotion.training.parallel.process_group import ALONE, Team
+from clip_emotion.training.loop.objective import ModelT, Objective, ScaledObjective
+from clip_emotion.training.loop.optim import make_optimizer, read_optimizer_state, schedule
+from clip_emotion.training.loop.run_folder import BEST, draft_name
+from clip_emotion.training.loop.settings import RunSettings
+from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
+from clip_emotion.training.renamed import renamed
 
-SHOWN, ABSENT = 3, "absent"
-"""How many settings that differ are named, and the value of one that is not there."""
 
-
-class Run:
+class TrainState(Generic[ModelT]):
     """The state of a run on disk and in memory.
 
     ``checkpoint.pt`` is the last state and holds tensors and numbers only; ``best.safetensors`` is the averaged model
-    of the best validation, with its step and figures in the file's own header. Of a team the first member alone reads
-    and writes them.
+    of the best validation, with its step and metrics in the file's own header. In a process group the main process
+    alone reads and writes them.
     """
 
     def __init__(
-        self, objective: Objective, config: FitConfig, folder: Path, settings: Settings, team: Team = ALONE
+        self,
+        objective: Objective[ModelT],
+        config: FitConfig,
+        folder: Path,
+        settings: RunSettings,
+        processes: ProcessGroup = ALONE,
     ) -> None:
         self.objective, self.config, self.folder, self.settings = objective, config, folder, settings
-        self.team = team
-        rate = objective.rate if isinstance(objective, RatedObjective) else None
-        self.optimizer = make_optimizer(objective.model, config, rate)
+        self.processes = processes
+        lr_scale = objective.lr_scale if isinstance(objective, ScaledObjective) else None
+        self.optimizer = make_optimizer(objective.model, config, lr_scale)
         self.device = next(objective.model.parameters()).device.type
         self.scaler = torch.amp.GradScaler(self.device, enabled=config.precision == "fp16")
         self.average = copy.deepcopy(objective.model).requires_grad_(False)
         self.learning = {name: p for name, p in objective.model.named_parameters() if p.requires_grad}
         self.step = 0
         self.seconds = 0.0
-        self.smooth = math.nan
-        self.accuracy = math.nan
-        self.figures: dict[str, float] = {}
+        self.smoothed_loss = math.nan
+        self.smoothed_accuracy = math.nan
+        self.metrics = Measurements()
         self.best: float | None = None
         self.best_step: int | None = None
         self.waited = 0
@@ -61,63 +69,70 @@ class Run:
     @property
     def best_path(self) -> Path:
         """The best model's file."""
-        return self.folder / "best.safetensors"
+        return self.folder / BEST
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether no better model has come for as long as was to be waited."""
+        stop = self.config.early_stop
+        return stop is not None and stop.patience is not None and self.waited >= stop.patience
 
     @property
     def finished(self) -> bool:
-        """Whether the last step is done, or no better model has come for as long as was to be waited."""
-        stop = self.config.early_stop
-        patient = stop is None or stop.patience is None or self.waited < stop.patience
-        return self.step >= self.config.steps or not patient
+        """Whether the last step is taken, or patience is at its end."""
+        return self.step >= self.config.steps or self.out_of_patience
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, before the parameters' own factors."""
         return self.config.learning_rate * schedule(step / self.config.steps, self.config.warmup)
 
     def judge(self) -> bool:
-        """Keep the averaged model where its figures are the best so far, and tell whether they are.
+        """Keep the averaged model where its metrics are the best so far, and tell whether they are.
 
-        Raises UsageError where the figure to judge by is none of validation's.
+        Raises UsageError where the metric to judge by is none of validation's.
         """
         stop = self.config.early_stop
         if stop is None:
             return False
-        if stop.metric not in self.figures:
-            known = ", ".join(self.figures)
-            raise UsageError(f"fit.early_stop.metric '{stop.metric}' is no figure of validation, which gives {known}.")
-        if not stop.better(self.figures[stop.metric], self.best):
+        if stop.metric not in self.metrics:
+            known = ", ".join(self.metrics)
+            raise UsageError(f"fit.early_stop.metric '{stop.metric}' is no metric of validation, which gives {known}.")
+        if not stop.better(self.metrics[stop.metric], self.best):
             self.waited += 1
             return False
-        self.best, self.best_step, self.waited = self.figures[stop.metric], self.step, 0
-        if not self.team.first:
-            return True
-        header = {"step": str(self.step), "figures": json.dumps(self.figures)}
-        temporary = self.best_path.with_suffix(".tmp")
-        save_model(self.average, str(temporary), header)
-        temporary.replace(self.best_path)
+        self.best, self.best_step, self.waited = self.metrics[stop.metric], self.step, 0
+        if self.processes.is_main:
+            draft = self.folder / draft_name(BEST)
+            save_model(
+                self.average, str(draft), {"step": str(self.step), "metrics": json.dumps(self.metrics.to_list())}
+            )
+            settle(draft)
+            draft.replace(self.best_path)
         return True
 
     def recall_best(self) -> None:
-        """Put the best model and its figures in the place of the last; raises ModelError where its file is broken.
+        """Put the best model and its metrics in the place of the last; raises ModelError where its file is broken.
 
-        Of a team only the first member has the averaged model, and so the best one.
+        In a process group only the main process has the averaged model, and so the best one.
         """
-        self.figures = self.team.told(self._best_from_disk)
+        self.metrics = Measurements.read(self.processes.broadcast_object(self._best_from_disk))
 
-    def _best_from_disk(self) -> dict[str, float]:
+    def _best_from_disk(self) -> list[dict[str, Any]]:
         try:
             with safe_open(str(self.best_path), "pt") as file:
-                figures: dict[str, float] = json.loads(file.metadata()["figures"])
+                header = file.metadata()
+            # Earlier releases wrote a mapping, called figures.
+            metrics = Measurements.read(json.loads(header.get("metrics") or header["figures"]))
             load_model(self.average, str(self.best_path))
-        except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"The best model {self.best_path} cannot be read: train again, or use fit.keep=last."
+                f"The best model {self.best_path} cannot be read: train again, or use fit.select=last."
             ) from error
-        return figures
+        return metrics.to_list()
 
     def save(self) -> None:
-        """Write the checkpoint atomically; only the first member of a team does."""
-        if not self.team.first:
+        """Write the checkpoint atomically; only the main process does."""
+        if not self.processes.is_main:
             return
         state = {
             "model": self.objective.model.state_dict(),
@@ -126,26 +141,28 @@ class Run:
             "scaler": self.scaler.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
-            "loss": self.smooth,
-            "accuracy": self.accuracy,
-            "figures": self.figures,
+            "loss": self.smoothed_loss,
+            "accuracy": self.smoothed_accuracy,
+            "metrics": self.metrics.to_list(),
             "best": (self.best, self.best_step, self.waited),
             "config": self.config.model_dump(mode="json"),
-            "settings": self.settings,
+            "settings": dict(self.settings.values),
         }
-        temporary = self.path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.path)
+        draft = self.folder / draft_name(RUN_STATE)
+        torch.save(state, draft)
+        draft.replace(self.path)
 
     def load(self) -> None:
         """Go on from the checkpoint; raises ModelError when it is broken, UsageError when it is of other settings."""
         try:
-            state: dict[str, Any] = self.team.told(self._state_on_disk)
-            written = state["config"], state.get("settings", self.settings)
-            self.step, self.seconds, self.figures = state["step"], state["seconds"], state["figures"]
-            self.smooth, self.accuracy = state.get("loss", math.nan), state.get("accuracy", math.nan)
+            state: dict[str, Any] = self.processes.broadcast_object(self._state_on_disk)
+            written = state["config"], state.get("settings", self.settings.values)
+            self.step, self.seconds = state["step"], state["seconds"]
+            # Earlier releases wrote a mapping, called figures.
+            self.metrics = Measurements.read(state["metrics"] if "metrics" in state else state["figures"])
+            self.smoothed_loss, self.smoothed_accuracy = state.get("loss", math.nan), state.get("accuracy", math.nan)
             self.best, self.best_step, self.waited = state.get("best", (None, None, 0))
-            weights, average, optimizer = state["model"], state["average"], state["optimizer"]
+            weights, average, optimizer = state["model"], state["average"], read_optimizer_state(state["optimizer"])
         except Exception as error:
             raise ModelError(f"The checkpoint {self.path} cannot be read: delete it to start afresh.") from error
         changed = self._changed(*written)
@@ -170,30 +187,12 @@ class Run:
 
     def _changed(self, config: object, settings: object) -> str:
         """Return what differs from the run that wrote the checkpoint, and nothing where all is the same."""
+        written = settings if isinstance(settings, Mapping) else {"settings": settings}
+        before = renamed({"fit": config, **written}, notice=False)
         try:
             # Read anew, so that a checkpoint from before a setting existed is one with its default.
-            before = FitConfig.model_validate(config).model_dump(mode="json")
+            before["fit"] = FitConfig.model_validate(before["fit"]).model_dump(mode="json")
         except ValidationError:
             return "its fit is of another version"
-        now = self.config.model_dump(mode="json")
-        return difference({"fit": before, **_mapping(settings)}, {"fit": now, **self.settings})
-
-
-def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return the settings that differ, by their names with dots, with both values; empty where none does."""
-    old, new = _flat(before), _flat(now)
-    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name, ABSENT) != new.get(name, ABSENT)]
-    shown = [f"{name} was {old.get(name, ABSENT)}, now {new.get(name, ABSENT)}" for name in names[:SHOWN]]
-    return "; ".join([*shown, *([f"{len(names) - SHOWN} more"] if len(names) > SHOWN else [])])
-
-
-def _flat(values: Mapping[str, Any], head: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        whole = f"{head}{name}"
-        flat.update(_flat(value, f"{whole}.") if isinstance(value, Mapping) and value else {whole: value})
-    return flat
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"settings": value}
+        now = {"fit": self.config.model_dump(mode="json"), **self.settings.values}
+        return replace(self.settings, values=now).differ_from(before)

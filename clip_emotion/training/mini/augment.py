@@ -1,4 +1,4 @@
-"""Augmentation of whole batches of small grey pictures: one affine resampling, contrast and erasing."""
+"""Augmentation of whole batches of small grey images: one affine resampling, contrast and erasing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ class AugmentConfig(Config):
     """Ranges of the random changes; ``side`` is the window's side in the source's pixels."""
 
     rotation: float = Field(12.0, ge=0)
+    """Largest rotation, in degrees."""
     zoom: tuple[float, float] = (0.85, 1.1)
+    """Range of the window's size."""
     stretch: float = Field(0.07, ge=0)
+    """Largest change of the window's proportions."""
     shift: float = Field(0.1, ge=0)
+    """Largest shift, as a share of the half side."""
     contrast: float = Field(0.2, ge=0)
+    """Largest change of contrast."""
     erase_probability: float = Field(0.5, ge=0, le=1)
+    """Probability that a rectangle is erased."""
     erase_side: tuple[float, float] = (0.1, 0.4)
+    """Range of that rectangle's sides."""
 
 
-def augment(pictures: Tensor, side: int, config: AugmentConfig, generator: Generator) -> Tensor:
+def augment(images: Tensor, side: int, config: AugmentConfig, generator: Generator) -> Tensor:
     """Flip, rotate, zoom, shift, change contrast and erase: standardised [N, 1, H, W] → [N, 1, side, side]."""
-    count = len(pictures)
+    count = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(count, generator=generator) * (high - low) + low
@@ -41,14 +48,14 @@ def augment(pictures: Tensor, side: int, config: AugmentConfig, generator: Gener
     matrix[:, 1, 1] = zoom * stretch * angle.cos()
     matrix[:, :, 2] = torch.rand(count, 2, generator=generator) * 2 * config.shift - config.shift
     grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
-    moved = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     moved = moved * uniform(1 - config.contrast, 1 + config.contrast).view(-1, 1, 1, 1)
     return erase(moved, config, generator)
 
 
-def erase(pictures: Tensor, config: AugmentConfig, generator: Generator) -> Tensor:
-    """Fill one random rectangle with noise in some pictures (random erasing, 1708.04896)."""
-    count, _, height, width = pictures.shape
+def erase(images: Tensor, config: AugmentConfig, generator: Generator) -> Tensor:
+    """Fill one random rectangle with noise in some images (random erasing, 1708.04896)."""
+    count, _, height, width = images.shape
     low, high = config.erase_side
     sides = torch.rand(count, 2, generator=generator) * (high - low) + low
     corner = torch.rand(count, 2, generator=generator) * (1 - sides)
@@ -58,5 +65,5 @@ def erase(pictures: Tensor, config: AugmentConfig, generator: Generator) -> Tens
     inside_columns = (columns >= corner[:, 1:]) & (columns < corner[:, 1:] + sides[:, 1:])
     chosen = torch.rand(count, generator=generator) < config.erase_probability
     mask = inside_rows[:, :, None] & inside_columns[:, None, :] & chosen[:, None, None]
-    noise = torch.randn(pictures.shape, generator=generator)
-    return torch.where(mask[:, None], noise, pictures)
+    noise = torch.randn(images.shape, generator=generator)
+    return torch.where(mask[:, None], noise, images)

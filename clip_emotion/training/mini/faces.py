@@ -1,4 +1,4 @@
-"""The pictures of the mini as tensors: FER-2013 with FER+ votes, and muxspace, less what is kept out."""
+"""The images of the mini as tensors: FER-2013 with FER+ votes, and muxspace, less what is kept out."""
 
 from __future__ import annotations
 
@@ -24,28 +24,41 @@ from clip_emotion.vocabulary import Vocabulary
 
 
 class FacesConfig(Config):
-    """Where the raw picture sets lie, how labels are softened by votes, and how often an epoch draws a picture.
+    """Where the raw image sets lie, how labels are softened by votes, and how often an epoch draws an image.
 
     ``vote_weight`` is the share of FER+'s votes in a target, used where at least ``least_votes`` of its ten voters
-    named one of the eight emotions. One training picture in ``tuning_share`` is kept out to fit the temperature, one
-    muxspace picture in ``held_out_share`` is never used here, and a muxspace class is drawn ``muxspace_cap`` times an
-    epoch at most, a picture of it ``muxspace_repeat`` times. ``repeat`` draws a class of FER-2013 more often than once.
-    One of the remaining muxspace pictures in ``muxspace_tuning_share``, where it is set, is kept out to tune with.
+    named one of the eight emotions. One training image in ``tuning_share`` is kept out to fit the temperature, one
+    muxspace image in ``held_out_share`` is never used here, and a muxspace class is drawn ``muxspace_cap`` times an
+    epoch at most, an image of it ``muxspace_repeat`` times. ``repeat`` draws a class of FER-2013 more often than once.
+    One of the remaining muxspace images in ``muxspace_tuning_share``, where it is set, is kept out to tune with.
     """
 
     folder: Path
+    """The folder of the raw face sets."""
     prepared: Path = Path("runs/prepared")
+    """Where prepared data sets are kept."""
     fer2013: str = "fer2013.zip"
+    """FER-2013's file."""
     votes: str = "ferplus_votes.csv"
+    """FER+'s table of votes."""
     muxspace: str = "muxspace96.zip"
+    """muxspace's file."""
     vote_weight: float = Field(0.3, ge=0, le=1)
+    """Share of the votes in a target."""
     least_votes: int = Field(5, ge=1)
+    """Votes that must name a class for them to count."""
     tuning_share: int = Field(33, ge=2)
+    """One training image in so many fits the temperature."""
     held_out_share: int = Field(5, ge=2)
+    """One muxspace image in so many is never used."""
     muxspace_cap: int = Field(400, ge=0)
+    """Times an epoch draws a muxspace class at most."""
     muxspace_repeat: float = Field(1.0, gt=0)
+    """Times an epoch draws a muxspace image at most."""
     muxspace_tuning_share: int | None = Field(None, ge=2)
+    """One remaining muxspace image in so many is kept out to tune with; null keeps none."""
     repeat: dict[str, float] = Field(default_factory=lambda: {"disgust": 2.0})
+    """Times an epoch draws an image of a FER-2013 class."""
 
     def raw(self) -> dict[str, RawSource]:
         """Return the raw data sets by the names of their settings."""
@@ -58,30 +71,30 @@ class FacesConfig(Config):
 
 @dataclass(frozen=True)
 class FaceRows:
-    """Grey pictures uint8 [N, 1, 48, 48], target distributions [N, C], and how often an epoch draws each row."""
+    """Grey images uint8 [N, 1, 48, 48], target distributions [N, C], and how often an epoch draws each row."""
 
-    pictures: Tensor
+    images: Tensor
     targets: Tensor
-    rates: Tensor
+    repeats: Tensor
     _epochs: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     @property
     def epoch_size(self) -> int:
-        """The expected number of pictures that an epoch draws."""
-        return round(float(self.rates.sum()))
+        """The expected number of images that an epoch draws."""
+        return round(float(self.repeats.sum()))
 
     def part(self, rows: Tensor) -> FaceRows:
         """Return some of the rows, by mask or by position."""
-        return FaceRows(self.pictures[rows], self.targets[rows], self.rates[rows])
+        return FaceRows(self.images[rows], self.targets[rows], self.repeats[rows])
 
     def joined(self, other: FaceRows) -> FaceRows:
         """Return these rows followed by the other's."""
-        pictures = torch.cat((self.pictures, other.pictures))
+        images = torch.cat((self.images, other.images))
         targets = torch.cat((self.targets, other.targets))
-        return FaceRows(pictures, targets, torch.cat((self.rates, other.rates)))
+        return FaceRows(images, targets, torch.cat((self.repeats, other.repeats)))
 
     def batch(self, step: int, size: int, seed: int) -> Tensor:
         """Return the rows of one step: epochs are shuffled, and follow from (seed, step) alone."""
@@ -91,8 +104,8 @@ class FaceRows:
     def _order(self, epoch: int, seed: int, size: int) -> Tensor:
         if (epoch, seed) not in self._epochs:
             self._epochs.clear()
-            order = repeated_rows(self.rates, epoch, seed)
-            # Fractional rates make an epoch a little longer or shorter than expected: a shorter one begins again.
+            order = repeated_rows(self.repeats, epoch, seed)
+            # Fractional repeats make an epoch a little longer or shorter than expected: a shorter one begins again.
             need = max(1, self.epoch_size // size) * size
             self._epochs[(epoch, seed)] = order.repeat(-(-need // len(order)))[:need]
         return self._epochs[(epoch, seed)]
@@ -109,10 +122,10 @@ class FaceSplits:
 
 
 def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
-    """Read all picture sources, preparing them below ``config.prepared`` the first time.
+    """Read all image sources, preparing them below ``config.prepared`` the first time.
 
-    Training pictures that also stand in validation, blank ones and ones with conflicting labels are dropped.
-    Raises DataError when a source is missing, in no known layout, lacks a split, or leaves no picture to tune on.
+    Training images that also stand in validation, blank ones and ones with conflicting labels are dropped.
+    Raises DataError when a source is missing, in no known layout, lacks a split, or leaves no image to tune on.
     """
     raw = config.raw()
     fer = raw["fer2013"].load()
@@ -122,10 +135,10 @@ def load_faces(config: FacesConfig, basic: Vocabulary) -> FaceSplits:
     votes = count_votes(fer["train"]["path"], raw["votes"].load(), basic)
     softened = mix_votes(train.targets, votes, config.vote_weight, config.least_votes)
     repeats = torch.tensor([config.repeat.get(key, 1.0) for key in basic.keys])
-    train = FaceRows(train.pictures, softened, repeats[train.targets.argmax(dim=1)])
+    train = FaceRows(train.images, softened, repeats[train.targets.argmax(dim=1)])
     tuning = torch.from_numpy(hash_share(fer["train"]["sha"], config.tuning_share))
     if not tuning.any() or tuning.all():
-        raise DataError(f"{int(tuning.sum())} of {len(train)} training pictures are for tuning: change tuning_share.")
+        raise DataError(f"{int(tuning.sum())} of {len(train)} training images are for tuning: change tuning_share.")
     photographs, kept_out = _muxspace(config, basic)
     return FaceSplits(
         training=train.part(~tuning).joined(photographs),
@@ -145,30 +158,30 @@ def _muxspace(config: FacesConfig, basic: Vocabulary) -> tuple[FaceRows, FaceRow
         tuning = usable & torch.from_numpy(hash_share(prepared["sha"], config.muxspace_tuning_share, DIGITS))
     training = rows.part(usable & ~tuning)
     counts = training.targets.sum(dim=0)
-    rate = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=config.muxspace_repeat)
-    rated = FaceRows(training.pictures, training.targets, rate[training.targets.argmax(dim=1)])
-    return rated, rows.part(tuning)
+    repeats = (config.muxspace_cap / counts.clamp_min(1)).clamp(max=config.muxspace_repeat)
+    repeated = FaceRows(training.images, training.targets, repeats[training.targets.argmax(dim=1)])
+    return repeated, rows.part(tuning)
 
 
 def _rows(split: Dataset, basic: Vocabulary, side: int = 48) -> FaceRows:
     raw = split.cast_column("image", datasets.Image(decode=False))
-    pictures = torch.stack([_grey(cell["bytes"], side) for cell in raw["image"]])
+    images = torch.stack([_grey(cell["bytes"], side) for cell in raw["image"]])
     names = split.features["label"].names
     classes = torch.tensor([basic.index(names[label]) for label in split["label"]])
     targets = torch.nn.functional.one_hot(classes, len(basic)).float()
-    return FaceRows(pictures, targets, torch.ones(len(classes)))
+    return FaceRows(images, targets, torch.ones(len(classes)))
 
 
 def _grey(data: bytes, side: int) -> Tensor:
-    with Image.open(io.BytesIO(data)) as picture:
-        grey = picture.convert("L")
+    with Image.open(io.BytesIO(data)) as image:
+        grey = image.convert("L")
         if grey.size != (side, side):
             grey = grey.resize((side, side), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(grey, dtype=np.uint8))[None]
 
 
 def count_votes(paths: Sequence[str], votes: Mapping[str, Dataset], vocabulary: Vocabulary) -> Tensor:
-    """Return how many voters named each class of the vocabulary for a picture's file [N, C]: 0 for unknown files."""
+    """Return how many voters named each class of the vocabulary for an image's file [N, C]: 0 for unknown files."""
     table = {_file(row["path"]): row for split in votes.values() for row in split}
     counts = torch.zeros(len(paths), len(vocabulary))
     for count, path in zip(counts, paths, strict=True):

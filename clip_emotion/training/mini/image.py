@@ -4,62 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from clip_emotion.config import Config
 from clip_emotion.data.lexicon import load_lexicon
-from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, standardise
-from clip_emotion.training.corpora import SourcesConfig
-from clip_emotion.training.loop.fit import FitConfig
+from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.models.logit_scale import bounded_scale
+from clip_emotion.models.mini.image_tower import ImageTower, standardise
 from clip_emotion.training.losses import multi_positive_contrast, soft_cross_entropy
-from clip_emotion.training.mini.augment import AugmentConfig, augment
-from clip_emotion.training.mini.faces import FacesConfig, FaceSplits
-from clip_emotion.training.mini.photographs import PhotographConfig, photograph
-from clip_emotion.training.prompts import WordBank
+from clip_emotion.training.mini.augment import augment
+from clip_emotion.training.mini.faces import FaceSplits
+from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.training.mini.photographs import photograph
+from clip_emotion.training.prompts import PromptBank
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
-
-
-class EaseConfig(Config):
-    """Milder augmentation from a share of the run on: a small network at a falling rate has no time for the strong."""
-
-    after: float = Field(ge=0, le=1)
-    augment: AugmentConfig
-    mixup: float = Field(0.0, ge=0)
-
-
-class MiniImageConfig(Config):
-    """Configuration of the image stage; ``sides`` lists (share of the run, side of the pictures in pixels).
-
-    ``start`` names the folder of a mini whose image tower this one starts from, whose first ``frozen`` layers stay as
-    they were. ``mixup`` is the Beta distribution's
-    parameter by which pairs of pictures are mixed (1710.09412), 0 for none.
-    """
-
-    kind: Literal["mini_image"]
-    seed: int = 0
-    faces: FacesConfig
-    comments: SourcesConfig
-    text: Path = Path("runs/mini_text")
-    out: Path = Path("runs/mini")
-    start: Path | None = None
-    frozen: int = Field(0, ge=0)
-    tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
-    augment: AugmentConfig = Field(default_factory=AugmentConfig)
-    photograph: PhotographConfig | None = None
-    mixup: float = Field(0.0, ge=0)
-    ease: EaseConfig | None = None
-    sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
-    batch: int = Field(128, ge=2)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    own_names: float = Field(0.5, ge=0, le=1)
-    comments_per_class: int = Field(6, ge=0)
-    comment_weight: float = Field(0.2, ge=0)
-    fit: FitConfig
 
 
 @dataclass(frozen=True)
@@ -88,7 +47,7 @@ class TextSide:
         return torch.stack(rows), torch.tensor(classes)
 
 
-def face_words(basic: Vocabulary, unseen: Vocabulary) -> WordBank:
+def face_prompts(basic: Vocabulary, unseen: Vocabulary) -> PromptBank:
     """Return the words that stand for a class in front of a face.
 
     Concepts that stand for an unseen label lend no word, and no name or synonym of an unseen label is taken, so that
@@ -97,7 +56,7 @@ def face_words(basic: Vocabulary, unseen: Vocabulary) -> WordBank:
     keys = set(unseen.keys)
     seen = [concept for concept in load_lexicon() if not keys.intersection(concept.kote)]
     aliases = {alias for label in unseen.labels for alias in label.aliases()}
-    return WordBank.of(basic, seen, "basic").without(aliases)
+    return PromptBank.of(basic, seen, "basic").without(aliases)
 
 
 class ImageModel(nn.Module):
@@ -110,8 +69,8 @@ class ImageModel(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """The logit scale, at most 100 as in CLIP."""
-        return self.log_scale.exp().clamp(max=100.0)
+        """The logit scale, at most 100."""
+        return bounded_scale(self.log_scale)
 
 
 class MiniImageObjective:
@@ -131,16 +90,16 @@ class MiniImageObjective:
         rows = self.train.batch(step, config.batch, config.seed)
         side = [side for share, side in config.sides if progress >= share][-1]
         changes = config.ease if config.ease and progress >= config.ease.after else config
-        grey = self.train.pictures[rows].float()
+        grey = self.train.images[rows].float()
         if config.photograph is not None:
             grey = photograph(grey, config.photograph, generator)
-        pictures = augment(standardise(grey), side, changes.augment, generator)
-        pictures, targets = mix(pictures, self.train.targets[rows], changes.mixup, rng)
+        faces = augment(standardise(grey), side, changes.augment, generator)
+        faces, targets = mix(faces, self.train.targets[rows], changes.mixup, rng)
         classes = targets.shape[1]
         smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
         # The loop has put the whole model in training; frozen layers keep their running means too.
         self.frozen.eval()
-        images = self.model.tower(pictures)
+        images = self.model.tower(faces)
         total = torch.zeros(())
         for language in LANGUAGES:
             logits = self.model.scale * images @ self.text.draw(language, rng, config.own_names).T
@@ -152,42 +111,42 @@ class MiniImageObjective:
         return total
 
     @torch.inference_mode()
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return top-1 per language and macro recall over the classes that the validation pictures have.
+    def validate(self, model: ImageModel) -> Measurements:
+        """Return top-1 per language and macro recall over the classes that the validation images have.
 
         Of the photographs that are kept out for tuning, where there are some, top-1 among all classes too.
         """
-        assert isinstance(model, ImageModel)
-        embeddings = embed_images(model.tower, self.splits.validation.pictures)
+        embeddings = embed_faces(model.tower, self.splits.validation.images)
         truth = self.splits.validation.targets.argmax(dim=1)
         there = torch.unique(truth)
-        figures = {}
+        found = []
         for language in LANGUAGES:
             best = there[(embeddings @ self.text.prototypes[language][there].T).argmax(dim=1)]
-            figures[f"accuracy_{language}"] = float((best == truth).float().mean())
             recalls = [float((best[truth == c] == c).float().mean()) for c in there.tolist()]
-            figures[f"macro_recall_{language}"] = sum(recalls) / len(recalls)
+            found.append(Measurement("accuracy", float((best == truth).float().mean()), language=language))
+            found.append(Measurement("macro_recall", sum(recalls) / len(recalls), language=language))
         if len(self.splits.photographs):
-            embeddings = embed_images(model.tower, self.splits.photographs.pictures)
+            embeddings = embed_faces(model.tower, self.splits.photographs.images)
             best = (embeddings @ self.text.prototypes["en"].T).argmax(dim=1)
             right = best == self.splits.photographs.targets.argmax(dim=1)
-            figures["accuracy_photographs"] = float(right.float().mean())
-        return figures
+            share = float(right.float().mean())
+            found.append(Measurement("accuracy", share, "photographs", key="accuracy_photographs"))
+        return Measurements(found)
 
 
-def mix(pictures: Tensor, targets: Tensor, alpha: float, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """Mix each picture [N, 1, H, W] and its target [N, C] with its neighbour's, all by one share of Beta(α, α)."""
+def mix(images: Tensor, targets: Tensor, alpha: float, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """Mix each image [N, 1, H, W] and its target [N, C] with its neighbour's, all by one share of Beta(α, α)."""
     if not alpha:
-        return pictures, targets
+        return images, targets
     share = max(draw := rng.betavariate(alpha, alpha), 1 - draw)
-    return torch.lerp(pictures.roll(1, 0), pictures, share), torch.lerp(targets.roll(1, 0), targets, share)
+    return torch.lerp(images.roll(1, 0), images, share), torch.lerp(targets.roll(1, 0), targets, share)
 
 
 @torch.inference_mode()
-def embed_images(tower: ImageTower, pictures: Tensor, batch: int = 256) -> Tensor:
-    """Embed grey pictures uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
+def embed_faces(tower: ImageTower, images: Tensor, batch: int = 256) -> Tensor:
+    """Embed grey images uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
     parts = []
-    for chunk in torch.split(pictures, batch):
+    for chunk in torch.split(images, batch):
         grey = standardise(chunk.float())
         parts.append(nn.functional.normalize(tower(grey) + tower(grey.flip(3)), dim=-1))
     return torch.cat(parts)

@@ -25,18 +25,31 @@ class PhotographConfig(Config):
     """
 
     gamma: float = Field(1.8, ge=1)
+    """Largest exponent of the tone curve; its inverse is the smallest."""
     light: float = Field(0.5, ge=0, lt=1)
+    """Most that a slope of light adds to one side."""
     blur: float = Field(1.2, gt=0)
+    """Largest deviation of the blur, in pixels."""
     sharpen: float = Field(1.5, ge=0)
+    """Most of the unsharp mask."""
     reduce: float = Field(0.45, gt=0, le=1)
+    """Smallest factor of scaling down and up again."""
     noise: float = Field(8.0, ge=0)
+    """Largest deviation of the noise, in grey levels."""
     jpeg: tuple[int, int] = (30, 90)
+    """Range of JPEG's quality."""
     light_share: float = Field(0.5, ge=0, le=1)
+    """Share of the images that are relit."""
     blur_share: float = Field(0.3, ge=0, le=1)
+    """Share that are blurred."""
     sharpen_share: float = Field(0.2, ge=0, le=1)
+    """Share that are sharpened."""
     reduce_share: float = Field(0.2, ge=0, le=1)
+    """Share that are scaled down and up."""
     noise_share: float = Field(0.2, ge=0, le=1)
+    """Share that get noise."""
     jpeg_share: float = Field(0.2, ge=0, le=1)
+    """Share that are compressed."""
 
 
 def photograph(pictures: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
 
 import torch
-from pydantic import Field
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
 from clip_emotion.data.lexicon import Concept, load_lexicon
-from clip_emotion.errors import UsageError
-from clip_emotion.models.mini.encoder import load_tokenizer
-from clip_emotion.models.mini.text_tower import PAD, TextTower, TextTowerConfig, pad_ids, tokenize
+from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.models.logit_scale import bounded_scale
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
 from clip_emotion.models.prototypes import prototypes
-from clip_emotion.text import fold
-from clip_emotion.training.corpora import Corpora, SourcesConfig, load_corpora
-from clip_emotion.training.loop.fit import FitConfig
+from clip_emotion.text_batches import length_batches
+from clip_emotion.training.corpora import CORPORA, Corpora
 from clip_emotion.training.losses import paired_contrast, soft_cross_entropy
-from clip_emotion.training.prompts import WordBank, in_template, is_kept_out
+from clip_emotion.training.mini.lexicon import concept_targets, family_matrix, lexicon_entries, new_words
+from clip_emotion.training.mini.text_config import MiniTextConfig
+from clip_emotion.training.mini.tokenizer import cut_tokens, drop_tokens, token_halves
+from clip_emotion.training.prompts import PromptBank, in_template
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
 SENTIMENT = {
@@ -33,107 +31,6 @@ SENTIMENT = {
     ),
     "en": (("a good, pleasant feeling", "positive emotion"), ("a bad, unpleasant feeling", "negative emotion")),
 }
-
-
-class BatchConfig(Config):
-    """How many texts of each kind a step sees; of the GoEmotions ones ``pairs`` come with their translation."""
-
-    goemotions: int = Field(80, ge=1)
-    pairs: int = Field(32, ge=2)
-    kote: int = Field(32, ge=1)
-    nsmc: int = Field(48, ge=1)
-    lexicon: int = Field(64, ge=1)
-    korean_share: float = Field(0.5, ge=0, le=1)
-
-
-class LossWeights(Config):
-    """The weight of each part of the loss."""
-
-    goemotions: float = 1.0
-    kote: float = 1.0
-    families: float = 0.3
-    lexicon: float = 0.5
-    nsmc: float = 0.3
-    pairs: float = 0.3
-
-
-class NoiseConfig(Config):
-    """What is done to the texts and inside the tower to keep it from learning comments by heart.
-
-    A sub-word is dropped from a comment with probability ``word_dropout``. A sub-word is cut in two with probability
-    ``cut_comments`` or, in label words and the lexicon, ``cut_words``, so that unseen words mean what their parts do
-    (sub-word regularisation, 1804.10959).
-    """
-
-    dropout: float = Field(0.25, ge=0, lt=1)
-    word_dropout: float = Field(0.15, ge=0, lt=1)
-    cut_comments: float = Field(0.1, ge=0, lt=1)
-    cut_words: float = Field(0.25, ge=0, lt=1)
-
-
-class DeepenConfig(Config):
-    """The second run of the text stage, with the tower's blocks.
-
-    What is kept is the average of the weights before and after it, the latter with the share ``blend``: as in WiSE-FT
-    (2109.01903) it does better than either, on comments and on new words.
-    """
-
-    blend: float = Field(0.5, ge=0, le=1)
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)
-    fit: FitConfig
-
-
-class MiniTextConfig(Config):
-    """Configuration of the text stage.
-
-    ``fit`` trains the words alone (a tower without its blocks), which is quick; ``deepen`` then adds the blocks, which
-    start as the identity, and trains everything at a lower rate. A label is called by its own name with probability
-    ``own_names``, else by any of its words.
-    """
-
-    kind: Literal["mini_text"]
-    seed: int = 0
-    sources: SourcesConfig
-    out: Path = Path("runs/mini_text")
-    tower: TextTowerConfig = Field(default_factory=TextTowerConfig)
-    batch: BatchConfig = Field(default_factory=BatchConfig)
-    weights: LossWeights = Field(default_factory=LossWeights)
-    own_names: float = Field(0.8, ge=0, le=1)
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)
-    fit: FitConfig
-    deepen: DeepenConfig | None = None
-
-    def stage(self, deep: bool) -> MiniTextConfig:
-        """Return the settings of one of the two runs: without the blocks, or with them and ``deepen``'s noise."""
-        noise = self.deepen.noise if deep and self.deepen else self.noise
-        change = {"dropout": noise.dropout} | ({} if deep else {"layers": 0})
-        return self.model_copy(update={"noise": noise, "tower": self.tower.model_copy(update=change)})
-
-
-def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
-    """Train a Unigram tokenizer (1804.10959), NFKC and lower-cased, with id 0 for padding and 1 for the unknown."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Digits(True)])
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=["<pad>", "<unk>"], unk_token="<unk>", max_piece_length=12, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def token_halves(tokenizer: Tokenizer) -> list[list[tuple[int, int]]]:
-    """For each sub-word, list the pairs of sub-words that it can be cut into."""
-    pieces = tokenizer.get_vocab()
-    halves: list[list[tuple[int, int]]] = [[] for _ in range(max(pieces.values()) + 1)]
-    for piece, number in pieces.items():
-        for at in range(1, len(piece)):
-            left, right = pieces.get(piece[:at]), pieces.get(piece[at:])
-            # A lone word mark carries no meaning.
-            if left is not None and right is not None and piece[:at] != "▁":
-                halves[number].append((left, right))
-    return halves
 
 
 class TextModel(nn.Module):
@@ -146,19 +43,20 @@ class TextModel(nn.Module):
         self.tower = tower
         self.log_scales = nn.ParameterDict({name: nn.Parameter(torch.tensor(2.7)) for name in self.SETS})
 
+    def scale(self, label_set: str) -> Tensor:
+        """Return the logit scale of a label set, a scalar of at most 100."""
+        return bounded_scale(self.log_scales[label_set])
+
     def logits(self, texts: Tensor, prototypes: Tensor, label_set: str) -> Tensor:
-        """Return scaled cosines [N, C]; the scale stays at or below 100, as in CLIP."""
-        scale: Tensor = self.log_scales[label_set].exp().clamp(max=100.0)
-        return scale * texts @ prototypes.T
+        """Return scaled cosines [N, C]."""
+        return self.scale(label_set) * texts @ prototypes.T
 
     def embed(self, ids: list[list[int]]) -> Tensor:
         """Embed tokenised texts [N] as [N, D], in three groups of like length to spare padding."""
-        order = sorted(range(len(ids)), key=lambda position: len(ids[position]))
-        size = -(-len(order) // 3)
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        groups = length_batches([len(row) for row in ids], -(-len(ids) // 3))
         parts = [self.tower(pad_ids([ids[row] for row in group], self.tower.config.max_tokens)) for group in groups]
         inverse = torch.empty(len(ids), dtype=torch.long)
-        inverse[torch.tensor(order)] = torch.arange(len(ids))
+        inverse[torch.tensor([row for group in groups for row in group])] = torch.arange(len(ids))
         return torch.cat(parts)[inverse]
 
 
@@ -183,9 +81,9 @@ class MiniTextObjective:
         self.vocabularies = {name: Vocabulary.load(name) for name in ("kote44", "goemotions28", "basic8")}
         self.lexicon = load_lexicon()
         self.banks = {
-            "kote": WordBank.of(self.vocabularies["kote44"], self.lexicon, "kote"),
-            "goemotions": WordBank.of(self.vocabularies["goemotions28"], self.lexicon, "goemotions"),
-            "basic": WordBank.of(self.vocabularies["basic8"], self.lexicon, "basic"),
+            "kote": PromptBank.of(self.vocabularies["kote44"], self.lexicon, "kote"),
+            "goemotions": PromptBank.of(self.vocabularies["goemotions28"], self.lexicon, "goemotions"),
+            "basic": PromptBank.of(self.vocabularies["basic8"], self.lexicon, "basic"),
         }
         self.entries = lexicon_entries(self.lexicon, kept_out=False)
         self.checks = new_words(self.lexicon, self.vocabularies.values())
@@ -235,7 +133,9 @@ class MiniTextObjective:
         parts = {**parts, "goemotions": both}
         rows_of = {"goemotions": go + go[: len(parts["pairs"])], "kote": kote}
         for name, rows in rows_of.items():
-            targets = self.corpora.training[self._corpus(name)].targets[rows]
+            # Both languages of GoEmotions have the same rows.
+            corpus = "goemotions_en" if name == "goemotions" else name
+            targets = self.corpora.training[corpus].targets[rows]
             logits = model.logits(parts[name], parts[f"labels_{name}"], name)
             total = total + getattr(weights, name) * soft_cross_entropy(logits, _normalised(targets))
             basic = targets @ self.families[name]
@@ -247,8 +147,7 @@ class MiniTextObjective:
         sentiment = self.corpora.training["nsmc"].targets[nsmc]
         logits = model.logits(parts["nsmc"], parts["labels_sentiment"], "sentiment")
         total = total + weights.nsmc * soft_cross_entropy(logits, sentiment)
-        scale = model.log_scales["pairs"].exp().clamp(max=100.0)
-        paired = paired_contrast(parts["goemotions"][: len(parts["pairs"])], parts["pairs"], scale)
+        paired = paired_contrast(parts["goemotions"][: len(parts["pairs"])], parts["pairs"], model.scale("pairs"))
         return total + weights.pairs * paired
 
     def _lexicon_loss(self, parts: dict[str, Tensor], concepts: list[Concept]) -> Tensor:
@@ -261,46 +160,33 @@ class MiniTextObjective:
                 loss = loss + soft_cross_entropy(logits, _normalised(targets[kept]))
         return loss
 
-    @staticmethod
-    def _corpus(name: str) -> str:
-        return {"goemotions": "goemotions_en", "kote": "kote"}[name]
-
     def _rows(self, corpus: str, rows: Sequence[int], rng: random.Random) -> list[list[int]]:
-        keep = 1 - self.config.noise.word_dropout
+        noise = self.config.noise
         drawn = []
         for row in rows:
-            ids = self.ids[corpus][row]
-            thinned = [token for token in ids if rng.random() < keep] if len(ids) > 3 else ids
-            drawn.append(self._cut(thinned or ids, self.config.noise.cut_comments, rng))
+            ids = drop_tokens(self.ids[corpus][row], noise.word_dropout, rng)
+            drawn.append(cut_tokens(ids, self.halves, noise.cut_comments, rng))
         return drawn
 
     def _words(self, texts: list[str], rng: random.Random) -> list[list[int]]:
         share = self.config.noise.cut_words
-        return [self._cut(ids, share, rng) for ids in tokenize(self.tokenizer, texts)]
-
-    def _cut(self, ids: list[int], share: float, rng: random.Random) -> list[int]:
-        cut: list[int] = []
-        for token in ids:
-            halves = self.halves[token]
-            cut.extend(rng.choice(halves) if halves and rng.random() < share else (token,))
-        return cut
+        return [cut_tokens(ids, self.halves, share, rng) for ids in tokenize(self.tokenizer, texts)]
 
     @torch.inference_mode()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: TextModel) -> Measurements:
         """Return hit rates on the kept-out comments and the share of kept-out lexicon words in the right family."""
-        assert isinstance(model, TextModel)
-        figures = {}
+        found: list[Measurement] = []
         for name, rows in self.corpora.validation.items():
-            vocabulary = self.vocabularies["kote44" if name == "kote" else "goemotions28"]
-            language = "en" if name.endswith("_en") else "ko"
-            labels = self._label_embeddings(model, vocabulary, language)
+            corpus = CORPORA[name]
+            labels = self._label_embeddings(model, self.vocabularies[corpus.vocabulary], corpus.language)
             ranked = (self._embed_all(model, list(rows.texts)) @ labels.T).topk(5).indices
             hits = rows.targets.gather(1, ranked) > 0
-            figures[f"{name}_hit1"] = float(hits[:, 0].float().mean())
-            figures[f"{name}_hit5"] = float(hits.any(dim=1).float().mean())
-        for language in LANGUAGES:
-            figures[f"new_words_{language}"] = self._new_words(model, language)
-        return figures
+            found.append(corpus.measured("hit1", float(hits[:, 0].float().mean())))
+            found.append(corpus.measured("hit5", float(hits.any(dim=1).float().mean())))
+        found += [
+            Measurement("new_words", self._new_words(model, language), language=language) for language in LANGUAGES
+        ]
+        return Measurements(found)
 
     def _new_words(self, model: TextModel, language: str) -> float:
         vocabulary = self.vocabularies["basic8"]
@@ -326,72 +212,3 @@ class MiniTextObjective:
 
 def _normalised(targets: Tensor) -> Tensor:
     return targets / targets.sum(dim=1, keepdim=True)
-
-
-def lexicon_entries(lexicon: Sequence[Concept], kept_out: bool) -> list[tuple[str, Concept]]:
-    """List (word, concept) over both languages: the words that are trained on, or those kept out; definitions train."""
-    entries = [
-        (word, concept)
-        for concept in lexicon
-        for words in concept.words.values()
-        for word in words
-        if is_kept_out(word) == kept_out
-    ]
-    if not kept_out:
-        entries += [(text, concept) for concept in lexicon for text in concept.definition.values()]
-    return entries
-
-
-def new_words(lexicon: Sequence[Concept], vocabularies: Iterable[Vocabulary]) -> list[tuple[str, Concept]]:
-    """List the (word, concept) that no step ever shows: kept out of the lexicon, and no name of any label either."""
-    taught = {fold(alias) for vocabulary in vocabularies for label in vocabulary.labels for alias in label.aliases()}
-    kept_out = lexicon_entries(lexicon, kept_out=True)
-    return [(word, concept) for word, concept in kept_out if concept.basic and fold(word) not in taught]
-
-
-def concept_targets(concepts: Sequence[Concept], vocabulary: Vocabulary, attribute: str) -> Tensor:
-    """Return [N, C] with ones where a concept stands for a label of the vocabulary."""
-    targets = torch.zeros(len(concepts), len(vocabulary))
-    for row, concept in zip(targets, concepts, strict=True):
-        stands_for = getattr(concept, attribute)
-        for key in (stands_for,) if isinstance(stands_for, str) else stands_for or ():
-            row[vocabulary.index(key)] = 1
-    return targets
-
-
-def family_matrix(vocabulary: Vocabulary, basic: Vocabulary) -> Tensor:
-    """Return [labels, basic emotions]: each label's families, sharing a weight of 1."""
-    matrix = torch.zeros(len(vocabulary), len(basic))
-    for row, label in zip(matrix, vocabulary.labels, strict=True):
-        for family in label.families:
-            row[basic.index(family)] = 1 / len(label.families)
-    return matrix
-
-
-def _check_batch(batch: BatchConfig, corpora: Corpora) -> None:
-    for name, rows in corpora.training.items():
-        setting = name.split("_", 1)[0]
-        wanted = getattr(batch, setting)
-        if wanted > len(rows.texts):
-            raise UsageError(f"batch.{setting} is {wanted}, but {name} has {len(rows.texts)} training texts: lower it.")
-
-
-def prepare_text_stage(config: MiniTextConfig) -> MiniTextObjective:
-    """Load the corpora and the tokenizer (trained when it is not there yet) and build the objective.
-
-    Raises UsageError when a batch wants more texts than there are, or the tokenizer was made with other settings.
-    """
-    corpora = load_corpora(config.sources)
-    _check_batch(config.batch, corpora)
-    path = config.out / "tokenizer.json"
-    if path.is_file():
-        tokenizer = load_tokenizer(path)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lexicon = [word for word, _ in lexicon_entries(load_lexicon(), kept_out=False)]
-        tokenizer = train_tokenizer(corpora.for_tokenizer() + lexicon, config.tower.vocabulary_size)
-        tokenizer.save(str(path), pretty=False)
-    if tokenizer.token_to_id("<pad>") != PAD or tokenizer.get_vocab_size() > config.tower.vocabulary_size:
-        raise UsageError(f"{path} was made with other settings: use another out=FOLDER or delete it.")
-    torch.manual_seed(config.seed)
-    return MiniTextObjective(config, corpora, tokenizer)

@@ -1,8 +1,8 @@
 """The processes that take one training step together, each with its share of the same batch.
 
-Every member computes the loss of the whole batch from embeddings gathered from all. The gathering's backward pass adds
-up what every member's loss asks of a row, so with k members a gradient is k times its share of the single process's,
-or k times the whole where a weight lies behind the gathering; their mean over the members is in both cases exactly
+Every process computes the loss of the whole batch from embeddings gathered from all. The gathering's backward pass adds
+up what every process's loss asks of a row, so with k processes a gradient is k times its share of the single process's,
+or k times the whole where a weight lies behind the gathering; their mean over the processes is in both cases exactly
 what a single process computes, for any loss.
 """
 
@@ -27,10 +27,10 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class Team:
-    """One member's view: its rank among ``size`` processes that torch.distributed's default group joins.
+class ProcessGroup:
+    """One process's view: its rank among ``size`` processes that torch.distributed's default group joins.
 
-    All members must make the same calls in the same order. A team of one calls nothing and changes nothing.
+    All processes must make the same calls in the same order. A group of one calls nothing and changes nothing.
     ``asked`` tells whether someone outside has asked the run to stop.
     """
 
@@ -40,17 +40,17 @@ class Team:
     asked: Callable[[], bool] = _never
 
     @property
-    def first(self) -> bool:
-        """Whether this member validates, writes and reports."""
+    def is_main(self) -> bool:
+        """Whether this process validates, writes and reports."""
         return self.rank == 0
 
     @property
     def seed(self) -> int:
-        """What this member adds to a step's seed, so that no two drop out the same; 0 for the first."""
+        """What this process adds to a step's seed, so that no two drop out the same; 0 for the main one."""
         return self.rank * SEEDS_APART
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Return all members' rows [N, …] in the order of their ranks, [size · N, …]; gradients flow back to each."""
+        """Return all processes' rows [N, …] in the order of their ranks, [size · N, …]; gradients flow back to each."""
         if self.size == 1:
             return rows
         before = rows.new_zeros(self.rank * len(rows), *rows.shape[1:])
@@ -58,7 +58,7 @@ class Team:
         return total(torch.cat((before, rows, after)))
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the members."""
+        """Replace each gradient by its mean over the processes."""
         if self.size == 1:
             return
         for bucket in _buckets([p.grad for p in parameters if p.grad is not None]):
@@ -68,8 +68,8 @@ class Team:
             for gradient, mean in zip(bucket, torch.split(joined, [g.numel() for g in bucket]), strict=True):
                 gradient.copy_(mean.view(gradient.shape))
 
-    def align(self, model: nn.Module) -> None:
-        """Give every member the first one's weights and buffers."""
+    def broadcast_weights(self, model: nn.Module) -> None:
+        """Give every process the main one's weights and buffers."""
         if self.size > 1:
             for tensor in model.state_dict().values():
                 # NCCL sends no strided views, such as weights in channels-last order.
@@ -77,26 +77,26 @@ class Team:
                 dist.broadcast(sent, 0)
                 tensor.copy_(sent)
 
-    def told(self, make: Callable[[], T]) -> T:
-        """Let the first member make something, and return it to every member."""
+    def broadcast_object(self, make: Callable[[], T]) -> T:
+        """Make something in the main process, and return it to every process."""
         if self.size == 1:
             return make()
-        box: list[Any] = [make() if self.first else None]
+        box: list[Any] = [make() if self.is_main else None]
         dist.broadcast_object_list(box, 0, device=self.device)
         made: T = box[0]
         return made
 
-    def first_then_rest(self, make: Callable[[], T]) -> T:
-        """Let every member make something, the others once the first is done: what it leaves on disk they find."""
-        if self.first:
+    def main_first(self, make: Callable[[], T]) -> T:
+        """Make something in every process, the main one first: what it leaves on disk the others find."""
+        if self.is_main:
             made = make()
-            self.told(_never)
+            self.broadcast_object(_never)
             return made
-        self.told(_never)
+        self.broadcast_object(_never)
         return make()
 
-    def stops(self, interrupted: bool) -> bool:
-        """Tell every member whether any was interrupted or asked to stop."""
+    def any_stop(self, interrupted: bool) -> bool:
+        """Return to every process whether any was interrupted or asked to stop."""
         mine = interrupted or self.asked()
         if self.size == 1:
             return mine
@@ -105,12 +105,12 @@ class Team:
         return bool(flag.item())
 
 
-ALONE = Team()
-"""The team of a single process."""
+ALONE = ProcessGroup()
+"""The group of a single process."""
 
 
 class _Total(torch.autograd.Function):
-    """The sum over all members, whose gradient is the sum of all members' gradients."""
+    """The sum over all processes, whose gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ class _Total(torch.autograd.Function):
 
 
 def total(values: Tensor) -> Tensor:
-    """Return the sum of a tensor over all members, with gradients that flow back to each."""
+    """Return the sum of a tensor over all processes, with gradients that flow back to each."""
     summed: Tensor = _Total.apply(values)
     return summed
 

@@ -7,11 +7,11 @@ from typing import Any
 
 
 @dataclass
-class Mailbox:
+class ProgressActor:
     """What the workers tell the process that started them, and what it asks of them."""
 
     reports: list[dict[str, Any]] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
+    outcome: dict[str, Any] = field(default_factory=dict)
     faults: list[tuple[int | None, str]] = field(default_factory=list)
     """Sentences with the exit codes of their errors; None for one that is no error of this project."""
     stopping: bool = False
@@ -26,9 +26,9 @@ class Mailbox:
         taken, self.reports = self.reports, []
         return taken
 
-    def end(self, figures: dict[str, float] | None) -> None:
-        """Keep the figures of a run that ended, or that it was interrupted."""
-        self.figures, self.interrupted = figures or {}, figures is None
+    def end(self, outcome: dict[str, Any] | None) -> None:
+        """Keep the outcome of a run that ended, or that it was interrupted."""
+        self.outcome, self.interrupted = outcome or {}, outcome is None
 
     def fail(self, exit_code: int | None, sentence: str) -> None:
         """Keep why a worker failed."""
@@ -42,6 +42,6 @@ class Mailbox:
         """Tell whether the workers are to stop."""
         return self.stopping
 
-    def outcome(self) -> tuple[dict[str, float], list[tuple[int | None, str]], bool]:
-        """Return figures, faults, and whether the run was interrupted."""
-        return self.figures, self.faults, self.interrupted
+    def result(self) -> tuple[dict[str, Any], list[tuple[int | None, str]], bool]:
+        """Return the outcome, the faults, and whether the run was interrupted."""
+        return self.outcome, self.faults, self.interrupted

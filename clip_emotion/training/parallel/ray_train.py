@@ -6,22 +6,24 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clip_emotion.config import validate
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
+from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.ray_session import AS_NICE, on_this_machine, ray_session
 from clip_emotion.runtime import available_cpus
 from clip_emotion.training.finetune.config import FinetuneConfig
-from clip_emotion.training.finetune.objective import train_emotion_clip
-from clip_emotion.training.loop.fit import Progress, Report, hold_interrupt
-from clip_emotion.training.parallel.process_group import Team
-from clip_emotion.training.parallel.progress_actor import Mailbox
-from clip_emotion.training.registry import read_stage
+from clip_emotion.training.finetune.stage import EMOTION_CLIP, train_emotion_clip
+from clip_emotion.training.loop.interrupt import hold_interrupt
+from clip_emotion.training.loop.objective import Progress, ProgressCallback
+from clip_emotion.training.parallel.process_group import ProcessGroup
+from clip_emotion.training.parallel.progress_actor import ProgressActor
+from clip_emotion.training.registry import PlannedRun
+from clip_emotion.training.stage import Outcome, RunOptions
 
 try:
     import ray
@@ -29,7 +31,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("Training with Ray", "ray", "tune") from error
 
-KIND = "emotion_clip"
 ADDRESS = "RAY_ADDRESS"
 """Ray's own variable: where it is set, the run goes to the cluster that it names."""
 POLL_SECONDS = 0.2
@@ -51,10 +52,8 @@ class Spread:
         return self.threads or max(1, available_cpus() // self.workers)
 
 
-def train_distributed(
-    path: Path, overrides: list[str], report: Report, resume: bool, spread: Spread
-) -> dict[str, float]:
-    """Run a fine-tuning configuration in several processes and return its last validation figures.
+def train_distributed(run: PlannedRun, report: ProgressCallback, resume: bool, spread: Spread) -> Outcome:
+    """Run a fine-tuning configuration in several processes and return its outcome.
 
     The result is that of a single process within rounding; checkpoints are the same files, and a run may go on with
     another number of workers. Where ``RAY_ADDRESS`` is set Ray's cluster there is used, otherwise one is started on
@@ -62,24 +61,23 @@ def train_distributed(
     that cannot be shared and for more CPUs or GPUs than there are, what a worker raised as one sentence, and
     KeyboardInterrupt once an interrupted run has kept its checkpoint.
     """
-    kind, values = read_stage(path, overrides)
-    if kind != KIND:
-        raise UsageError(f"{path} has kind '{kind}', and only {KIND} runs in several processes: leave out --engine.")
-    config = validate(FinetuneConfig, values, str(path))
+    if run.stage is not EMOTION_CLIP:
+        kinds = f"kind '{run.stage.kind}', and only {EMOTION_CLIP.kind} runs in several processes"
+        raise UsageError(f"{run.source} has {kinds}: leave out --engine.")
+    config: FinetuneConfig = run.config
     _check(config, spread)
-    values["device"] = "cuda" if spread.gpus else "cpu"
-    with _cluster(spread):
+    with run.claimed(), _cluster(spread):
         _check_resources(spread)
-        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
+        actor = ray.remote(num_cpus=0)(ProgressActor).remote()
         job = {
-            "values": values,
-            "source": str(path),
+            "config": config.model_copy(update={"device": "cuda" if spread.gpus else "cpu"}),
+            "source": run.source,
             "resume": resume,
             "home": str(Path.cwd()),
             "threads": spread.cpus,
-            "mailbox": mailbox,
+            "actor": actor,
         }
-        return _follow(_trainer(job, config, spread), mailbox, report)
+        return _follow(_trainer(job, config, spread), actor, report)
 
 
 def _check(config: FinetuneConfig, spread: Spread) -> None:
@@ -119,29 +117,30 @@ def _trainer(job: dict[str, Any], config: FinetuneConfig, spread: Spread) -> Any
 
 def work(job: dict[str, Any]) -> None:
     """Do one worker's part of a run; Ray calls this in each worker's process, after it has joined them."""
-    mailbox, context = job["mailbox"], ray.train.get_context()
+    actor, context = job["actor"], ray.train.get_context()
     # Ray gives each worker another working directory; the configuration's paths start from the user's.
     os.chdir(job["home"])
     torch.set_num_threads(job["threads"])
     rank = context.get_world_rank()
-    asked = StopSign(mailbox) if rank == 0 else _never
-    team = Team(rank, context.get_world_size(), ray.train.torch.get_device(), asked)
+    asked = StopSign(actor) if rank == 0 else _never
+    processes = ProcessGroup(rank, context.get_world_size(), ray.train.torch.get_device(), asked)
 
     def report(progress: Progress) -> None:
-        if team.first:
-            mailbox.tell.remote(asdict(progress))
+        if processes.is_main:
+            metrics = None if progress.metrics is None else progress.metrics.to_list()
+            actor.tell.remote({**vars(progress), "metrics": metrics})
 
     try:
-        figures = train_emotion_clip(job["values"], job["source"], report, job["resume"], team)
+        outcome = train_emotion_clip(job["config"], RunOptions(job["source"], report, job["resume"], processes))
     except KeyboardInterrupt:
-        ray.get(mailbox.end.remote(None))
+        ray.get(actor.end.remote(None))
     except Exception as error:
         code = error.exit_code if isinstance(error, ClipEmotionError) else None
-        ray.get(mailbox.fail.remote(code, str(error) if code else f"{type(error).__name__}: {error}"))
+        ray.get(actor.fail.remote(code, str(error) if code else f"{type(error).__name__}: {error}"))
         raise
     else:
-        if team.first:
-            ray.get(mailbox.end.remote(figures))
+        if processes.is_main:
+            ray.get(actor.end.remote(outcome.to_dict()))
 
 
 def _never() -> bool:
@@ -151,36 +150,37 @@ def _never() -> bool:
 class StopSign:
     """Tells whether the run was asked to stop, from the last answer that came: a step never waits for one."""
 
-    def __init__(self, mailbox: Any) -> None:
-        self._mailbox, self._seen = mailbox, False
-        self._answer = mailbox.is_stopping.remote()
+    def __init__(self, actor: Any) -> None:
+        self._actor, self._seen = actor, False
+        self._answer = actor.is_stopping.remote()
 
     def __call__(self) -> bool:
         """Return True from the first such answer on."""
         if not self._seen and ray.wait([self._answer], timeout=0)[0]:
             self._seen = ray.get(self._answer)
-            self._answer = self._mailbox.is_stopping.remote()
+            self._answer = self._actor.is_stopping.remote()
         return self._seen
 
 
-def _follow(trainer: Any, mailbox: Any, report: Report) -> dict[str, float]:
+def _follow(trainer: Any, actor: Any, report: ProgressCallback) -> Outcome:
     """Let the trainer run and pass on what its workers report; the first Ctrl-C asks them to stop."""
     with hold_interrupt() as interrupted:
         ended = _in_background(trainer.fit)
         asked, over = False, False
         while not over:
             over = ended.wait(POLL_SECONDS)
-            for told in ray.get(mailbox.take.remote()):
-                report(Progress(**told))
+            for told in ray.get(actor.take.remote()):
+                metrics = None if told["metrics"] is None else Measurements.read(told["metrics"])
+                report(Progress(**{**told, "metrics": metrics}))
             if interrupted() and not asked:
-                mailbox.stop.remote()
+                actor.stop.remote()
                 asked = True
-    figures, faults, stopped = ray.get(mailbox.outcome.remote())
+    outcome, faults, stopped = ray.get(actor.result.remote())
     if faults or ended.error:
         raise _fault(faults) from ended.error
     if stopped or interrupted():
         raise KeyboardInterrupt
-    return dict(figures)
+    return Outcome.read(outcome)
 
 
 def _fault(faults: list[tuple[int | None, str]]) -> ClipEmotionError:

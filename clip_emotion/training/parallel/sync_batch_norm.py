@@ -1,4 +1,4 @@
-"""Batch norm over the pictures of all processes, on any device (torch's SyncBatchNorm runs on GPUs alone)."""
+"""Batch norm over the images of all processes, on any device (torch's SyncBatchNorm runs on GPUs alone)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from clip_emotion.training.parallel.process_group import Team, total
+from clip_emotion.training.parallel.process_group import ProcessGroup, total
 
 KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class WholeBatchNorm(_BatchNorm):
+class SyncBatchNorm(_BatchNorm):
     """Batch norm whose mean and variance are those of the whole batch; each process holds an equal share of it."""
 
     size = 1
@@ -61,15 +61,15 @@ def _is_plain(norm: _BatchNorm) -> bool:
     return norm.affine and norm.track_running_stats and norm.momentum is not None
 
 
-def share_batch_norm(model: nn.Module, team: Team) -> None:
-    """Put batch norms over the whole team's batch in the place of torch's own; a team of one keeps them.
+def convert_batch_norm(model: nn.Module, processes: ProcessGroup) -> None:
+    """Replace torch's batch norms by those over the batch of all processes; a group of one keeps them.
 
     Other classes, such as timm's with an activation inside, keep each process's own statistics.
     """
-    if team.size == 1:
+    if processes.size == 1:
         return
     for name, child in model.named_children():
         if isinstance(child, _BatchNorm) and type(child) in KINDS and _is_plain(child):
-            setattr(model, name, WholeBatchNorm.of(child, team.size))
+            setattr(model, name, SyncBatchNorm.of(child, processes.size))
         else:
-            share_batch_norm(child, team)
+            convert_batch_norm(child, processes)

@@ -1,0 +1,19 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from clip_emotion.evaluation.result import ClassTable
+
+
+def class_table(classes: ClassTable) -> Table:
+    """Return what was measured of each class as a table that fits a terminal."""
+    # The report has room for all columns, a terminal for one of words after the numbers.
+    shown = classes.numbers + 2
+    table = Table(title=classes.title)
+    for place, column in enumerate(classes.columns[:shown]):
+        table.add_column(column, justify="right" if 0 < place <= classes.numbers else "left")
+    for row in classes.rows:
+        table.add_row(*row[:shown])
+    return table

@@ -1,0 +1,64 @@
+"""The kind ``mini_chats``: from a finished mini and chats to a mini with a tower for chat messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+
+from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.text_tower import TextTower
+from clip_emotion.models.prototypes import prototypes
+from clip_emotion.training.corpora import TextRows, load_corpora
+from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.mini.chats import MiniChatsObjective
+from clip_emotion.training.mini.chats_config import MiniChatsConfig
+from clip_emotion.training.mini.chats_tasks import load_tasks
+from clip_emotion.training.sources import RawSource
+from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
+from clip_emotion.vocabulary import Vocabulary
+
+
+def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
+    """Train the chat tower beside a finished mini; ``out`` receives the mini with the chat tower in it."""
+    encoder = load_mini(config.base, torch.device("cpu"))
+    tasks, checks = load_tasks(config, encoder)
+    torch.manual_seed(config.seed)
+    objective = MiniChatsObjective(config, encoder, tasks, checks)
+    settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
+    result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
+    tuning = load_corpora(config.sources).tuning["kote"]
+    finish(encoder, result.model.tower, config, tuning).save(config.out)
+    return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
+
+
+def finish(encoder: MiniEncoder, tower: TextTower, config: MiniChatsConfig, tuning: TextRows) -> MiniEncoder:
+    """Return the mini with the trained chat tower, whose scale is fitted on KOTE comments kept out of training."""
+    record = {**encoder.config.trained_with, "chats": config.model_dump(mode="json")}
+    draft = replace(encoder, chat_tower=tower)
+    labels = prototypes(map(encoder.encode_texts, Vocabulary.load("kote44").prompts("ko")))
+    similarities = draft.encode_messages(list(tuning.texts)) @ labels.T
+    # A comment with several labels counts once with each of them.
+    pairs = tuning.targets.nonzero()
+    scale = 1 / fit_temperature(similarities[pairs[:, 0]].numpy(), pairs[:, 1].numpy())
+    described = encoder.config.model_copy(update={"chat_logit_scale": scale, "trained_with": record})
+    return replace(draft, config=described)
+
+
+def check_chats(config: MiniChatsConfig, source: str, made: Made) -> Iterable[RawSource]:
+    """Return the raw data that the stage reads; raises ModelError where the base is not there and nothing makes it."""
+    if config.base not in made:
+        load_mini(config.base, torch.device("cpu"))
+    return [*config.sources.raw().values(), *config.sources.chats().values()]
+
+
+MINI_CHATS = Stage(
+    "mini_chats",
+    MiniChatsConfig,
+    check_chats,
+    train_chats,
+    uncompared=dict.fromkeys(("fit", "out", "base", "sources"), True),
+    inputs=lambda config: (config.base,),
+)

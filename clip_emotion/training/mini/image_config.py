@@ -1,0 +1,76 @@
+"""Configuration of the mini's second stage, the image tower."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from clip_emotion.config import Config
+from clip_emotion.models.mini.image_tower import ImageTowerConfig
+from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.mini.augment import AugmentConfig
+from clip_emotion.training.mini.faces import FacesConfig
+from clip_emotion.training.mini.photographs import PhotographConfig
+
+
+class EaseConfig(Config):
+    """Milder augmentation from a share of the run on: a small network at a falling rate has no time for the strong."""
+
+    after: float = Field(ge=0, le=1)
+    """Share of the run from which it holds."""
+    augment: AugmentConfig
+    """The milder augmentation."""
+    mixup: float = Field(0.0, ge=0)
+    """Parameter of mixup from there on; 0 mixes none."""
+
+
+class MiniImageConfig(Config):
+    """Configuration of the image stage; ``sides`` lists (share of the run, side of the images in pixels).
+
+    ``start`` names the folder of a mini whose image tower this one starts from, whose first ``frozen`` layers stay as
+    they were. ``mixup`` is the parameter of the Beta distribution by which pairs of images are mixed (1710.09412).
+    """
+
+    kind: Literal["mini_image"]
+    """The kind of training."""
+    seed: int = 0
+    """Seed of weights, batches and draws."""
+    faces: FacesConfig
+    """The face sets."""
+    comments: SourcesConfig
+    """The text sets that faces are also trained against."""
+    text: Path = Path("runs/mini_text")
+    """The folder of the finished text tower."""
+    out: Path = Path("runs/mini")
+    """The run's folder."""
+    start: Path | None = None
+    """A mini whose image tower is started from; null starts anew."""
+    frozen: int = Field(0, ge=0)
+    """Layers from the input on that stay as they are."""
+    tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
+    """Sizes of the image tower."""
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    """Random changes of the faces."""
+    photograph: PhotographConfig | None = None
+    """Changes that make a face more like one in a photograph; null makes none."""
+    mixup: float = Field(0.0, ge=0)
+    """Parameter of mixup; 0 mixes none."""
+    ease: EaseConfig | None = None
+    """Milder changes late in the run; null without."""
+    sides: tuple[tuple[float, int], ...] = ((0.0, 32), (0.5, 40), (0.8, 44))
+    """Pairs of a share of the run and the side of the images from there on."""
+    batch: int = Field(128, ge=2)
+    """Faces a step."""
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Label smoothing."""
+    own_names: float = Field(0.5, ge=0, le=1)
+    """Probability that a class is called by its own name."""
+    comments_per_class: int = Field(6, ge=0)
+    """Comments of each class a step."""
+    comment_weight: float = Field(0.2, ge=0)
+    """Weight of faces against comments."""
+    fit: FitConfig
+    """The training loop."""

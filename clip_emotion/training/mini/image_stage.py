@@ -1,0 +1,124 @@
+"""The kind ``mini_image``: from faces and a finished text tower to a whole mini."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.files import write_atomic
+from clip_emotion.models.mini.encoder import PARTS, MiniConfig, MiniEncoder, load_tower, save_tower
+from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.models.prototypes import prototypes
+from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
+from clip_emotion.training.loop.fit import RunResult, fit
+from clip_emotion.training.mini.faces import FaceRows, load_faces
+from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
+from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.training.mini.text_stage import FILES, finished_text, unfinished
+from clip_emotion.training.prompts import PromptBank
+from clip_emotion.training.sources import RawSource
+from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
+from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+
+COMMENTS = 2000
+"""About so many comments of a class are embedded for the faces to be trained against."""
+
+
+def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
+    """Train the mini's image tower against a finished text tower; ``out`` receives the whole mini."""
+    mini, tower = finished_text(config.text)
+    check_widths(config, mini.text.dim, options.source)
+    encoder = unfinished(mini, tower, ImageTower(config.tower), config.text)
+    basic = Vocabulary.load("basic8")
+    splits = load_faces(config.faces, basic)
+    text = text_side(encoder, basic, load_corpora(config.comments))
+    torch.manual_seed(config.seed)
+    objective = MiniImageObjective(config, splits, text)
+    if config.start is not None:
+        load_tower(objective.model.tower, config.start / PARTS[2])
+    settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
+    result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
+    _assemble(mini, result, config, text, splits.tuning.joined(splits.photographs))
+    return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
+
+
+def _assemble(
+    mini: MiniConfig, result: RunResult[ImageModel], config: MiniImageConfig, text: TextSide, tuning: FaceRows
+) -> None:
+    save_tower(result.model.tower, config.out / PARTS[2])
+    for name in (PARTS[1], PARTS[3]):
+        write_atomic(config.out / name, (config.text / name).read_bytes())
+    scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
+    record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
+    update = {"image": config.tower, "logit_scale": scale, "trained_with": record}
+    mini.model_copy(update=update).write(config.out / PARTS[0])
+
+
+def text_side(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> TextSide:
+    """Embed all that faces are trained against: each class's prompts per language, and comments of one emotion."""
+    bank = face_prompts(basic, Vocabulary.load("kote36"))
+    names, prompts = {}, {}
+    for language in LANGUAGES:
+        names[language] = prototypes(map(encoder.encode_texts, basic.prompts(language)))
+        prompts[language] = tuple(encoder.encode_texts(group) for group in _all_prompts(bank, language))
+    return TextSide(names, prompts, _comments(encoder, basic, corpora))
+
+
+def _all_prompts(bank: PromptBank, language: str) -> list[list[str]]:
+    templates = bank.vocabulary.templates.get(language, ("{}",))
+    return [[template.format(word) for word in words[language] for template in templates] for words in bank.words]
+
+
+def _comments(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> tuple[Tensor, ...]:
+    """Embed the GoEmotions comments whose one label is a basic emotion, in both languages, by class."""
+    vocabulary = Vocabulary.load(CORPORA["goemotions_en"].vocabulary)
+    class_of = [basic.match(key) for key in vocabulary.keys]
+    pools: list[list[str]] = [[] for _ in basic.keys]
+    for corpus in ("goemotions_en", "goemotions_ko"):
+        rows = corpora.training[corpus]
+        single = rows.targets.sum(dim=1) == 1
+        for row in single.nonzero().flatten().tolist():
+            label = class_of[int(rows.targets[row].argmax())]
+            if label:
+                pools[basic.index(label.key)].append(rows.texts[row])
+    embedded = [encoder.encode_texts(pool[:: max(1, len(pool) // COMMENTS)]) for pool in pools]
+    return tuple(embedded)
+
+
+def image_temperature(tower: ImageTower, text: TextSide, tuning: FaceRows) -> float:
+    """Fit the one temperature on kept-out training images, over both languages' names of their classes."""
+    embeddings = embed_faces(tower, tuning.images)
+    classes = tuning.targets.argmax(dim=1)
+    there = torch.unique(classes)
+    position = {int(c): at for at, c in enumerate(there)}
+    targets = torch.tensor([position[int(c)] for c in classes])
+    similarities = torch.cat([embeddings @ text.prototypes[language][there].T for language in LANGUAGES])
+    return fit_temperature(similarities.numpy(), targets.repeat(len(LANGUAGES)).numpy())
+
+
+def check_widths(config: MiniImageConfig, dim: int, source: str) -> None:
+    """Raise UsageError unless the image tower's embeddings will be as wide as the text tower's."""
+    if config.tower.dim != dim:
+        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, the text tower's is {dim}.")
+
+
+def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[RawSource]:
+    """Return the raw data that the stage reads; raises ModelError where its text tower is not there or made earlier."""
+    text_dim = made[config.text] if config.text in made else finished_text(config.text)[0].text.dim
+    check_widths(config, text_dim, source)
+    made[config.out] = config.tower.dim
+    return [*config.faces.raw().values(), *config.comments.raw().values()]
+
+
+MINI_IMAGE = Stage(
+    "mini_image",
+    MiniImageConfig,
+    check_image,
+    train_image,
+    uncompared={"fit": True, "out": True, "text": True, "start": True, "faces": FILES, "comments": FILES},
+    inputs=lambda config: (config.text, *([config.start] if config.start else [])),
+)
