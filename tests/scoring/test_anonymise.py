@@ -133,3 +133,18 @@ def test_hundreds_of_speakers_are_masked_in_time() -> None:
     started = time.perf_counter()
     assert all("김민우" not in turn.text for turn in read(text).turns)
     assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("김민수", "민수쓰 민수야 민수오빠 민수형", "화자 1쓰 화자 1야 화자 1오빠 화자 1형"),
+        ("지은이", "지은아 지은이가 지은쓰", "화자 1아 화자 1가 화자 1쓰"),
+        ("하린쓰", "하린아, 하린이는?", "화자 1아, 화자 1이는?"),
+        ("하늘", "하늘이 파랗다. 하늘은 넓고 하늘을 봐", "하늘이 파랗다. 하늘은 넓고 하늘을 봐"),
+        ("하늘", "하늘아! 하늘이가 하늘이랑 @하늘 하늘님", "화자 1아! 화자 1이가 화자 1이랑 @화자 1 화자 1님"),
+        ("김하늘", "하늘 좋다, 하늘씨, 김하늘", "하늘 좋다, 화자 1씨, 화자 1"),
+    ],
+)
+def test_nicknames_and_the_sky(name: str, text: str, expected: str) -> None:
+    assert masked(text, name) == expected
