@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,10 @@ class Vocabulary:
             return cls._from_yaml(path)
         if _COMMA.search(text):
             return cls.from_list(text)
+        near = get_close_matches(fold(text), shipped, n=1)
+        meant = f"did you mean {near[0]}? Or " if near else ""
         raise UsageError(
-            f"Unknown vocabulary '{text}': use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
+            f"Unknown vocabulary '{text}': {meant}use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
             "or --labels with a comma list of words."
         )
 
