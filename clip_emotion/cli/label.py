@@ -55,7 +55,7 @@ def label(
     lang: options.Language = options.LANG,
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
-    min_face: MinFace = 0.06,
+    min_face: MinFace = 0.04,
     max_faces: MaxFaces = None,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,

@@ -53,7 +53,7 @@ def evaluate(
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
-    min_face: MinFace = 0.06,
+    min_face: MinFace = 0.04,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
     batch_size: int = options.batch_size(64),
