@@ -137,7 +137,7 @@ def _labeller(model: str, words: Vocabulary | None, lang: str, device: str) -> Z
 
     encoder = registry.load_encoder(model, device)
     if words is None:
-        words = Vocabulary.load(DEFAULT_VOCABULARY)
+        words = registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
     labeller = ZeroShotLabeller(encoder, words, lang, cache=cache_dir() / "vocabularies")
     for notice in labeller.notices:
         say(f"Note: {notice}")

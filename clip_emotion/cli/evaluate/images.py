@@ -111,10 +111,12 @@ def _model(name: str, device: str) -> ImageTextEncoder:
 def _evaluate(
     sources: Sources, encoder: ImageTextEncoder, vocabulary: Vocabulary | None, settings: EvaluationOptions
 ) -> Evaluation:
+    from clip_emotion.models.registry import own_vocabulary
     from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
     from clip_emotion.retrieval.evaluation.labelled import open_labelled, open_training
     from clip_emotion.retrieval.labelling.labeller import choose_language, unread_words
 
+    vocabulary = vocabulary or own_vocabulary(encoder)
     if vocabulary is None:
         raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
     for notice in unread_words(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):
