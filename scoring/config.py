@@ -77,6 +77,36 @@ class BootstrapConfig(Config):
         return Resampling(self.resamples, self.seed)
 
 
+class ClarityConfig(Config):
+    """How sure a turn's strongest emotion has to be to be named; a turn below is shown as unclear.
+
+    Its odds p / (1 - p) must be at least ``margin`` times those of a label drawn at random, 1 / (L - 1) of L labels.
+    """
+
+    margin: float = Field(3.5, ge=0)
+
+    def is_clear(self, probability: float, labels: int) -> bool:
+        """Tell whether the strongest of so many labels, with this probability, may be named."""
+        return probability >= self.margin / (self.margin + labels - 1) if labels > 1 else True
+
+
+class EverydayRange(Config):
+    """Mean and standard deviation of the turn scores of neutral chat, in [-1, 1]."""
+
+    mean: float = Field(ge=-1, le=1)
+    spread: float = Field(gt=0, le=1)
+
+    @property
+    def low(self) -> float:
+        """The lower end, mean less spread, not below -1."""
+        return max(-1.0, self.mean - self.spread)
+
+    @property
+    def high(self) -> float:
+        """The upper end, mean and spread, not above 1."""
+        return min(1.0, self.mean + self.spread)
+
+
 class ScoreConfig(Config):
     """Everything that decides a score, beside the emotions themselves."""
 
@@ -86,6 +116,9 @@ class ScoreConfig(Config):
     weights: WeightsConfig = Field(default_factory=WeightsConfig)
     shifts: ShiftConfig = Field(default_factory=ShiftConfig)
     bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)
+    clarity: ClarityConfig = Field(default_factory=ClarityConfig)
+    everyday: EverydayRange | None = None
+    """The range that scores are read against; without one, the range measured with the same settings, if any."""
 
 
 def load_settings(path: Path | None, embedder: str | None = None) -> ScoreConfig:

@@ -15,7 +15,8 @@ class TurnScore:
     """One turn's score s_t in [-1, 1] and the normalised score of the conversation up to it.
 
     ``emotions`` and ``contributions`` (p·w, which sum to ``score``) are keyed by label. A turn of which nothing can be
-    said (a photo that the export left out) has no ``score``, is part of no sum, and ``error`` says why.
+    said (a photo that the export left out) has no ``score``, is part of no sum, and ``error`` says why. ``clear`` says
+    whether the dominant label is sure enough to be named.
     """
 
     turn: Turn
@@ -24,11 +25,16 @@ class TurnScore:
     emotions: Mapping[str, float]
     contributions: Mapping[str, float]
     error: str | None = None
+    clear: bool = True
 
     @property
     def dominant(self) -> str | None:
         """The label with the highest probability."""
         return max(self.emotions, key=lambda label: self.emotions[label]) if self.emotions else None
+
+    def strongest(self, count: int = 3) -> list[tuple[str, float]]:
+        """The labels with the highest probabilities, highest first, with these."""
+        return sorted(self.emotions.items(), key=lambda entry: -entry[1])[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,8 @@ class PeriodScore:
 class ConversationScore:
     """A whole conversation, scored: ``emotions_from`` and ``weights_from`` say by what, ``settings`` say how.
 
-    ``periods`` are there where scores by day, week or month were asked for.
+    ``labels`` holds the labels' shown names by key, which are in ``language``; ``periods`` are there where scores by
+    day, week or month were asked for.
     """
 
     name: str
@@ -87,6 +94,7 @@ class ConversationScore:
     emotions_from: str
     weights_from: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    language: str = "ko"
     faults: tuple[Fault, ...] = ()
     system_lines: int = 0
     layout: str = "given"

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clip_emotion.cli.common import say, stdout, write_atomic
+from clip_emotion.cli import options
+from clip_emotion.cli.common import chosen_words, say, stdout, write_atomic
+from clip_emotion.cli.options import Device
 from clip_emotion.errors import UsageError
+from clip_emotion.outputs import WriteOptions, claim_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +37,8 @@ class WeightsFormat(StrEnum):
 
 
 def weights(
-    vocab: str = typer.Option(None, "--vocab", help="A vocabulary's name or file [default: the configuration's]."),
+    vocab: str = options.vocab("the configuration's"),
+    labels: str = options.LABELS,
     embedder: str = typer.Option(
         None, "--embedder", help="mini, kobert, kobert:FOLDER or sentence-transformers:NAME [default: likewise]."
     ),
@@ -42,8 +46,9 @@ def weights(
     lang: str = typer.Option("auto", "--lang", help="The language of the labels: auto (the anchors'), ko or en."),
     show: bool = typer.Option(False, "--show", help="Also the spread of the similarities before and after centring."),
     output: WeightsFormat = typer.Option(WeightsFormat.table, "--format", help="How to print the weights on stdout."),
-    figure: Path = typer.Option(None, "--figure", help="Also draw the weights into this PNG file."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
+    plot: Path = options.plot("the weights"),
+    overwrite: bool = options.OVERWRITE,
+    device: Device = options.DEVICE,
 ) -> None:
     """Show each label's weight in a turn's score: how near it lies to the anchors, from -1 (cold) to 1 (warm)."""
     from clip_emotion.vocabulary import Vocabulary
@@ -51,13 +56,15 @@ def weights(
     from scoring.config import load_settings
     from scoring.embedders import load_embedder
 
-    if figure is not None and figure.suffix.lower() != ".png":
-        raise UsageError(f"--figure draws a PNG: give it a name such as {figure.with_suffix('.png')}.")
+    if plot is not None:
+        if plot.suffix.lower() != ".png":
+            raise UsageError(f"--plot draws a PNG: give it a name such as {plot.with_suffix('.png')}.")
+        claim_file(plot, WriteOptions(overwrite), inputs=[] if config is None else [config])
     settings = load_settings(config, embedder)
-    vocabulary = Vocabulary.load(vocab or settings.vocabulary)
+    vocabulary = chosen_words(labels, vocab) or Vocabulary.load(settings.vocabulary)
     found = affection_weights(vocabulary, load_embedder(settings.weights.embedder, device), settings.weights, lang)
-    if figure is not None:
-        _draw(found, vocabulary, figure)
+    if plot is not None:
+        _draw(found, vocabulary, plot)
     _PRINTERS[output](found, vocabulary, show)
 
 
@@ -160,7 +167,7 @@ def _draw(found: AffectionWeights, vocabulary: Vocabulary, path: Path) -> None:
     from scoring.output.plots.weights import weights_figure
 
     write_atomic(path, figure_png(weights_figure(found, vocabulary.names("ko"))))
-    say(f"Figure: {path}")
+    say(f"Plot: {path}")
 
 
 _PRINTERS = {

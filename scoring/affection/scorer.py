@@ -50,6 +50,7 @@ class AffectionScorer:
         self._emotion, self._weights = emotion, weights
         self._keys = vocabulary.keys
         self.notices = tuple(emotion.notices)
+        self._language = language
         self.labels: Mapping[str, str] = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
         self.reset()
 
@@ -80,6 +81,7 @@ class AffectionScorer:
             emotions_from=sources_in_words(judgement.sources) or self._emotion.name,
             weights_from=self._weights.source,
             labels=self.labels,
+            language=self._language,
             faults=conversation.faults,
             system_lines=conversation.system_lines,
             layout=conversation.layout,
@@ -162,11 +164,17 @@ class AffectionScorer:
             (judgement.probabilities.tolist(), shares.tolist(), scores.tolist(), running.tolist()),
         )
         return tuple(
-            TurnScore(turn, score, so_far, dict(zip(keys, row, strict=True)), dict(zip(keys, parts, strict=True)))
+            self._row(turn, score, so_far, dict(zip(keys, row, strict=True)), dict(zip(keys, parts, strict=True)))
             if math.isfinite(score)
             else TurnScore(turn, None, None, {}, {}, error=self._reason(turn, judgement.reasons))
             for turn, row, parts, score, so_far in zip(turns, *columns, strict=True)
         )
+
+    def _row(
+        self, turn: Turn, score: float, running: float, emotions: dict[str, float], shares: dict[str, float]
+    ) -> TurnScore:
+        clear = self._config.clarity.is_clear(max(emotions.values()), len(emotions))
+        return TurnScore(turn, score, running, emotions, shares, clear=clear)
 
     def _reason(self, turn: Turn, reasons: Mapping[int, str]) -> str:
         if turn.media is not None:

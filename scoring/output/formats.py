@@ -11,7 +11,7 @@ from scoring.result import ConversationScore, Failure, Outcome, PeriodScore, Shi
 
 DIGITS = 8
 """Decimals that are written: sums over 44 labels stay true to 1e-6, and files half as large as with all of them."""
-CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant")
+CSV_HEAD = ("conversation", "index", "speaker", "time", "text", "media", "score", "running", "dominant", "clear")
 CSV_TAIL = ("error",)
 
 
@@ -81,6 +81,7 @@ def turn_dict(scored: TurnScore) -> dict[str, Any]:
         "text": turn.text,
         "score": _rounded(scored.score),
         "running": _rounded(scored.running),
+        "clear": None if scored.score is None else scored.clear,
         "emotions": _rounded_values(scored.emotions),
         "contributions": _rounded_values(scored.contributions),
     }
@@ -186,6 +187,7 @@ def turn_csv(scored: TurnScore, conversation: str, labels: Sequence[str]) -> str
             _rounded(scored.score),
             _rounded(scored.running),
             scored.dominant,
+            None if scored.score is None else str(scored.clear).lower(),
             *(_rounded(scored.emotions.get(label)) for label in labels),
             scored.error,
         ]

@@ -12,12 +12,13 @@ from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import data_uri, environment
 from clip_emotion.plotting import figure_png
+from scoring.everyday import everyday_range
 from scoring.output.plots.contributions import contributions_figure
 from scoring.output.plots.curve import MANY, curve_figure
 from scoring.output.plots.ranking import ranking_figure
-from scoring.output.plots.style import main_speakers
+from scoring.output.plots.style import NARROW, WIDE, main_speakers
 from scoring.output.wording import interval, signed, strongest_labels
-from scoring.result import ConversationScore, Shift, Summary, TurnScore
+from scoring.result import ConversationScore, Failure, Outcome, Shift, Summary, TurnScore
 
 MOST_TURNS = 500
 """Turns in a page's table of all turns."""
@@ -25,8 +26,10 @@ MOST_SHIFTS = 25
 MOST_FAULTS = 50
 LONGEST_TEXT = 1500
 """Letters of a message that a page quotes."""
-PAGE_NAME = re.compile(r"conversation-[0-9]+(\.html|-curve\.png|-contributions\.png)")
-"""The names of a report's pages and figures where it holds several conversations, and of nothing else."""
+PAGE_NAME = re.compile(r"conversation-[0-9]+(\.html|-(curve|contributions)(-narrow)?\.png)")
+"""The names of a report's pages and plots where it holds several conversations, and of nothing else."""
+SIZES = (("", WIDE), ("-narrow", NARROW))
+"""How the name of a plot for wide and for narrow screens ends, and its width in inches."""
 MEDIA = {
     "photo": "photo 사진",
     "video": "video 동영상",
@@ -42,16 +45,18 @@ MEDIA = {
 }
 
 
-def write_report(scores: Sequence[ConversationScore], folder: str | Path) -> Path:
-    """Write a page a conversation, with its figures inside and beside it as PNG, and return the first page's path.
+def write_report(outcomes: Sequence[Outcome], folder: str | Path) -> Path:
+    """Write a page a conversation, with its plots inside and beside it as PNG, and return the first page's path.
 
-    One conversation is ``index.html``; several are ``conversation-1.html`` …, and ``index.html`` ranks them. Pages
-    that an earlier, longer report left in the folder are removed. Raises UsageError when there is no conversation or
-    the folder cannot be written.
+    One conversation is ``index.html``; several are ``conversation-1.html`` …, and ``index.html`` ranks them and names
+    those that could not be scored. Pages that an earlier, longer report left in the folder are removed. The same
+    outcomes give the same bytes. Raises UsageError when no conversation was scored or the folder cannot be written.
     """
+    scores = [outcome for outcome in outcomes if isinstance(outcome, ConversationScore)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     if not scores:
         raise UsageError("There is no scored conversation to report on: give at least one that could be read.")
-    files = _one(scores[0]) if len(scores) == 1 else _several(scores)
+    files = _one(scores[0]) if len(outcomes) == 1 else _several(scores, failures)
     folder = Path(folder)
     try:
         for name, content in files.items():
@@ -65,41 +70,52 @@ def write_report(scores: Sequence[ConversationScore], folder: str | Path) -> Pat
 
 
 def _one(score: ConversationScore) -> dict[str, str | bytes]:
-    figures = _figures(score)
-    return {"index.html": _page(score, figures, back=False), **{f"{name}.png": png for name, png in figures.items()}}
+    plots = _plots(score)
+    return {"index.html": _page(score, plots, back=False), **{f"{name}.png": png for name, png in plots.items()}}
 
 
-def _several(scores: Sequence[ConversationScore]) -> dict[str, str | bytes]:
+def _several(scores: Sequence[ConversationScore], failures: Sequence[Failure]) -> dict[str, str | bytes]:
     """Return the files by name, the pages numbered by rank so that the links of the index read in order."""
     order = sorted(scores, key=lambda one: math.inf if one.conversation.score is None else -one.conversation.score)
     files: dict[str, str | bytes] = {}
     for number, score in enumerate(order, start=1):
-        figures = _figures(score)
-        files[f"conversation-{number}.html"] = _page(score, figures, back=True)
-        files.update({f"conversation-{number}-{name}.png": png for name, png in figures.items()})
-    ranking = files["ranking.png"] = figure_png(ranking_figure(order))
+        plots = _plots(score)
+        files[f"conversation-{number}.html"] = _page(score, plots, back=True)
+        files.update({f"conversation-{number}-{name}.png": png for name, png in plots.items()})
+    ranking = {f"ranking{ending}": figure_png(ranking_figure(order, width)) for ending, width in SIZES}
+    files.update({f"{name}.png": png for name, png in ranking.items()})
     rows = [
         {"page": f"conversation-{number}.html", "name": score.name, "speakers": list(score.speakers)}
         | _summary(score.conversation, score.labels)
         | {"shifts": len(score.shifts)}
         for number, score in enumerate(order, start=1)
     ]
-    page = environment("scoring.output").get_template("ranking.html.j2")
-    recency = scores[0].settings.recency.words
-    files["index.html"] = page.render(rows=rows, figure=data_uri(ranking), recency=recency)
+    files["index.html"] = (
+        environment("scoring.output")
+        .get_template("ranking.html.j2")
+        .render(
+            rows=rows,
+            failures=failures,
+            plots={name: data_uri(png) for name, png in ranking.items()},
+            recency=scores[0].settings.recency.words,
+            language=scores[0].language,
+        )
+    )
     return files
 
 
-def _figures(score: ConversationScore) -> dict[str, bytes]:
+def _plots(score: ConversationScore) -> dict[str, bytes]:
+    """Return the plots of a page by name, each for a wide and for a narrow screen; none without a scored turn."""
     if not score.conversation.turns:
         return {}
     return {
-        "curve": figure_png(curve_figure(score)),
-        "contributions": figure_png(contributions_figure(score)),
+        f"{name}{ending}": figure_png(draw(score, width))
+        for name, draw in (("curve", curve_figure), ("contributions", contributions_figure))
+        for ending, width in SIZES
     }
 
 
-def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool) -> str:
+def _page(score: ConversationScore, plots: Mapping[str, bytes], *, back: bool) -> str:
     strongest = max((abs(one.score) for one in score.turns if one.score is not None), default=0.0) or 1.0
     rows = {one.turn.index: _row(one, score.labels, strongest) for one in score.turns[:MOST_TURNS]}
     quoted = sorted(score.shifts, key=lambda shift: -abs(shift.after - shift.before))[:MOST_SHIFTS]
@@ -121,7 +137,8 @@ def _page(score: ConversationScore, figures: Mapping[str, bytes], *, back: bool)
             drawn=len(main_speakers(score)),
             partial=score.conversation.turns > sum(one.score is not None for one in score.turns),
             many=score.conversation.turns > MANY,
-            figures={name: data_uri(png) for name, png in figures.items()},
+            plots={name: data_uri(png) for name, png in plots.items()},
+            everyday=_everyday(score),
             shifts=[_shift(shift, quotes) for shift in score.shifts if shift in quoted],
             rows=list(rows.values()),
             faults=score.faults[:MOST_FAULTS],
@@ -151,6 +168,16 @@ def _scale(summary: Summary) -> dict[str, str] | None:
     return {"at": percent[0], "low": percent[1], "width": f"{50 * (high - low):.2f}"}
 
 
+def _everyday(score: ConversationScore) -> dict[str, str] | None:
+    """Return the everyday range in words, and where it stands on the rail in percent of its length."""
+    everyday = everyday_range(score)
+    if everyday is None:
+        return None
+    low, high = everyday.low, everyday.high
+    place = {"left": f"{50 + 50 * low:.2f}", "width": f"{50 * (high - low):.2f}"}
+    return {**place, "low": signed(low), "high": signed(high), "mean": signed(everyday.mean)}
+
+
 def _summary(summary: Summary, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "turns": summary.turns,
@@ -169,7 +196,6 @@ def _sign(value: float | None) -> str:
 def _row(one: TurnScore, labels: Mapping[str, str], strongest: float) -> dict[str, Any]:
     """Return a turn as the page shows it; ``depth`` in [0, 1] is how strongly its score is coloured."""
     turn = one.turn
-    top = sorted(one.emotions.items(), key=lambda entry: -entry[1])[:3]
     text = turn.text if len(turn.text) <= LONGEST_TEXT else f"{turn.text[:LONGEST_TEXT]}…"
     return {
         "index": turn.index,
@@ -182,7 +208,8 @@ def _row(one: TurnScore, labels: Mapping[str, str], strongest: float) -> dict[st
         "running": signed(one.running),
         "sign": _sign(one.score),
         "depth": f"{0.7 * abs(one.score or 0.0) / strongest:.2f}",
-        "emotions": [(labels.get(label, label), f"{share:.0%}") for label, share in top if share > 0],
+        "emotions": [(labels.get(label, label), f"{share:.0%}") for label, share in one.strongest() if share > 0],
+        "unclear": not one.clear,
         "error": one.error or "",
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from scoring.config import RecencyConfig
+from clip_emotion.text import fold
+from scoring.config import EverydayRange, RecencyConfig
 from scoring.conversation import Fault
 from scoring.result import PeriodScore, Shift, Summary, TurnScore
 
@@ -36,6 +37,38 @@ def strongest_labels(summary: Summary, names: Mapping[str, str], count: int = 3)
     return ", ".join(f"{names.get(label, label)} {signed(value)}" for label, value in ordered if abs(value) >= 0.0005)
 
 
+UNCLEAR = "불분명 unclear"
+"""What stands for the strongest emotion of a turn where it is not sure enough to be named."""
+
+
+def shown_emotion(scored: TurnScore, names: Mapping[str, str]) -> str:
+    """Return the name of a turn's strongest emotion, or the word for unclear; empty where the turn has no score."""
+    if scored.dominant is None:
+        return ""
+    return names.get(scored.dominant, scored.dominant) if scored.clear else UNCLEAR
+
+
+def everyday_sentence(everyday: EverydayRange) -> str:
+    """Return the everyday range as one sentence."""
+    bounds = f"{signed(everyday.low)} to {signed(everyday.high)}"
+    return f"Two in three everyday messages score {bounds} (mean {signed(everyday.mean)})."
+
+
+def scale_line(score: float, everyday: EverydayRange | None, width: int = 41) -> str:
+    """Return a scale from -1 to +1 as one line: ● where the score lies, ▒ over the everyday range."""
+
+    def place(value: float) -> int:
+        return round((min(1.0, max(-1.0, value)) + 1) / 2 * (width - 1))
+
+    signs = ["─"] * width
+    if everyday is not None:
+        for at in range(place(everyday.low), place(everyday.high) + 1):
+            signs[at] = "▒"
+    signs[place(0.0)] = "┼"
+    signs[place(score)] = "●"
+    return f"-1 {''.join(signs)} +1"
+
+
 def shift_sentence(shift: Shift) -> str:
     """Return a mood shift as one sentence: from which turn on, and from which mean to which."""
     when = f" ({shift.time:%Y-%m-%d %H:%M})" if shift.time else ""
@@ -52,10 +85,15 @@ def fault_sentence(name: str, faults: Sequence[Fault], shown: int = 5) -> str:
 
 
 def excerpt_turns(turns: Sequence[TurnScore], edge: int = 5, strongest: int = 20) -> list[TurnScore | int]:
-    """Return the first, the last and the strongest turns in their order; a number stands for so many left out."""
+    """Return the first, the last and the strongest turns in their order; a number stands for so many left out.
+
+    Among the strongest a text stands once, however often it was said.
+    """
     middle = range(edge, len(turns) - edge)
-    by_strength = sorted(middle, key=lambda at: -abs(turns[at].score or 0.0))[:strongest]
-    kept = set(by_strength) | (set(range(len(turns))) - set(middle))
+    by_strength = sorted(middle, key=lambda at: -abs(turns[at].score or 0.0))
+    first_said = {fold(turns[at].turn.text): at for at in reversed(by_strength)}
+    kept = {at for at in by_strength if first_said[fold(turns[at].turn.text)] == at}
+    kept = set([at for at in by_strength if at in kept][:strongest]) | (set(range(len(turns))) - set(middle))
     rows: list[TurnScore | int] = []
     for at, turn in enumerate(turns):
         if at in kept:

@@ -15,16 +15,19 @@ from hypothesis import strategies as st
 
 from clip_emotion.csv_text import FORMULA
 from clip_emotion.errors import UsageError
-from scoring.config import RecencyConfig, ScoreConfig
+from scoring.config import EverydayRange, RecencyConfig, ScoreConfig
 from scoring.conversation import Fault, Turn
 from scoring.output.formats import CSV_HEAD, as_dict, csv_table, json_document, json_lines
 from scoring.output.ranking import ranking
 from scoring.output.wording import (
+    everyday_sentence,
     excerpt_turns,
     fault_sentence,
     headline,
     interval,
+    scale_line,
     shift_sentence,
+    shown_emotion,
     signed,
     sparkline,
     strongest_labels,
@@ -82,6 +85,7 @@ def test_json_has_the_documented_keys_and_values() -> None:
         "text": "좋아",
         "score": 0.5,
         "running": 0.25,
+        "clear": True,
         "emotions": {"joy": 0.75, "anger": 0.25},
         "contributions": {"joy": 0.75, "anger": -0.25},
     }
@@ -187,7 +191,7 @@ def test_only_speakers_keeps_the_whole_and_their_turns() -> None:
 
 @given(st.lists(st.floats(-1, 1), max_size=120))
 def test_excerpts_keep_the_order_the_edges_and_the_strongest(values: list[float]) -> None:
-    turns = [replace(turn(at + 1), score=value) for at, value in enumerate(values)]
+    turns = [replace(turn(at + 1, text=f"말 {at}"), score=value) for at, value in enumerate(values)]
     rows = excerpt_turns(turns, edge=3, strongest=4)
     shown = [row for row in rows if isinstance(row, TurnScore)]
     assert len(shown) + sum(row for row in rows if isinstance(row, int)) == len(turns)
@@ -196,6 +200,35 @@ def test_excerpts_keep_the_order_the_edges_and_the_strongest(values: list[float]
     if len(turns) > 6:
         assert max(turns[3:-3], key=lambda entry: abs(entry.score)).score in [row.score for row in shown]
     assert not any(isinstance(a, int) and isinstance(b, int) for a, b in pairwise(rows))
+
+
+def test_a_text_that_is_said_often_stands_once_among_the_strongest() -> None:
+    values = [0.0] * 5 + [0.9] * 30 + [-0.5] + [0.0] * 5
+    turns = [
+        replace(turn(at + 1, text="사랑해 " if value > 0 else f"말 {at}"), score=value)
+        for at, value in enumerate(values)
+    ]
+    rows = excerpt_turns(turns, edge=5, strongest=20)
+    shown = [row for row in rows if isinstance(row, TurnScore)]
+    assert [row.turn.text.strip() for row in shown[5:-5]] == ["사랑해", "말 35"]
+    assert rows[6] == 29
+
+
+def test_a_turn_that_is_not_clear_is_named_unclear() -> None:
+    sure, unsure = turn(1), replace(turn(2), clear=False)
+    assert [shown_emotion(one, LABELS) for one in (sure, unsure)] == ["기쁨", "불분명 unclear"]
+    assert shown_emotion(TurnScore(Turn(3, "a", ""), None, None, {}, {}, "no words"), LABELS) == ""
+    assert unsure.strongest(1) == [("joy", 0.75)]
+    (row,) = csv.DictReader(io.StringIO(csv_table([replace(scored(), turns=(unsure,))], many=False)))
+    assert (row["dominant"], row["clear"]) == ("joy", "false")
+    assert json.loads(json_lines([replace(scored(), turns=(unsure,))], many=False))["clear"] is False
+
+
+def test_the_scale_shows_the_score_over_the_everyday_range() -> None:
+    everyday = EverydayRange(mean=0.0, spread=0.4)
+    assert scale_line(0.8, everyday, width=11) == "-1 ───▒▒┼▒▒─●─ +1"
+    assert scale_line(-1.0, None, width=5) == "-1 ●─┼── +1"
+    assert everyday_sentence(everyday) == "Two in three everyday messages score -0.400 to +0.400 (mean +0.000)."
 
 
 def test_sparklines_rise_and_fall_with_the_values() -> None:

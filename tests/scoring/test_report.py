@@ -26,7 +26,7 @@ from clip_emotion.plotting import figure_png, korean_font
 from clip_emotion.vocabulary import Label, Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
-from scoring.config import RecencyConfig, ScoreConfig
+from scoring.config import ClarityConfig, EverydayRange, RecencyConfig, ScoreConfig
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.emotions.base import Judgement
 from scoring.output.plots.colours import DOT_COLOURS, dominant_colours
@@ -36,7 +36,7 @@ from scoring.output.plots.ranking import ranking_figure
 from scoring.output.plots.style import REST, drawable
 from scoring.output.report import write_report
 from scoring.readers import ReadOptions, read_conversations
-from scoring.result import ConversationScore, Shift
+from scoring.result import ConversationScore, Failure, Shift
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 WEIGHTS = {"사랑": 1.0, "평온": 0.05, "<미움>": -0.8}
@@ -73,9 +73,9 @@ def chat(tones: Sequence[float | None], names: Sequence[str] = NAMES, title: str
     return Conversation(title, turns, layout="given", faults=(Fault(3, "no speaker", "<b>?"),))
 
 
-def scored(conversation: Conversation, recency: RecencyConfig | None = None) -> ConversationScore:
+def scored(conversation: Conversation, recency: RecencyConfig | None = None, margin: float = 0.0) -> ConversationScore:
     weights = AffectionWeights(WORDS.keys, np.array(list(WEIGHTS.values())), "by hand")
-    config = ScoreConfig(recency=recency or RecencyConfig())
+    config = ScoreConfig(recency=recency or RecencyConfig(), clarity=ClarityConfig(margin=margin))
     return AffectionScorer(Tones(), weights, config).score(conversation)
 
 
@@ -92,20 +92,29 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def text_of(page: Path) -> str:
-    """Return what a reader of the page sees, on one line."""
+    """Return what a reader of the page sees on a wide screen, in English, on one line."""
     body = page.read_text(encoding="utf-8").split("</style>", 1)[1]
+    body = re.sub(r'<span class="th">.*?</span></span>', " ", body)
+    body = re.sub(r'<(span|p|ul)(?: class="\w+")? lang="ko">.*?</\1>', " ", body, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def test_one_conversation_is_one_page_with_its_figures_inside(tmp_path: Path) -> None:
     score = scored(chat(wave(40)))
     page = write_report([score], tmp_path / "new" / "report")
-    assert sorted(path.name for path in page.parent.iterdir()) == ["contributions.png", "curve.png", "index.html"]
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "contributions-narrow.png",
+        "contributions.png",
+        "curve-narrow.png",
+        "curve.png",
+        "index.html",
+    ]
     for name in ("curve.png", "contributions.png"):
         assert Image.open(page.parent / name).format == "PNG"
     source = page.read_text(encoding="utf-8")
     # Nothing is fetched from anywhere: no script, no link to a style, no address.
     assert not re.search(r"<script|<link|https?://|@import|url\(", source)
+    assert source.count('srcset="data:image/png;base64,') == 2
     assert re.findall(r'src="(.{22})', source) == ["data:image/png;base64,"] * 2
     shown = text_of(page)
     summary = score.conversation
@@ -190,7 +199,7 @@ def test_several_are_ranked_and_linked_and_stale_pages_go(tmp_path: Path) -> Non
     source = index.read_text(encoding="utf-8")
     links = re.findall(r'href="([^"]+)"', source)
     assert links == ["conversation-1.html", "conversation-2.html", "conversation-3.html"]
-    titles = [text_of(tmp_path / link).split("← all conversations 모든 대화 ")[1].split()[0] for link in links]
+    titles = [text_of(tmp_path / link).split("← all conversations ")[1].split()[0] for link in links]
     assert titles == ["따뜻한", "차가운", "사진뿐"]
     assert own.read_text(encoding="utf-8") == "mine"
     assert not list(tmp_path.glob("conversation-4*"))
@@ -387,3 +396,91 @@ def test_the_given_emotions_are_kotes_labels_and_sum_to_one() -> None:
         assert sum(row["emotions"].values()) == pytest.approx(1)
     (read,) = read_conversations(EXAMPLES / "given.jsonl", ReadOptions())
     assert [dict(turn.emotions or {}) for turn in read.turns] == [row["emotions"] for row in rows]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_turn_below_the_margin_is_unclear_and_shows_its_three_strongest(tmp_path: Path) -> None:
+    # Of three labels the strongest has to have 3.5 / 5.5 of the whole.
+    score = scored(chat([0.9, 0.5] * 8), margin=3.5)
+    assert [one.clear for one in score.turns] == [True, False] * 8
+    table = text_of(write_report([score], tmp_path)).split("All turns")[1]
+    assert "unclear : 사랑 45% · <미움> 45% · 평온 10%" in table
+    assert table.count("unclear") == 8
+    assert "사랑 81% · 평온 10%" in table
+    (counted,) = (colours for colours in [dominant_colours(score)])
+    assert {label: count for label, (_, count) in counted.items()} == {"사랑": 8}
+    axes = curve_figure(score).axes[0]
+    colours = {
+        to_hex(colour)
+        for group in axes.collections
+        if group.get_array() is None and len(group.get_offsets()) > 1
+        for colour in group.get_facecolors()
+    }
+    assert REST in colours
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_the_everyday_range_is_drawn_on_the_rail_where_there_is_one(tmp_path: Path) -> None:
+    score = scored(chat([0.6, 0.7] * 8))
+    page = write_report([score], tmp_path)
+    assert "<em" not in page.read_text("utf-8")
+    settings = score.settings.model_copy(update={"everyday": EverydayRange(mean=0.1, spread=0.3)})
+    page = write_report([replace(score, settings=settings)], tmp_path)
+    assert '<em style="left: 40.00%; width: 30.00%"></em>' in page.read_text("utf-8")
+    assert "score -0.200 to +0.400, +0.100 on average" in text_of(page)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_failed_stands_in_the_index(tmp_path: Path) -> None:
+    score = scored(chat([0.6, 0.7] * 8))
+    index = write_report([Failure("broken.txt", "It is <empty>."), score], tmp_path)
+    assert "1 that could not be scored" in text_of(index)
+    assert "broken.txt It is <empty>." in text_of(index)
+    assert "conversation-1.html" in index.read_text("utf-8")
+    with pytest.raises(UsageError, match="no scored conversation"):
+        write_report([Failure("broken.txt", "empty")], tmp_path)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_pages_say_everything_in_both_languages(tmp_path: Path) -> None:
+    warm, cold = (scored(chat(tones, title=title)) for tones, title in ((wave(60), "a"), ([0.1, 0.2] * 8, "b")))
+    write_report([warm, cold, Failure("c", "empty")], tmp_path)
+    for page in tmp_path.glob("*.html"):
+        source = page.read_text("utf-8").split("<body>")[1]
+        english, korean = (
+            re.findall(rf'<(?:span|p|ul)[^>]* lang="{code}">(.*?)<', source, re.DOTALL) for code in ("en", "ko")
+        )
+        assert len(english) == len(korean) > 10
+        assert any(re.search("[가-힣]", words) for words in korean)
+        assert source.count(" checked>") == 1
+        # On a telephone each row of a table is a card, so that no column is pushed off the screen.
+        assert source.count("<table") == source.count('<table class="cards') > 0
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_names_and_quotes_from_right_to_left_are_isolated(tmp_path: Path) -> None:
+    arabic = "\u202eمرحبا"
+    conversation = replace(chat(wave(30), names=(arabic, "도윤")), faults=(Fault(3, "no speaker", arabic),))
+    page = write_report([scored(conversation), Failure(arabic, arabic)], tmp_path).read_text("utf-8")
+    page += (tmp_path / "conversation-1.html").read_text("utf-8")
+    assert arabic in page
+    assert len(re.findall(re.escape(arabic), page)) == len(re.findall(rf"<bdi>{arabic}</bdi>", page))
+
+
+def test_the_same_scores_give_the_same_bytes(tmp_path: Path) -> None:
+    outcomes = [scored(chat(wave(30))), Failure("x", "empty")]
+    for folder in ("one", "two"):
+        write_report(outcomes, tmp_path / folder)
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert "ranking-narrow.png" in names
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_narrow_plot_is_as_wide_as_a_telephone_needs() -> None:
+    score = scored(chat(wave(30)))
+    for draw in (curve_figure, contributions_figure):
+        wide, narrow = draw(score), draw(score, 5.2)
+        assert (wide.get_figwidth(), narrow.get_figwidth()) == (11.0, 5.2)
+        assert len(wide.axes) == len(narrow.axes)
+        assert narrow.get_figheight() > wide.get_figheight()

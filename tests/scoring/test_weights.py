@@ -279,6 +279,20 @@ def test_configuration_and_figure_of_the_command(run: Run, tmp_path: Path) -> No
         assert min(picture.size) > 300
 
 
+def test_words_of_ones_own_are_weighed_and_an_existing_plot_stays(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("--labels", "사랑,증오", "--format", "json")
+    assert code == 0, err
+    assert [row["key"] for row in json.loads(out)["labels"]] == ["사랑", "증오"]
+    plot = tmp_path / "weights.png"
+    plot.write_bytes(b"mine")
+    code, _, err = run("--labels", "사랑,증오", "--plot", plot)
+    assert code == 2
+    assert "there already" in err
+    assert plot.read_bytes() == b"mine"
+    assert run("--labels", "사랑,증오", "--plot", plot, "--overwrite")[0] == 0
+    assert plot.read_bytes() != b"mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -286,6 +300,7 @@ def test_configuration_and_figure_of_the_command(run: Run, tmp_path: Path) -> No
         (["--vocab", "nonsense"], "kote44"),
         (["--figure", "weights.jpg"], ".png"),
         (["--lang", "fr"], "ko, en"),
+        (["--labels", "설렘,당황", "--vocab", "basic7"], "not both"),
     ],
 )
 def test_misuse_of_the_command_is_one_sentence(run: Run, arguments: list[str], words: str) -> None:

@@ -96,7 +96,7 @@ class ScoreRun:
             from clip_emotion.outputs import mark_folder
             from scoring.output.report import write_report
 
-            page = write_report(scores, output.report)
+            page = write_report(outcomes, output.report)
             mark_folder(output.report, REPORT)
             say(f"Report: {page}")
         # Last, for whoever reads it may have gone (as with ``| head``), and files are to be whole all the same.

@@ -34,6 +34,7 @@ class ScoreTable:
         else:
             sentence = headline(score.conversation, recency, len(score.turns))
             self._line(Text(printable(f"{score.name}: {sentence}"), style="bold"))
+            self._scale(score)
         running = [turn.running for turn in score.turns if turn.running is not None]
         if len(running) > 1:
             span = f"{min(running):+.3f} to {max(running):+.3f}"
@@ -42,6 +43,16 @@ class ScoreTable:
         self._periods(score)
         self._shifts(score)
         self._turns(score)
+
+    def _scale(self, score: ConversationScore) -> None:
+        from scoring.everyday import everyday_range
+        from scoring.output.wording import everyday_sentence, scale_line
+
+        if score.conversation.score is None:
+            return
+        everyday = everyday_range(score)
+        said = f"  {everyday_sentence(everyday)}" if everyday else ""
+        self._line(Text(f"Scale         {scale_line(score.conversation.score, everyday)}{said}"))
 
     def _speakers(self, score: ConversationScore) -> None:
         self._heading("Speakers, and the labels that move their scores most")
@@ -144,14 +155,14 @@ def _summary_cells(summary: Summary, names: Mapping[str, str]) -> list[str]:
 
 
 def _turn_cells(scored: TurnScore, names: Mapping[str, str], timed: bool) -> list[str]:
-    from scoring.output.wording import signed
+    from scoring.output.wording import shown_emotion, signed
 
     turn = scored.turn
     when = [f"{turn.time:%Y-%m-%d %H:%M}" if turn.time else ""] if timed else []
     text = " ".join(turn.text.split()) or f"({turn.media or scored.error or 'no text'})"
-    dominant = names.get(scored.dominant, scored.dominant) if scored.dominant else ""
     numbers = [signed(scored.score), signed(scored.running)]
-    return [str(turn.index), *when, printable(turn.speaker), *numbers, dominant, printable(text)]
+    emotion = shown_emotion(scored, names)
+    return [str(turn.index), *when, printable(turn.speaker), *numbers, emotion, printable(text)]
 
 
 def _behind(shift: Shift, by_index: Mapping[int, TurnScore], names: Mapping[str, str]) -> list[list[str]]:

@@ -29,8 +29,9 @@ def label_weights(score: ConversationScore) -> dict[str, float]:
 
 
 def dominant_colours(score: ConversationScore, most: int = 8) -> dict[str, tuple[str, int]]:
-    """Return the labels that most often dominate a turn, each with its colour and its number of turns."""
-    counts = Counter(label for one in score.turns if one.score is not None and (label := one.dominant))
+    """Return the labels that most often dominate a turn clearly, each with its colour and its number of turns."""
+    named = (one.dominant for one in score.turns if one.score is not None and one.clear)
+    counts = Counter(label for label in named if label)
     weights = label_weights(score)
     left = {side: list(colours) for side, colours in DOT_COLOURS.items()}
     chosen: dict[str, tuple[str, int]] = {}

@@ -21,6 +21,7 @@ from scoring.output.plots.style import (
     SOFT,
     SPEAKER_MARKERS,
     WARM,
+    WIDE,
     drawable,
     main_speakers,
     plot_style,
@@ -61,15 +62,15 @@ def speakers_running(score: ConversationScore) -> dict[str, list[TurnValue]]:
     return {name: line for name, line in lines.items() if line and abs(line[-1][1] - ends[name]) < 1e-6}
 
 
-def curve_figure(score: ConversationScore) -> Figure:
+def curve_figure(score: ConversationScore, width: float = WIDE) -> Figure:
     """Draw every turn's score as a dot, the running scores as lines and the mood shifts with their levels.
 
     A dot's colour is the turn's dominant emotion, its form the speaker. The vertical scale is widened in steps so that
-    it holds every dot, and never beyond [-1, 1].
+    it holds every dot, and never beyond [-1, 1]. ``width`` is in inches; on a narrow plot the legend stands below.
     """
     scored = [one for one in score.turns if one.score is not None]
     with plot_style():
-        figure = Figure(figsize=(11.0, 5.2), layout="constrained")
+        figure = Figure(figsize=(width, 5.2 if width >= WIDE else 6.6), layout="constrained")
         axes = figure.subplots()
         places = np.array([one.turn.index for one in scored], dtype=np.float64)
         values = np.array([one.score for one in scored], dtype=np.float64)
@@ -83,7 +84,7 @@ def curve_figure(score: ConversationScore) -> Figure:
         _draw_dots(axes, score, scored, colours)
         _draw_shifts(axes, score.shifts, places)
         lines = _draw_lines(axes, score, scored, speakers_running(score))
-        _mark_days(axes, score.turns)
+        _mark_days(axes, score.turns, width)
         _add_legend(figure, score, lines, colours, len(scored))
     return figure
 
@@ -119,7 +120,7 @@ def _draw_dots(
         axes.scatter(
             [one.turn.index for one in group],
             [one.score or 0.0 for one in group],
-            c=[colours.get(one.dominant or "", (REST, 0))[0] for one in group],
+            c=[_colour_of(one, colours) for one in group],
             marker=form,
             s=4 if many else 40 if len(scored) <= 150 else 18,
             alpha=0.35 if many else 0.9,
@@ -127,6 +128,10 @@ def _draw_dots(
             edgecolors="white",
             zorder=2 if many else 4,
         )
+
+
+def _colour_of(one: TurnScore, colours: Mapping[str, tuple[str, int]]) -> str:
+    return colours.get(one.dominant or "", (REST, 0))[0] if one.clear else REST
 
 
 def _draw_lines(
@@ -200,7 +205,7 @@ def _write_shift(axes: Axes, shift: Shift, height: float) -> None:
     )
 
 
-def _mark_days(axes: Axes, turns: Sequence[TurnScore]) -> None:
+def _mark_days(axes: Axes, turns: Sequence[TurnScore], width: float) -> None:
     """Write the dates of the turns along the top, at a day's first turn, where turns carry times."""
     days: dict[str, int] = {}
     years = {one.turn.time.year for one in turns if one.turn.time}
@@ -209,7 +214,7 @@ def _mark_days(axes: Axes, turns: Sequence[TurnScore]) -> None:
             days.setdefault(f"{one.turn.time:{'%Y-%m-%d' if len(years) > 1 else '%m-%d'}}", one.turn.index)
     if not days:
         return
-    most = 9 if len(years) > 1 else 13
+    most = max(3, round((9 if len(years) > 1 else 13) * width / WIDE))
     apart = (len(turns) or 1) / most
     kept: dict[str, int] = {}
     for day, index in days.items():
@@ -246,7 +251,12 @@ def _add_legend(
     rest = total - sum(count for _, count in colours.values())
     if colours and rest:
         handles.append(Line2D([], [], linestyle="none", marker="o", markersize=7, color=REST))
-        names.append(f"others {rest:,}")
+        names.append(f"others, or unclear {rest:,}")
+    if figure.get_figwidth() < WIDE:
+        shown = [at for at in range(len(names)) if at not in headings and names[at]]
+        handles, names = [handles[at] for at in shown], [names[at] for at in shown]
+        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        return
     legend = figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=9, handlelength=2.6)
     for place in headings:
         legend.get_texts()[place].set(color=SOFT, position=(-32, 0))

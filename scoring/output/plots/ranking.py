@@ -8,18 +8,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from scoring.output.plots.style import COLD, SOFT, WARM, drawable, plot_style, signed_tick, widest
+from scoring.output.plots.style import COLD, SOFT, WARM, WIDE, drawable, plot_style, signed_tick, widest
 from scoring.result import ConversationScore
 
 
-def ranking_figure(scores: Sequence[ConversationScore], most: int = 40) -> Figure:
-    """Draw conversations' scores with their 95 % intervals, in the given order, at most ``most`` of them."""
+def ranking_figure(scores: Sequence[ConversationScore], width: float = WIDE, most: int = 40) -> Figure:
+    """Draw at most ``most`` conversations' scores with their 95 % intervals, in order, ``width`` inches wide."""
     shown = [one for one in scores if one.conversation.score is not None][:most]
     values = np.array([one.conversation.score for one in shown], dtype=np.float64)
     bounds = np.array([one.conversation.ci95 or (one.conversation.score,) * 2 for one in shown], dtype=np.float64)
     limit = widest(np.concatenate([values, bounds.ravel()]))
     with plot_style():
-        figure = Figure(figsize=(8.5, max(1.6, 0.34 * len(shown) + 0.9)), layout="constrained")
+        figure = Figure(figsize=(min(width, 8.5), max(1.6, 0.34 * len(shown) + 0.9)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(0, limit, color=WARM, alpha=0.05, linewidth=0)
         axes.axvspan(-limit, 0, color=COLD, alpha=0.05, linewidth=0)

@@ -21,6 +21,8 @@ WARM, COLD = "#d55e00", "#0072b2"
 SPEAKER_MARKERS = ("o", "^", "s", "D")
 LIMITS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 LONGEST_NAME = 14
+WIDE, NARROW = 11.0, 5.2
+"""Widths of a plot in inches, for a wide screen and for a telephone's."""
 
 
 @cache
