@@ -197,7 +197,7 @@ def test_csv_to_a_file_has_a_bom_and_to_a_pipe_none(run: Run, chat: Path, tmp_pa
     assert [row["speaker"] for row in rows] == ["하린", "도윤", "도윤", "하린"]
     assert sum(float(value) for name, value in rows[0].items() if name.startswith("p_")) == pytest.approx(1, abs=1e-6)
     _, piped, _ = run(chat, "--format", "csv")
-    assert piped.startswith("conversation,index,speaker,time,text,media,score,running,dominant,error\r\n")
+    assert piped.startswith("conversation,index,speaker,time,text,media,score,running,dominant,clear,error\r\n")
 
 
 def test_a_table_in_cp949(run: Run, tmp_path: Path) -> None:
