@@ -45,7 +45,7 @@ def ray_here() -> Iterator[None]:
     pytest.importorskip("ray")
     from clip_emotion.ray_session import AS_NICE, on_this_machine, ray_session
 
-    with ray_session(on_this_machine(2, gpus=False), AS_NICE):
+    with ray_session({**on_this_machine(2, gpus=False), "object_store_memory": 100 * 2**20}, AS_NICE):
         yield
 
 

@@ -95,6 +95,7 @@ def _held_out(concepts: Iterable[Concept]) -> Iterator[str]:
     kept = [fold(name) for label in Vocabulary.load(HELD_OUT_VOCABULARY).labels for name in label.names.values()]
     for entry in concepts:
         for text in entry.texts():
+            folded = fold(text)
             for word in kept:
-                if word in fold(text):
+                if word in folded:
                     yield f"{entry.concept}: '{text}' holds '{word}', which must stay unseen"

@@ -82,6 +82,7 @@ def run_values(folder: Path, **changes: Any) -> dict[str, Any]:
             "held_out": {"muxspace": 3},
             "tuning": 4,
         },
+        "templates": {"ko": ["{}", "{} 표정"], "en": ["{}", "a very {} face"]},
         "batch": 16,
         "transform": {"rotate": 3, "translate": 0.02, "erase": 0.0, "flip": 0.0},
         "losses": {"contrast": 1.0},
