@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
+from typing import cast
 
 import numpy as np
 from datasets import ClassLabel, Features, Image, Value
@@ -173,7 +174,8 @@ def is_blank(content: bytes) -> bool:
 
 
 def _one_colour(image: PillowImage.Image) -> bool:
-    return all(low == high for low, high in image.getextrema())  # type: ignore[misc]
+    extremes = cast("tuple[tuple[int, int], ...]", image.getextrema())  # of each band: the picture is RGB
+    return all(low == high for low, high in extremes)
 
 
 def image_features(vocabulary: Vocabulary) -> Features:
