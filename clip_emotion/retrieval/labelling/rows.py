@@ -67,7 +67,9 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     face = row["face"]
     box = None if face["box"] is None else FaceBox(*map(int, face["box"]))
     place = (face["index"], box, face["note"])
-    return Prediction(row["path"], labels, row["model"], *place, row["error"], face["confidence"], face["labelled"])
+    # Release 0.1.0 wrote neither of these.
+    confidence, labelled = face.get("confidence"), face.get("labelled") or ("image" if box is None else "face")
+    return Prediction(row["path"], labels, row["model"], *place, row["error"], confidence, labelled)
 
 
 class RowFormat(Protocol):
