@@ -68,7 +68,7 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     box = None if face["box"] is None else FaceBox(*map(int, face["box"]))
     place = (face["index"], box, face["note"])
     # Release 0.1.0 wrote neither of these.
-    confidence, labelled = face.get("confidence"), face.get("labelled") or ("image" if box is None else "face")
+    confidence, labelled = face.get("confidence"), face.get("labelled") or ("picture" if box is None else "face")
     return Prediction(row["path"], labels, row["model"], *place, row["error"], confidence, labelled)
 
 
