@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from clip_emotion.errors import DataError
+
+LIKENESS = 0.4
+"""The least likeness, difflib's ratio in [0, 1], that is worth a suggestion."""
 
 
 def nfc(text: str) -> str:
@@ -39,3 +44,10 @@ def read_text(path: Path) -> str:
         except UnicodeDecodeError:
             continue
     raise DataError(f"{path} is neither UTF-8 nor CP949 text: save it as UTF-8.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like another one whatever its case and spacing, or None."""
+    spellings = {fold(one): one for one in known}
+    near = get_close_matches(fold(name), spellings, n=1, cutoff=LIKENESS)
+    return spellings[near[0]] if near else None

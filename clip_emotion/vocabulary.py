@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,13 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config, read_yaml, validate
 from clip_emotion.errors import UsageError
 from clip_emotion.resources import datasets_dir
-from clip_emotion.text import fold, has_hangul, nfc, read_text
+from clip_emotion.text import fold, has_hangul, nearest, nfc, read_text
 
 LANGUAGES = ("ko", "en")
+FAMILIES = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""The basic emotions to which a word may belong: the keys of ``basic8``."""
 _COMMA = re.compile("[,，、]")
+_NO_COMMA = re.compile(r"[;；|\n\t]")  # what people part words with instead, and no emotion word holds
 DEFAULT_TEMPLATES = {
     "ko": ("{}", "{} 표정의 얼굴 사진"),
     "en": ("{}", "a photo of a face with an expression of {}"),
@@ -136,8 +138,12 @@ class Vocabulary:
 
     @classmethod
     def from_list(cls, text: str) -> Vocabulary:
-        """Make a vocabulary of a comma list of words; full-width and ideographic commas part them as well."""
-        return cls.from_words(_COMMA.split(text))
+        """Make a vocabulary of words parted by commas of any width; raises UsageError where other signs part them."""
+        words = [word for word in _COMMA.split(text) if word.strip()]
+        parts = [part.strip() for part in _NO_COMMA.split(text) if part.strip()]
+        if len(words) == 1 and len(parts) > 1:
+            raise UsageError(f"'{text.strip()}' is one word here: part words with commas, '{','.join(parts)}'.")
+        return cls.from_words(words)
 
     @classmethod
     def load(cls, source: str | Path) -> Vocabulary:
@@ -159,11 +165,10 @@ class Vocabulary:
             return cls._from_yaml(path)
         if _COMMA.search(text):
             return cls.from_list(text)
-        near = get_close_matches(fold(text), shipped, n=1)
-        meant = f"did you mean {near[0]}? Or " if near else ""
+        near = nearest(text, shipped)
         raise UsageError(
-            f"Unknown vocabulary '{text}': {meant}use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
-            "or --labels with a comma list of words."
+            f"Unknown vocabulary '{text}'{f', perhaps {near}' if near else ''}: use one of "
+            f"{', '.join(sorted(shipped))}, a .yaml or .txt file, or --labels with a comma list of words."
         )
 
     @classmethod
@@ -220,6 +225,13 @@ class LabelEntry(Config):
     @classmethod
     def _one_place(cls, templates: dict[str, list[str]]) -> dict[str, list[str]]:
         return check_templates(templates)
+
+    @field_validator("families")
+    @classmethod
+    def _known_families(cls, families: list[str]) -> list[str]:
+        for family in set(families) - set(FAMILIES):
+            raise ValueError(f"unknown family '{family}', perhaps {nearest(family, FAMILIES) or ', '.join(FAMILIES)}")
+        return families
 
     def label(self) -> Label:
         """Return the record that travels; the first name there is stands in for a missing key."""

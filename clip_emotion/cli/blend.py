@@ -18,7 +18,8 @@ from clip_emotion.outputs import WriteOptions, claim_file, held
 
 if TYPE_CHECKING:
     from clip_emotion.models.emotion_clip.checkpoint import EmotionClipEncoder
-    from clip_emotion.retrieval.evaluation.labelled import ImageRow, RowSelection
+    from clip_emotion.retrieval.evaluation.labelled import ImageRow
+    from clip_emotion.retrieval.evaluation.selection import RowSelection
     from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.training.wise_ft import BlendPoint
 
@@ -73,7 +74,7 @@ def blend(
 
     from clip_emotion.data.faces.options import FaceOptions
     from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
-    from clip_emotion.retrieval.evaluation.labelled import RowSelection
+    from clip_emotion.retrieval.evaluation.selection import RowSelection
     from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.runtime import resolve_device
     from clip_emotion.training.wise_ft import open_base
@@ -128,7 +129,8 @@ def _rows(name: str, selection: RowSelection, stack: contextlib.ExitStack) -> li
 
 def _rows_of_run(path: Path, selection: RowSelection) -> list[list[ImageRow]]:
     """Return what a fine-tuning run validates on, without what it holds out to the end."""
-    from clip_emotion.retrieval.evaluation.labelled import prepared_images, sample_rows
+    from clip_emotion.retrieval.evaluation.labelled import prepared_images
+    from clip_emotion.retrieval.evaluation.selection import sample_rows
     from clip_emotion.training.finetune.config import FinetuneConfig
     from clip_emotion.training.finetune.data import load_images
     from clip_emotion.training.registry import plan

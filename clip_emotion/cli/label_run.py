@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clip_emotion.types import Prediction
 
 SHEET = "contact sheet"
+TITLE_WORDS = 6
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,30 @@ class LabelRun:
     def run(self, output: Output) -> int:
         """Label all images, write rows and report, and return how many rows failed."""
         from clip_emotion.retrieval.labelling.row_files import place_of
+        from clip_emotion.retrieval.labelling.rows import is_faceless
 
         started = time.perf_counter()
         reported: list[Prediction] = []
-        rows = 0
+        rows = faceless = 0
         with self._sink(output) as (write, done):
             if output.report:
                 reported.extend(done)
             failed = sum(prediction.error is not None for prediction in done)
+            faceless = sum(map(is_faceless, done))
             finished = {place_of(prediction.path) for prediction in done}
             images = [source for source in self.sources if place_of(source.name) not in finished]
             for prediction in self._predictions(images, quiet=output.path is None and sys.stdout.isatty()):
                 write(prediction)
                 rows += 1
                 failed += prediction.error is not None
+                faceless += is_faceless(prediction)
                 if output.report:
                     reported.append(prediction)
         if output.report:
             say(f"Contact sheet: {self._write_report(output.report, reported)}")
+        if faceless:
+            total = len({prediction.path for prediction in done} | {source.name for source in images})
+            say(f"{faceless} of {total} without a face: their words mean little (--face require gives them none).")
         say(_summary(len(images), rows, failed, time.perf_counter() - started, len(finished)))
         return failed
 
@@ -119,9 +126,12 @@ class LabelRun:
         from clip_emotion.retrieval.labelling.row_files import place_of
 
         encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
+        names = vocabulary.names(self.labeller.language)
+        shown = ", ".join(names[:TITLE_WORDS]) + (f" … ({len(names)} words)" if len(names) > TITLE_WORDS else "")
         config = SheetConfig(
-            title=f"{vocabulary.name} · {len(self.sources)} {'picture' if len(self.sources) == 1 else 'pictures'}",
-            subtitle=f"{encoder.name} {encoder.fingerprint[:17]}, {len(vocabulary)} words",
+            title=f"{shown} · {len(self.sources)} {'picture' if len(self.sources) == 1 else 'pictures'}",
+            subtitle=f"{vocabulary.name}, {encoder.name} {encoder.fingerprint[:17]}",
+            faces=self.config.faces.mode == "each",
             glosses=self._glosses(),
             workers=self.config.workers,
             max_pixels=self.config.max_pixels,

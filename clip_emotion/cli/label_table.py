@@ -31,13 +31,18 @@ class TableWriter:
 
     def write(self, prediction: Prediction) -> None:
         """Print one row's block."""
-        face = f"  face {prediction.face_index + 1}" if prediction.face_index is not None else ""
-        note = f"  ({prediction.face_note})" if prediction.face_note else ""
+        from clip_emotion.retrieval.labelling.rows import is_faceless
+
+        face = f"  face {prediction.face.index + 1}" if prediction.face.index is not None else ""
+        sure = f" {prediction.face.confidence:.2f}" if prediction.face.confidence is not None else ""
+        note = f"{sure}  ({prediction.face.note})" if prediction.face.note else sure
         self.console.print(f"{printable(prediction.path)}{face}{note}", style="bold cyan")
         if prediction.error:
             self.console.print(f"  ✗ {prediction.error}", style="red")
+        # Words for an image in which no face was found are a guess at something else: they step back.
+        style = "dim" if is_faceless(prediction) else None
         for entry in prediction.labels:
-            self.console.print(self._line(entry))
+            self.console.print(self._line(entry), style=style)
         self.console.print()
 
     def _line(self, entry: ScoredLabel) -> Text:

@@ -138,7 +138,6 @@ def _record(
         dropped=None,
         skipped=skipped,
         fingerprint=fingerprint(contents),
-        passed_over=dict(reading.passed_over),
     )
 
 

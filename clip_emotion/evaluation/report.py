@@ -12,10 +12,19 @@ from clip_emotion.html import data_uri, environment
 from clip_emotion.plotting import figure_png
 
 CAPTIONS = {
-    "confusion.png": "Confusion: percent of each true class (rows) that was given each answer (columns).",
-    "reliability.png": "Reliability: accuracy at each level of confidence; calibrated bars meet the dashed line.",
-    "per_class.png": "Precision, recall and F1 of each class.",
-    "families.png": "Share of each true class whose best word, and best five words, belong to its family.",
+    "confusion.png": (
+        "Confusion: percent of each true class (rows) that was given each answer (columns).",
+        "혼동 행렬: 각 실제 클래스(행)가 어떤 답(열)을 받았는지의 백분율.",
+    ),
+    "reliability.png": (
+        "Reliability: accuracy at each level of confidence; calibrated bars meet the dashed line.",
+        "신뢰도: 확신 구간마다의 정확도; 보정이 잘 되면 막대가 점선에 닿습니다.",
+    ),
+    "per_class.png": ("Precision, recall and F1 of each class.", "클래스별 정밀도, 재현율, F1."),
+    "families.png": (
+        "Share of each true class whose best word, and best five words, belong to its family.",
+        "각 실제 클래스에서 첫 단어와 상위 다섯 단어가 같은 감정 가족에 속한 비율.",
+    ),
 }
 
 

@@ -16,7 +16,8 @@ from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.result import Evaluation
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, match_classes
 from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
-from clip_emotion.retrieval.evaluation.labelled import RowSelection, open_labelled
+from clip_emotion.retrieval.evaluation.labelled import open_labelled
+from clip_emotion.retrieval.evaluation.selection import RowSelection
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Label, Vocabulary
 from tests.support.fakes import FakeEncoder

@@ -10,7 +10,8 @@ from PIL import Image
 
 from clip_emotion.data.prepare import prepare
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.evaluation.labelled import Labelled, RowSelection, open_labelled, parse_slice, split_labels
+from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled, split_labels
+from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
 
 
 def png(colour: str) -> bytes:

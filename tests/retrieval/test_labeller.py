@@ -36,7 +36,7 @@ def test_colours_get_their_words(labeller: ZeroShotLabeller) -> None:
     found = labeller([plain("red"), plain("green"), plain("blue")], top=2)
     assert [prediction.best.key for prediction in found if prediction.best] == ["red", "green", "blue"]
     assert all(len(prediction.labels) == 2 for prediction in found)
-    assert {prediction.face_note for prediction in found} == {SMALL}
+    assert {prediction.face.note for prediction in found} == {SMALL}
     assert {prediction.model for prediction in found} == {FakeEncoder.fingerprint}
 
 
@@ -118,16 +118,16 @@ def test_faces_are_chosen_by_mode(labeller: ZeroShotLabeller, tmp_path: Path) ->
     (largest,) = labeller(path, face="auto")
     each = labeller([path, plain("red", (300, 200))], face="each")
     (whole,) = labeller(path, face="none")
-    assert largest.face_box == each[0].face_box
-    assert [prediction.face_index for prediction in each] == [0, 1, None]
-    assert each[2].face_note == NO_FACE
-    assert (whole.face_index, whole.face_box, whole.face_note) == (None, None, "")
+    assert largest.face.box == each[0].face.box
+    assert [prediction.face.index for prediction in each] == [0, 1, None]
+    assert each[2].face.note == NO_FACE
+    assert (whole.face.index, whole.face.box, whole.face.note) == (None, None, "")
 
 
 def test_a_face_crop_is_used_whole(labeller: ZeroShotLabeller) -> None:
     portrait = Image.open(GRACE_HOPPER).crop((145, 95, 390, 340)).resize((128, 128))
     (prediction,) = labeller(portrait)
-    assert "whole picture" in prediction.face_note
+    assert "whole picture" in prediction.face.note
 
 
 def test_strips_of_extreme_shape_are_labelled(labeller: ZeroShotLabeller) -> None:
@@ -173,7 +173,7 @@ def test_language_follows_encoder_words_and_wish(
 ) -> None:
     encoder = FakeEncoder()
     encoder.languages = reads
-    labeller = ZeroShotLabeller(encoder, Vocabulary("v", (Label("joy", names),)), asked)
+    labeller = ZeroShotLabeller(encoder, Vocabulary("v", (Label("joy", names), Label("other", names))), asked)
     (prediction,) = labeller(plain("red"))
     assert prediction.labels[0].name == shown
     assert bool(labeller.notices) is warned

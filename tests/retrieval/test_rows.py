@@ -16,7 +16,7 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.parquet import write_parquet
 from clip_emotion.retrieval.labelling.row_files import RowWriter, Target, open_target, read_finished
 from clip_emotion.retrieval.labelling.rows import PIPED_ROW_FORMATS, ROW_FORMATS, RunCard, from_row, to_row
-from clip_emotion.types import FaceBox, Prediction, ScoredLabel
+from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
 
 CARD = RunCard("f" * 64, "own", 2, {"lang": "ko", "face": "auto", "words": "abc"})
 # Everything that UTF-8 can hold, with the characters that break naive writers made frequent.
@@ -36,7 +36,9 @@ def predictions(draw: st.DrawFn) -> Prediction:
         return Prediction(path, (), model, error=draw(TEXT.filter(bool)))
     box = draw(BOXES)
     index = None if box is None else draw(st.integers(0, 9))
-    return Prediction(path, tuple(draw(LABELS)), model, index, box, draw(TEXT))
+    part = draw(st.sampled_from(("face", "whole")))
+    confidence = draw(st.none() | SHARES)
+    return Prediction(path, tuple(draw(LABELS)), model, FaceRegion(index, box, confidence, part, draw(TEXT)))
 
 
 def written(layout: str, rows: list[Prediction]) -> bytes:
@@ -73,7 +75,7 @@ def test_a_torn_file_gives_only_its_whole_rows(layout: str, rows: list[Predictio
 
 def test_csv_is_what_the_standard_reader_and_excel_expect() -> None:
     row = Prediction(
-        'a "b",c.png', (ScoredLabel("설렘", "설렘,\n두근", 0.75, 0.5),), CARD.model, 0, FaceBox(1, 2, 3, 4)
+        'a "b",c.png', (ScoredLabel("설렘", "설렘,\n두근", 0.75, 0.5),), CARD.model, FaceRegion(0, FaceBox(1, 2, 3, 4))
     )
     content = written("csv", [row])
     assert content.startswith(b"\xef\xbb\xbfpath,face_index,face_x,")
@@ -89,7 +91,7 @@ def test_csv_is_what_the_standard_reader_and_excel_expect() -> None:
 def test_json_rows_have_the_documented_keys() -> None:
     row = to_row(Prediction("a", (ScoredLabel("k", "n", 0.5, 0.1),), CARD.model), CARD)
     assert list(row) == ["path", "face", "labels", "model", "vocabulary", "settings", "error"]
-    assert list(row["face"]) == ["index", "box", "note", "confidence", "labelled"]
+    assert list(row["face"]) == ["index", "box", "confidence", "part", "note"]
     assert list(row["labels"][0]) == ["label", "name", "probability", "similarity"]
     assert row["settings"] == "lang=ko face=auto words=abc top=2"
 

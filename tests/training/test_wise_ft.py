@@ -27,7 +27,8 @@ from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfi
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
-from clip_emotion.retrieval.evaluation.labelled import ImageRow, RowSelection, open_labelled
+from clip_emotion.retrieval.evaluation.labelled import ImageRow, open_labelled
+from clip_emotion.retrieval.evaluation.selection import RowSelection
 from clip_emotion.retrieval.evaluation.word_scores import mean_scores, word_scores
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.training.wise_ft import ALPHAS, BlendPoint, best_point, blended, curve, curve_csv, open_base

@@ -110,11 +110,12 @@ class LabelCheck:
         from clip_emotion.data.images import ImageSource
         from clip_emotion.data.label_issues import issues_csv
         from clip_emotion.retrieval.labelling.contact_sheet import SheetConfig, write_contact_sheet
-        from clip_emotion.types import Prediction
+        from clip_emotion.types import FaceRegion, Prediction
 
         shown = found.issues[: self.top]
         predictions = [
-            Prediction(f"{issue.split} · {issue.path}", (), self.model, face_note=_note(issue)) for issue in shown
+            Prediction(f"{issue.split} · {issue.path}", (), self.model, FaceRegion(note=_note(issue)))
+            for issue in shown
         ]
         sources = {
             prediction.path: ImageSource(prediction.path, rows[issue.row].read())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clip_emotion.evaluation.result import Evaluation
     from clip_emotion.models.base import ImageTextEncoder
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
-    from clip_emotion.retrieval.evaluation.labelled import RowSelection
+    from clip_emotion.retrieval.evaluation.selection import RowSelection
     from clip_emotion.vocabulary import Vocabulary
 
 SHOWN_ERRORS = 10
@@ -53,7 +53,7 @@ def evaluate(
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
-    min_face: MinFace = 0.04,
+    min_face: MinFace = 0.06,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
     batch_size: int = options.batch_size(64),
@@ -76,7 +76,7 @@ def evaluate(
 
     from clip_emotion.retrieval.evaluation.classes import ClassRules
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
-    from clip_emotion.retrieval.evaluation.labelled import RowSelection, parse_slice
+    from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     parse_slice(rows)
@@ -85,12 +85,7 @@ def evaluate(
     stream = StreamConfig(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
     settings = EvaluationOptions(lang, families, threshold, seed, stream, rules)
     result = _evaluate(Sources(data, train_data, selection), _model(model, device), vocabulary, settings)
-    _print(result, output)
-    if report is not None:
-        _write_report(result, report)
-    if result.errors:
-        _tell_errors(result)
-        raise typer.Exit(1)
+    _tell(result, output, report)
 
 
 @dataclass(frozen=True)
@@ -111,15 +106,14 @@ def _model(name: str, device: str) -> ImageTextEncoder:
 def _evaluate(
     sources: Sources, encoder: ImageTextEncoder, vocabulary: Vocabulary | None, settings: EvaluationOptions
 ) -> Evaluation:
-    from clip_emotion.models.registry import own_vocabulary
     from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
     from clip_emotion.retrieval.evaluation.labelled import open_labelled, open_training
-    from clip_emotion.retrieval.labelling.labeller import choose_language, unread_words
+    from clip_emotion.retrieval.labelling.labeller import choose_language
+    from clip_emotion.retrieval.labelling.notices import word_notices
 
-    vocabulary = vocabulary or own_vocabulary(encoder)
     if vocabulary is None:
         raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
-    for notice in unread_words(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):
+    for notice in word_notices(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):
         say(f"Note: {notice}")
     with contextlib.ExitStack() as stack:
         rows = stack.enter_context(open_labelled(sources.data, sources.selection))
@@ -128,6 +122,15 @@ def _evaluate(
             training = stack.enter_context(open_training(sources.train_data)).images
         advance = stack.enter_context(progress_bar("evaluating", total=len(rows.images) + len(rows.texts)))
         return evaluate_rows(encoder, rows, vocabulary, replace(settings, progress=advance), training)
+
+
+def _tell(result: Evaluation, output: EvaluationFormat, report: Path | None) -> None:
+    _print(result, output)
+    if report is not None:
+        _write_report(result, report)
+    if result.errors:
+        _tell_errors(result)
+        raise typer.Exit(1)
 
 
 def _print(result: Evaluation, output: EvaluationFormat) -> None:

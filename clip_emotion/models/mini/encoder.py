@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from clip_emotion.errors import ModelError
 from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
 from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
+from clip_emotion.models.word_pieces import WordPieces, count_pieces
 from clip_emotion.text import nfc
 from clip_emotion.text_batches import length_batches
 
@@ -102,6 +103,10 @@ class MiniEncoder:
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Embed texts: M strings in Korean or English → [M, D], L2-normalised, on the CPU."""
         return self._embed(self.text_tower, texts)
+
+    def word_pieces(self, words: Sequence[str]) -> list[WordPieces]:
+        """Return into how many pieces the tokenizer breaks each word."""
+        return count_pieces(self.tokenizer, [nfc(word) for word in words])
 
     @torch.inference_mode()
     def encode_messages(self, texts: list[str]) -> Tensor:

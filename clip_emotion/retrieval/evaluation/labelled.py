@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from clip_emotion.data.images import SUFFIXES
 from clip_emotion.data.recipes.base import split_named
@@ -18,12 +15,9 @@ from clip_emotion.data.recipes.images import beside_table, cell_path
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.retrieval.evaluation.selection import WHOLE, RowSelection, parse_slice, pick_split, sample_rows
 from clip_emotion.text import nfc
 
-WHOLE = "all"
-"""The name of the only split where the data has none, and of all splits together."""
-TEXT_COLUMNS = ("text", "text_ko", "text_en", "sentence", "comment", "document", "문장", "댓글", "텍스트")
-LABEL_COLUMNS = ("labels", "label", "emotion", "class", "라벨", "레이블", "감정")
 PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "경로", "파일")
 
 
@@ -81,35 +75,6 @@ class TextRow:
 
 
 @dataclass(frozen=True)
-class RowSelection:
-    """Which rows and columns of the data are wanted.
-
-    ``split`` None means the first of ``prefer`` that there is, else the only one; ``rows`` is a slice such as
-    ``-1000:``; ``limit`` draws so many rows at random with ``seed``; columns None means the usual names,
-    ``text_<language>`` first.
-    """
-
-    split: str | None = None
-    rows: str | None = None
-    limit: int | None = None
-    seed: int = 0
-    text_column: str | None = None
-    label_column: str | None = None
-    language: str = "auto"
-    prefer: tuple[str, ...] = ("validation", "test")
-
-    def text_columns(self) -> tuple[str, ...]:
-        """Return the headers under which the text may stand, the best first."""
-        if self.text_column:
-            return (self.text_column,)
-        return TEXT_COLUMNS if self.language == "auto" else (f"text_{self.language}", *TEXT_COLUMNS)
-
-    def label_columns(self) -> tuple[str, ...]:
-        """Return the headers under which the labels may stand, the best first."""
-        return (self.label_column,) if self.label_column else LABEL_COLUMNS
-
-
-@dataclass(frozen=True)
 class Labelled:
     """The chosen rows of one split: all images or all texts."""
 
@@ -119,7 +84,6 @@ class Labelled:
     texts: Sequence[TextRow] = ()
 
 
-Row = TypeVar("Row", ImageRow, TextRow)
 Splits = dict[str, list[ImageRow]] | dict[str, list[TextRow]]
 
 
@@ -159,7 +123,7 @@ def _read(source: Source, selection: RowSelection) -> Splits:
 
 
 def _chosen(data: str, splits: Any, selection: RowSelection) -> Labelled:
-    split = _pick_split(list(splits), selection, data)
+    split = pick_split(list(splits), selection, data)
     rows = [row for part in splits.values() for row in part] if split == WHOLE else splits[split]
     rows = sample_rows(rows[parse_slice(selection.rows)], selection)
     if not rows:
@@ -167,39 +131,6 @@ def _chosen(data: str, splits: Any, selection: RowSelection) -> Labelled:
     if isinstance(rows[0], ImageRow):
         return Labelled(data, split, images=rows)
     return Labelled(data, split, texts=rows)
-
-
-def _pick_split(there: list[str], selection: RowSelection, data: str) -> str:
-    if selection.split is not None:
-        name = selection.split if selection.split in there else split_named(selection.split) or selection.split
-        if name in there or name == WHOLE:
-            return name
-        raise UsageError(f"{data} has no split '{selection.split}': it has {', '.join(there)}.")
-    for name in selection.prefer:
-        if name in there:
-            return name
-    if len(there) == 1:
-        return there[0]
-    raise UsageError(f"{data} has the splits {', '.join(there)}: choose one with --split.")
-
-
-def parse_slice(text: str | None) -> slice:
-    """Read ``start:stop`` as Python does (``-1000:`` is the last thousand); None means every row."""
-    if text is None:
-        return slice(None)
-    if not re.fullmatch(r"\s*-?\d*\s*:\s*-?\d*\s*", text):
-        raise UsageError(f"--rows {text} is not a slice: write start:stop, for example -1000: for the last 1000 rows.")
-    start, stop = (int(part) if part.strip() else None for part in text.split(":"))
-    return slice(start, stop)
-
-
-def sample_rows(rows: list[Row], selection: RowSelection) -> list[Row]:
-    """Draw the selection's ``limit`` of rows at random, in their order; all of them where there are no more."""
-    if selection.limit is None or len(rows) <= selection.limit:
-        return rows
-    # Folders list one class after the other: the first rows would be of one class.
-    kept = np.random.default_rng(selection.seed).choice(len(rows), size=selection.limit, replace=False)
-    return [rows[place] for place in sorted(kept)]
 
 
 def _class_folders(source: Source, names: list[str]) -> dict[str, list[ImageRow]]:

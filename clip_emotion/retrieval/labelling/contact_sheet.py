@@ -18,26 +18,31 @@ from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment
-from clip_emotion.types import FaceBox, Prediction
+from clip_emotion.retrieval.labelling.rows import is_faceless
+from clip_emotion.types import FaceBox, FaceRegion, Prediction
 
-PAGE_SIZE = 200
-THUMBNAIL = 360
+PAGE_SIZE = 500
+THUMBNAIL = 320
 """The longer side of a thumbnail in pixels: sharp at phone width, some 20 kB each."""
 PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
 """The names of a sheet's further pages, and of nothing else."""
-FACE_COLOUR = (217, 119, 63)
+FACE_COLOUR = (168, 72, 0)
+SURROUNDINGS = 0.35
+"""How much of a face's side a card shows around it."""
 
 
 @dataclass(frozen=True)
 class SheetConfig:
     """What a sheet says above its images, and how large it grows.
 
-    ``glosses`` maps a label's key to its name in the other language.
+    ``glosses`` maps a label's key to its name in the other language. With ``faces`` a card shows its face and what is
+    around it, not the whole image.
     """
 
     title: str = "clip-emotion"
     subtitle: str = ""
     glosses: Mapping[str, str] = field(default_factory=dict)
+    faces: bool = False
     page_size: int = PAGE_SIZE
     workers: int = 2
     max_pixels: int = MAX_PIXELS
@@ -59,7 +64,8 @@ def write_contact_sheet(
             content = template.render(
                 title=config.title,
                 subtitle=config.subtitle,
-                cards=list(_cards(chunk, sources, config)),
+                cards=(cards := list(_cards(chunk, sources, config))),
+                shown=sorted({card["word"] for card in cards if card["word"]}),
                 page=number,
                 pages=len(names),
                 names=names,
@@ -82,14 +88,17 @@ def _cards(
 ) -> Iterator[dict[str, Any]]:
     def thumbnail(prediction: Prediction) -> str:
         source = sources.get(prediction.path)
-        return "" if source is None else _thumbnail(source, prediction.face_box, config.max_pixels)
+        return "" if source is None else _thumbnail(source, prediction.face, config)
 
     with ThreadPoolExecutor(config.workers) as pool:
         for prediction, image in zip(predictions, pool.map(thumbnail, predictions), strict=True):
             yield {
                 "path": prediction.path,
-                "face": prediction.face_index if prediction.face_box else None,
-                "note": prediction.face_note,
+                "faceless": is_faceless(prediction),
+                "word": prediction.best.name if prediction.best else "",
+                "share": f"{prediction.best.probability:.6f}" if prediction.best else "0",
+                "face": prediction.face.index if prediction.face.box else None,
+                "note": prediction.face.note,
                 "error": prediction.error,
                 "thumbnail": image,
                 "words": [
@@ -104,19 +113,37 @@ def _word(name: str, probability: float, gloss: str) -> dict[str, str]:
     return {"name": name, "gloss": gloss if gloss != name else "", "share": share, "width": f"{100 * probability:.1f}"}
 
 
-def _thumbnail(source: ImageSource, box: FaceBox | None, max_pixels: int) -> str:
-    """Return a small JPEG with the face framed, in base64; an empty text where the image cannot be read."""
+def _thumbnail(source: ImageSource, face: FaceRegion, config: SheetConfig) -> str:
+    """Return a small JPEG in base64, an empty text where the image cannot be read.
+
+    The face is framed, or with ``faces`` cut out with what is around it.
+    """
     try:
-        image = read_source(source, max_pixels=max_pixels)
+        image = read_source(source, max_pixels=config.max_pixels)
     except ImageError:
         return ""
+    box = face.box
+    if box is not None and config.faces:
+        image, box = _around(image, box), None
     small = image.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
     if box is not None:
         scale = small.width / image.width, small.height / image.height
         corners = (box.x, box.y, box.x + box.width, box.y + box.height)
         frame = [corner * scale[axis % 2] for axis, corner in enumerate(corners)]
-        ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=max(2, THUMBNAIL // 120))
+        width = max(2, THUMBNAIL // 120)
+        # A dark line within a light one is seen on any picture.
+        ImageDraw.Draw(small).rectangle(frame, outline="white", width=2 * width)
+        ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=width)
     stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=82, optimize=True)
+    small.save(stream, "JPEG", quality=72, optimize=True)
     return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _around(image: Image.Image, box: FaceBox) -> Image.Image:
+    """Cut a face out of an image with what is around it."""
+    margin = round(SURROUNDINGS * max(box.width, box.height))
+    right, bottom = box.x + box.width + margin, box.y + box.height + margin
+    return image.crop(
+        (max(0, box.x - margin), max(0, box.y - margin), min(image.width, right), min(image.height, bottom))
+    )

@@ -18,6 +18,7 @@ from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ImageTextEncoder, MessageEncoder
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
+from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
 from clip_emotion.types import Prediction, ScoredLabel
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
@@ -43,7 +44,7 @@ class ZeroShotLabeller:
         self.encoder = encoder
         self.vocabulary = vocabulary
         self.language = choose_language(encoder, vocabulary, language)
-        self.notices = unread_words(encoder, vocabulary, self.language)
+        self.notices = word_notices(encoder, vocabulary, self.language)
         self.index = VocabularyIndex.cached(encoder, vocabulary, self.language, cache)
         self._names = vocabulary.names(self.language)
 
@@ -76,11 +77,22 @@ class ZeroShotLabeller:
             config = replace(config, faces=replace(config.faces, mode=face))
         return list(self.stream(as_sources(images), top, config))
 
+    def __repr__(self) -> str:
+        words = ", ".join(self._names[:3]) + (" …" if len(self._names) > 3 else "")
+        return (
+            f"ZeroShotLabeller({self.encoder.name}, {self.vocabulary.name}: {len(self._names)} words in "
+            f"{self.language}: {words})"
+        )
+
     def stream(
-        self, sources: Iterable[ImageSource], top: int = 5, config: StreamConfig | None = None
+        self, images: Iterable[object], top: int = 5, config: StreamConfig | None = None
     ) -> Iterator[Prediction]:
-        """Yield a row per image or face in input order, while workers prepare the images ahead."""
+        """Yield a row per image or face in input order, while workers prepare the images ahead.
+
+        ``images`` may be of any length, and holds whatever calling the labeller takes.
+        """
         _check_top(top)
+        sources = (source for image in _several(images) for source in _sources(image))
         for batch in stream_batches(sources, self.encoder.preprocess, config):
             yield from self._label_batch(batch, top)
 
@@ -92,17 +104,8 @@ class ZeroShotLabeller:
 
     def _prediction(self, region: Region, labels: tuple[ScoredLabel, ...]) -> Prediction:
         broken = region.pixels is not None and not labels
-        return Prediction(
-            region.name,
-            labels,
-            self.encoder.fingerprint,
-            region.index,
-            region.face.box if region.face else None,
-            region.note,
-            BROKEN if broken else region.error,
-            region.face.confidence if region.face else None,
-            "nothing" if broken else region.shown,
-        )
+        error = BROKEN if broken else region.error
+        return Prediction(region.name, labels, self.encoder.fingerprint, region.described(), error)
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
@@ -143,10 +146,14 @@ class ZeroShotLabeller:
         )
 
     def label_texts(self, texts: Sequence[str], top: int = 5) -> list[tuple[ScoredLabel, ...]]:
-        """Rank the labels for texts instead of images, with the encoder's own temperature for text."""
+        """Rank the labels for texts instead of images, with the encoder's own temperature for text.
+
+        ``texts`` is a sequence of texts; one text alone is taken as a sequence of one.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
         if not texts:
             return []
-        embeddings = self.encoder.encode_texts(list(texts)).numpy()
+        embeddings = self.encoder.encode_texts(texts).numpy()
         return self.predict_features(embeddings, top, logit_scale=self.encoder.text_logit_scale)
 
     def message_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -168,10 +175,19 @@ class ZeroShotLabeller:
 
 
 def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:
-    """Return the vocabulary that a name, a file, a comma list or a sequence of words stands for."""
+    """Return the vocabulary that a name, a file, a comma list or a sequence of words stands for.
+
+    Raises UsageError for anything else.
+    """
     if isinstance(words, Vocabulary):
         return words
-    return Vocabulary.load(words) if isinstance(words, (str, Path)) else Vocabulary.from_words(words)
+    if isinstance(words, (str, Path)):
+        return Vocabulary.load(words)
+    for strange in (word for word in words if not isinstance(word, str)):
+        raise UsageError(
+            f"A vocabulary's words are texts, not {type(strange).__name__} as {strange!r}: write them out."
+        )
+    return Vocabulary.from_words(words)
 
 
 def choose_language(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str = "auto") -> str:
@@ -187,20 +203,15 @@ def choose_language(encoder: ImageTextEncoder, vocabulary: Vocabulary, language:
     return "ko" if "ko" in encoder.languages and all_korean else "en"
 
 
-def unread_words(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> tuple[str, ...]:
-    """Return a warning sentence when the encoder does not read the language of some of the words, else nothing."""
-    unread = [
-        label.name(language)
-        for label in vocabulary.labels
-        if (language if language in label.names else next(iter(label.names))) not in encoder.languages
-    ]
-    if not unread:
-        return ()
-    few = ", ".join(unread[:3]) + (" …" if len(unread) > 3 else "")
-    return (
-        f"Model {encoder.name} reads {' and '.join(encoder.languages)} only; its answers for {few} mean little: "
-        "use --model mini, a multilingual model, or words that it reads.",
-    )
+def _several(images: Iterable[object]) -> Iterable[object]:
+    """See that images are several: a path or a picture is iterable too, but not as images."""
+    if isinstance(images, (str, bytes, Path, np.ndarray)) or not isinstance(images, Iterable):
+        raise UsageError("stream takes several images, such as a list of paths: call the labeller for a single one.")
+    return images
+
+
+def _sources(image: object) -> list[ImageSource]:
+    return [image] if isinstance(image, ImageSource) else as_sources([image])
 
 
 def _check_top(top: int) -> None:

@@ -49,8 +49,8 @@ def _parquet_schema(pa: Any) -> Any:
     label = pa.struct(
         [("label", pa.string()), ("name", pa.string()), ("probability", pa.float64()), ("similarity", pa.float64())]
     )
-    place = [("index", pa.int32()), ("box", pa.list_(pa.int32())), ("note", pa.string())]
-    face = pa.struct([*place, ("confidence", pa.float64()), ("labelled", pa.string())])
+    place = [("index", pa.int32()), ("box", pa.list_(pa.int32())), ("confidence", pa.float64())]
+    face = pa.struct([*place, ("part", pa.string()), ("note", pa.string())])
     words = [(name, pa.string()) for name in ("model", "vocabulary", "settings", "error")]
     return pa.schema([("path", pa.string()), ("face", face), ("labels", pa.list_(label)), *words])
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from clip_emotion.csv_text import BOM, csv_line, unguarded
-from clip_emotion.types import FaceBox, Prediction, ScoredLabel
+from clip_emotion.data.faces.parts import FACELESS
+from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
 
 RANK_COLUMNS = ("label", "name", "probability", "similarity")
 CSV_HEAD = (
-    "path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_note", "face_confidence", "labelled",
+    "path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_confidence", "face_part", "face_note",
 )  # fmt: skip
 CSV_TAIL = ("model", "vocabulary", "settings", "error")
 
@@ -42,20 +43,10 @@ class RunCard:
 
 
 def to_row(prediction: Prediction, card: RunCard) -> dict[str, Any]:
-    """Return a prediction as the mapping that a JSON line holds."""
-    box = prediction.face_box
-    labels = [
-        {"label": label.key, "name": label.name, "probability": label.probability, "similarity": label.similarity}
-        for label in prediction.labels
-    ]
-    face = {
-        "index": prediction.face_index,
-        "box": None if box is None else [box.x, box.y, box.width, box.height],
-        "note": prediction.face_note,
-        "confidence": prediction.face_confidence,
-        "labelled": prediction.labelled,
-    }
-    return {"path": prediction.path, "face": face, "labels": labels, **card.written(), "error": prediction.error}
+    """Return a prediction as the mapping that a JSON line holds: its own values and those of its run."""
+    values = prediction.to_dict()
+    error = values.pop("error")
+    return {**values, **card.written(), "error": error}
 
 
 def from_row(row: Mapping[str, Any]) -> Prediction:
@@ -66,10 +57,15 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     )
     face = row["face"]
     box = None if face["box"] is None else FaceBox(*map(int, face["box"]))
-    place = (face["index"], box, face["note"])
     # Release 0.1.0 wrote neither of these.
-    confidence, labelled = face.get("confidence"), face.get("labelled") or ("picture" if box is None else "face")
-    return Prediction(row["path"], labels, row["model"], *place, row["error"], confidence, labelled)
+    confidence, part = face.get("confidence"), face.get("part") or ("whole" if box is None else "face")
+    region = FaceRegion(face["index"], box, confidence, part, face["note"])
+    return Prediction(row["path"], labels, row["model"], region, row["error"])
+
+
+def is_faceless(prediction: Prediction) -> bool:
+    """Tell whether a face was looked for in the image and none found."""
+    return prediction.face.note in FACELESS
 
 
 class RowFormat(Protocol):
@@ -126,8 +122,8 @@ class Csv:
     def encode(self, row: Mapping[str, Any], card: RunCard) -> bytes:
         """Return the row as one record; a cell that holds commas, quotes or line ends is quoted."""
         face = row["face"]
-        cells: list[Any] = [row["path"], face["index"], *(face["box"] or [None] * 4), face["note"]]
-        cells += [face["confidence"], face["labelled"]]
+        cells: list[Any] = [row["path"], face["index"], *(face["box"] or [None] * 4)]
+        cells += [face["confidence"], face["part"], face["note"]]
         for rank in range(card.top):
             entry = row["labels"][rank] if rank < len(row["labels"]) else {}
             cells += [entry.get(column) for column in RANK_COLUMNS]
@@ -174,8 +170,13 @@ def _nested(cells: dict[str, str]) -> dict[str, Any]:
     box = [int(cells[f"face_{side}"]) for side in ("x", "y", "width", "height")] if cells["face_x"] else None
     index = int(cells["face_index"]) if cells["face_index"] else None
     confidence = float(cells["face_confidence"]) if cells["face_confidence"] else None
-    face: dict[str, Any] = {"index": index, "box": box, "note": cells["face_note"]}
-    face |= {"confidence": confidence, "labelled": cells["labelled"]}
+    face = {
+        "index": index,
+        "box": box,
+        "confidence": confidence,
+        "part": cells["face_part"],
+        "note": cells["face_note"],
+    }
     kept = {column: cells[column] for column in ("path", "model", "vocabulary", "settings")}
     return {**kept, "face": face, "labels": labels, "error": cells["error"] or None}
 

@@ -17,7 +17,7 @@ from clip_emotion.data.faces.parts import FACELESS, Part, PartChooser
 from clip_emotion.data.image_limits import MAX_PIXELS
 from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
-from clip_emotion.types import Shown
+from clip_emotion.types import FaceRegion, LabelledPart
 
 LONGEST_SHAPE = 10
 """An image longer than this many times its width is cut to its middle: resizing it would need boundless memory."""
@@ -58,12 +58,11 @@ class Region:
         """Whether a face was looked for and none found."""
         return self.note in FACELESS
 
-    @property
-    def shown(self) -> Shown:
-        """Which part of the image the pixels are."""
-        if self.pixels is None:
-            return "nothing"
-        return "picture" if self.face is None or self.note else "face"
+    def described(self) -> FaceRegion:
+        """Return what a row says of the region."""
+        part: LabelledPart = "none" if self.pixels is None else "whole" if self.face is None or self.note else "face"
+        box, confidence = (self.face.box, self.face.confidence) if self.face else (None, None)
+        return FaceRegion(self.index, box, confidence, part, self.note)
 
 
 Preprocess = Callable[[Image.Image], Tensor]
