@@ -100,13 +100,11 @@ def _print_json(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> 
 
 
 def _print_csv(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
-    import csv
-    import sys
+    from clip_emotion.csv_text import csv_line
 
     rows = _rows(found, vocabulary)
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    for record in (list(rows[0]), *(list(row.values()) for row in rows)):
+        print(csv_line(record, line_end="\n"), end="")
     if show:
         for name, values in _spreads(found).items():
             say(f"Spread of {name}: {values.minimum:+.3f} to {values.maximum:+.3f}, std {values.std:.3f}.")

@@ -279,6 +279,12 @@ def test_configuration_and_figure_of_the_command(run: Run, tmp_path: Path) -> No
         assert min(picture.size) > 300
 
 
+def test_a_word_that_would_be_a_formula_is_guarded_in_csv(run: Run) -> None:
+    code, out, err = run("--labels", "=1+1,사랑", "--format", "csv")
+    assert code == 0, err
+    assert {row["key"] for row in csv.DictReader(io.StringIO(out))} == {"'=1+1", "사랑"}
+
+
 def test_words_of_ones_own_are_weighed_and_an_existing_plot_stays(run: Run, tmp_path: Path) -> None:
     code, out, err = run("--labels", "사랑,증오", "--format", "json")
     assert code == 0, err
