@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 
 from clip_emotion.cli.main import main
 from clip_emotion.config import load_config
@@ -163,7 +164,6 @@ def test_nothing_is_embedded_where_all_weights_are_set() -> None:
         ({"기뿜": 1}, "'기쁨'"),
         ({"zzz": 1}, "it has 기쁨, 슬픔, 화남/분노"),
         ({"기쁨": 1.01}, "[-1, 1]"),
-        ({"기쁨": float("nan")}, "[-1, 1]"),
     ],
 )
 def test_bad_overrides_are_misuse(overrides: dict[str, float], words: str) -> None:
@@ -172,6 +172,11 @@ def test_bad_overrides_are_misuse(overrides: dict[str, float], words: str) -> No
             plain("기쁨", "슬픔", "화남/분노"), FakeEmbedder(TABLE), WeightsConfig(**ONLY_LOVE, overrides=overrides)
         )
     assert words in str(caught.value)
+
+
+def test_an_override_that_is_no_number_makes_no_configuration() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        WeightsConfig(overrides={"기쁨": float("nan")})
 
 
 def test_two_overrides_of_one_label_are_misuse() -> None:
