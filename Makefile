@@ -51,13 +51,13 @@ $(VENV)/.installed-dev: $(BIN)/python $(INPUTS)
 demo: $(VENV)/.installed
 	@set -eu; photo=$$($(BIN)/python -c "from matplotlib import cbook; print(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))"); \
 	echo; echo "Grace Hopper's portrait, which matplotlib carries, in KOTE's 44 Korean emotions:"; \
-	$(BIN)/clip-emotion label "$$photo" --vocab kote44 --lang ko --report demo-report; \
+	$(BIN)/clip-emotion label "$$photo" --vocab kote44 --lang ko --report demo-report --overwrite; \
 	echo; echo "The same with three words of one's own:"; \
 	$(BIN)/clip-emotion label "$$photo" --labels "자신감,비장함,설렘"; \
 	echo; echo "And in GoEmotions' 28 English emotions:"; \
 	$(BIN)/clip-emotion label "$$photo" --vocab goemotions28 --lang en; \
 	echo; echo "How warm is a conversation? An invented chat of two people, as KakaoTalk exports it:"; \
-	$(BIN)/clip-emotion score docs/examples/kakao_sample.txt --report demo-report/score; \
+	$(BIN)/clip-emotion score docs/examples/kakao_sample.txt --report demo-report/score --overwrite; \
 	echo; echo "The conversation's page: demo-report/score/index.html"; \
 	echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
 
