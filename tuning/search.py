@@ -13,7 +13,7 @@ from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.outputs import NEW, WriteOptions
 from clip_emotion.plotting import figure_png
-from clip_emotion.training.registry import check, plan
+from clip_emotion.training.registry import check, plan, stage_of
 from tuning.claim import claim_search
 from tuning.comparison import Comparison, compare
 from tuning.config import SearchConfig
@@ -77,8 +77,9 @@ def read_base(config: SearchConfig) -> dict[str, Any]:
     """Return the base training configuration; raises UsageError where it, an axis or a seed in it is missing."""
     if not config.base.is_file():
         raise UsageError(f"There is no base configuration {config.base} (paths start from the working directory).")
-    plan(config.base)
     values = read_yaml(config.base)
+    # The base may leave to ``settings`` what it lacks itself: here its kind is enough.
+    stage_of(str(values.get("kind")), str(config.base))
     base_values(config)
     if config.final.seeds and not _seed_keys(values):
         raise UsageError(f"{config.base} has neither 'seed' nor 'fit.seed': write one there, or final.seeds=[].")
