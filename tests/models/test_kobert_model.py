@@ -18,6 +18,8 @@ from clip_emotion.errors import MissingExtraError, ModelError
 from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
 from tests.support.tiny_kobert import MARKERS, SENTENCES, build_tiny_kobert
 
+pytest.importorskip("kobert_transformers", reason="the extra kobert is not installed")
+
 UNK, PAD, CLS, SEP, MASK = range(5)
 
 

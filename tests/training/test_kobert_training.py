@@ -48,6 +48,8 @@ from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import table
 from tests.support.tiny_kobert import build_tiny_kobert
 
+pytest.importorskip("kobert_transformers", reason="the extra kobert is not installed")
+
 CONFIG = configs_dir() / "train" / "kobert_kote.yaml"
 STEPS = 120
 FEELINGS = {
