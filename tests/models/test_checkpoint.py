@@ -472,3 +472,11 @@ def test_every_verb_tells_of_a_damaged_checkpoint_in_one_sentence(
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
     assert "cut short" in err
+
+
+def test_a_scale_that_is_not_finite_is_refused(copied: Path) -> None:
+    path = copied / "checkpoint.yaml"
+    card = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({**card, "logit_scale": float("inf")}), "utf-8")
+    with pytest.raises(ModelError, match=r"logit_scale: .*finite"):
+        load_checkpoint(copied)

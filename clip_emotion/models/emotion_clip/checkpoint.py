@@ -11,7 +11,7 @@ import torch
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL.Image import Image
-from pydantic import Field
+from pydantic import ConfigDict, Field, FiniteFloat
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -90,13 +90,16 @@ class CheckpointCard(Config):
     ``save_checkpoint`` fills in the rest: what rebuilds the model, and the SHA-256 of each other file.
     """
 
+    # A metric that is not defined is NaN; the scales are finite.
+    model_config = ConfigDict(allow_inf_nan=True)
+
     format: int = FORMAT
     name: str = "emotion-clip"
     about: str = ""
     license: str | None = None
     languages: tuple[str, ...] = ()
-    logit_scale: float | None = Field(default=None, gt=0)
-    text_logit_scale: float | None = Field(default=None, gt=0)
+    logit_scale: FiniteFloat | None = Field(default=None, gt=0)
+    text_logit_scale: FiniteFloat | None = Field(default=None, gt=0)
     text_threshold: float | None = Field(default=None, gt=0, lt=1)
     flip_average: bool | None = None
     vocabulary: TrainedVocabulary | None = None

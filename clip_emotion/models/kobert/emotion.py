@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -63,6 +63,9 @@ class KobertEmotionConfig(Config):
     trained nothing. ``weights`` is a hash of the weights that belong to this description, ``parts`` are the SHA-256 of
     the other files that do.
     """
+
+    # A metric that is not defined is NaN.
+    model_config = ConfigDict(allow_inf_nan=True)
 
     version: Literal[1] = 1
     name: str = "kobert-kote"
