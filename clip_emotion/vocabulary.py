@@ -166,9 +166,10 @@ class Vocabulary:
         if _COMMA.search(text):
             return cls.from_list(text)
         near = nearest(text, shipped)
+        meant = f"did you mean {near}? Or " if near else ""
         raise UsageError(
-            f"Unknown vocabulary '{text}'{f', perhaps {near}' if near else ''}: use one of "
-            f"{', '.join(sorted(shipped))}, a .yaml or .txt file, or --labels with a comma list of words."
+            f"Unknown vocabulary '{text}': {meant}use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
+            "or --labels with a comma list of words."
         )
 
     @classmethod

@@ -75,6 +75,8 @@ def _check_depth(text: str, source: str) -> None:
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
     """Return how many values a node stands for, aliases counted each time; a loop counts as too many."""
     if isinstance(node, yaml.ScalarNode):
+        if not node.value.isascii():
+            node.value.encode()  # half a character, which libyaml refuses itself, is a ValueError here
         return 1
     if id(node) in known:
         return known[id(node)]

@@ -55,7 +55,7 @@ def label(
     lang: options.Language = options.LANG,
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
-    min_face: MinFace = 0.06,
+    min_face: MinFace = 0.04,
     max_faces: MaxFaces = None,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
@@ -137,7 +137,7 @@ def _labeller(model: str, words: Vocabulary | None, lang: str, device: str) -> Z
 
     encoder = registry.load_encoder(model, device)
     if words is None:
-        words = Vocabulary.load(DEFAULT_VOCABULARY)
+        words = registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
     labeller = ZeroShotLabeller(encoder, words, lang, cache=cache_dir() / "vocabularies")
     for notice in labeller.notices:
         say(f"Note: {notice}")

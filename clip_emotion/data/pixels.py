@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-TILE = 1 << 20
+TILE = 1 << 18
 """Pixels that are converted at a time."""
 ORIENTATION = 0x0112
 TURNS = {

@@ -138,6 +138,7 @@ def _record(
         dropped=None,
         skipped=skipped,
         fingerprint=fingerprint(contents),
+        passed_over=dict(reading.passed_over),
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from clip_emotion.config import Config, validate
 from clip_emotion.data.cards import list_cards
 from clip_emotion.data.cleaning import Contents, Dropped
@@ -36,7 +38,8 @@ class SkippedRow(Config):
 class PreparedRecord(Config):
     """What stands in ``card.json`` beside a prepared data set: its origin, and what was kept, dropped and skipped.
 
-    ``fingerprint`` is a SHA-256 over split, content hash and label of every kept row, in order.
+    ``passed_over`` counts files in the source that are no pictures, by suffix. ``fingerprint`` is a SHA-256 over split,
+    content hash and label of every kept row, in order.
     """
 
     name: str
@@ -50,6 +53,7 @@ class PreparedRecord(Config):
     dropped: Dropped | None
     skipped: list[SkippedRow]
     fingerprint: str
+    passed_over: dict[str, int] = Field(default_factory=dict)
 
 
 def prepared_dir(name: str) -> Path:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from clip_emotion.data.system_files import is_system_name
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.text import nfc
 
@@ -30,7 +31,7 @@ ENCRYPTED = 0x1
 
 
 class Source(Protocol):
-    """Files under relative names: sorted, NFC-normalised, with forward slashes, hidden ones left out."""
+    """Files under relative names: sorted, NFC-normalised, with forward slashes, hidden and system files left out."""
 
     location: Path
 
@@ -54,7 +55,7 @@ def open_source(path: Path) -> Iterator[Source]:
     Raises DataError when the path does not exist or the zip is damaged, encrypted or unsafe.
     """
     if path.is_dir():
-        files = [file for file in path.iterdir() if not _is_hidden(file.name)]
+        files = [file for file in path.iterdir() if not is_system_name(file.name)]
         if len(files) != 1 or files[0].suffix.lower() != ".zip":
             yield FolderSource(path)
             return
@@ -132,7 +133,7 @@ class ZipSource:
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in members:
             name = _safe_name(member, location)
-            if not member.is_dir() and not any(map(_is_hidden, name.split("/"))):
+            if not member.is_dir() and not any(map(is_system_name, name.split("/"))):
                 self._members[name] = member
 
     def names(self) -> list[str]:
@@ -227,13 +228,9 @@ def _safe_name(member: zipfile.ZipInfo, location: Path) -> str:
 def _walk(root: Path) -> list[Path]:
     found = []
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        found += [Path(folder) / name for name in files if not _is_hidden(name)]
+        folders[:] = [name for name in folders if not is_system_name(name)]
+        found += [Path(folder) / name for name in files if not is_system_name(name)]
     return found
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
 
 
 def _check_size(size: int, limit: int) -> None:

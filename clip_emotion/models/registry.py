@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ImageTextEncoder, TrainedEncoder
 from clip_emotion.resources import weights_dir
 from clip_emotion.runtime import resolve_device
+from clip_emotion.vocabulary import Vocabulary
 
 
 def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
@@ -32,6 +33,11 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
     from clip_emotion.models.openclip.encoder import load_open_clip
 
     return load_open_clip(spec, chosen)
+
+
+def own_vocabulary(encoder: ImageTextEncoder) -> Vocabulary | None:
+    """Return the words that an encoder was trained on, where it knows them."""
+    return encoder.vocabulary if isinstance(encoder, TrainedEncoder) else None
 
 
 def _bundled_mini(device: torch.device) -> ImageTextEncoder:

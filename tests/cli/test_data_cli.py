@@ -198,3 +198,25 @@ def test_get_without_a_connection(kaggle, capsys):
     kaggle.error = ConnectionError("HTTPSConnectionPool...")
     assert main(["data", "get", "fer2013"]) == 1
     assert "check the connection" in capsys.readouterr().err
+
+
+def test_the_list_of_data_sets_needs_no_data_library(capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("clip_emotion.data", "clip_emotion.cli.data"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("datasets", "pyarrow", "torch", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    from clip_emotion.cli.data.verbs import list_data
+
+    list_data()
+    assert "fer2013" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "meant"), [("fer2031", "fer2013"), ("image_foldr", "image_folder"), ("KOTE", "kote")])
+def test_a_misspelt_data_set_is_guessed(name, meant, capsys):
+    assert main(["data", "prepare", name, "--from", "x.zip"]) == 2
+    assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_a_misspelt_vocabulary_is_guessed(capsys):
+    assert main(["data", "families", "--from", "x.tsv", "--vocab", "kote45"]) == 2
+    assert "did you mean kote44?" in capsys.readouterr().err

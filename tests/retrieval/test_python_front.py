@@ -81,7 +81,7 @@ def test_one_word_alone_says_that_its_share_means_nothing() -> None:
 
 
 def test_unknown_vocabularies_and_families_are_told_with_what_was_meant(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="perhaps kote44"):
+    with pytest.raises(UsageError, match="did you mean kote44"):
         Vocabulary.load("kote4")
     path = tmp_path / "own.yaml"
     path.write_text("labels:\n  - {en: elated, families: [hapy]}\n", "utf-8")

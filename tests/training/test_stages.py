@@ -34,8 +34,9 @@ from clip_emotion.training.registry import STAGES, check_folders, plan
 from clip_emotion.training.renamed import EVERY_KIND, RENAMED, renamed
 from clip_emotion.training.schema import settings_of, settings_table
 from clip_emotion.training.stage import RunOptions
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.runs import finetune
-from tests.support.tuning_world import run_values, write_config, write_world
+from tests.support.tuning_world import pattern, run_values, write_config, write_world
 from tests.training.test_loop import Lines, settings
 
 NEW, AGAIN, RESUMED = WriteOptions(), WriteOptions(overwrite=True), WriteOptions(resume=True)
@@ -338,8 +339,21 @@ def test_a_checkpoint_knows_the_words_it_was_trained_on(world: Path, tmp_path: P
     finetune(run_values(world, out=str(tmp_path / "out"), **{"fit.steps": 2, "templates.choose": True}))
     vocabulary = load_checkpoint_encoder(tmp_path / "out").vocabulary
     assert vocabulary is not None
-    from clip_emotion.vocabulary import Vocabulary
-
     chosen = Vocabulary.load(str(tmp_path / "out" / "vocabulary.yaml"))
     assert vocabulary.keys == chosen.keys
     assert all(vocabulary.prompts(language) == chosen.prompts(language) for language in ("ko", "en"))
+
+
+def test_label_and_evaluate_ask_a_run_about_its_own_words(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finetune(run_values(world, out=str(tmp_path / "out"), **{"fit.steps": 2}))
+    image = tmp_path / "face.png"
+    image.write_bytes(pattern(3, 1))
+    model = ["--model", str(tmp_path / "out"), "--face", "none", "--lang", "en", "--format"]
+    assert main(["label", str(image), *model, "jsonl", "--top", "99"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert {entry["label"] for entry in row["labels"]} == set(Vocabulary.load("basic8").keys)
+    data = ["--data", str(world / "fer2013.zip"), "--split", "validation"]
+    assert main(["evaluate", *data, *model, "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vocabulary"] == "basic8"

@@ -84,6 +84,15 @@ def tell_skipped_of(name: str, record: PreparedRecord | None) -> None:
     tell_skipped(record.skipped if record else (), f"clip-emotion data check {name} --format json names them all")
 
 
+def tell_passed_over(record: PreparedRecord) -> None:
+    """Say on stderr how many files of the source are no pictures."""
+    from clip_emotion.data.finding import passed_over_notice
+
+    notice = passed_over_notice(record.passed_over)
+    if notice:
+        say(notice)
+
+
 def in_words(reasons: Iterable[tuple[str, int]]) -> str:
     """Return the reasons for which rows were dropped, each with its number of rows."""
     return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons if count)

@@ -21,6 +21,7 @@ from clip_emotion.cli.data.source import (
     in_words,
     opened_set,
     place_of,
+    tell_passed_over,
     tell_skipped,
     tell_skipped_of,
 )
@@ -98,6 +99,7 @@ def prepare(
     say(f"Prepared {name}: " + ", ".join(f"{part} {data.num_rows:,}" for part, data in prepared.items()) + ".")
     if record:
         tell_skipped(record.skipped, f"all are in {target / RECORD}")
+        tell_passed_over(record)
         _tell_dropped(record)
     print(target)
 

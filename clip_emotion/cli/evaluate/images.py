@@ -53,7 +53,7 @@ def evaluate(
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
-    min_face: MinFace = 0.06,
+    min_face: MinFace = 0.04,
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
     batch_size: int = options.batch_size(64),
@@ -106,11 +106,13 @@ def _model(name: str, device: str) -> ImageTextEncoder:
 def _evaluate(
     sources: Sources, encoder: ImageTextEncoder, vocabulary: Vocabulary | None, settings: EvaluationOptions
 ) -> Evaluation:
+    from clip_emotion.models.registry import own_vocabulary
     from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
     from clip_emotion.retrieval.evaluation.labelled import open_labelled, open_training
     from clip_emotion.retrieval.labelling.labeller import choose_language
     from clip_emotion.retrieval.labelling.notices import word_notices
 
+    vocabulary = vocabulary or own_vocabulary(encoder)
     if vocabulary is None:
         raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
     for notice in word_notices(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):

@@ -40,11 +40,11 @@ class Face:
 class FinderOptions:
     """What a finder looks for.
 
-    ``min_face`` is the smallest face's side as a share of the picture's shorter side; ``confidence`` that below which
-    a find is dropped, None for the finder's own; ``model`` the file of a finder that needs one.
+    ``min_face`` is the longer side of the smallest face's box as a share of the picture's shorter side; ``confidence``
+    that below which a find is dropped, None for the finder's own; ``model`` the file of a finder that needs one.
     """
 
-    min_face: float = 0.06
+    min_face: float = 0.04
     confidence: float | None = None
     model: Path | None = None
 

@@ -23,10 +23,12 @@ CELL = 12
 """The side of the window that the first network judges; it judges one every second pixel."""
 STEP = 0.709
 """Each picture of the pyramid has this share of the side of the one before, half its area."""
-WORKING_FACE = 36
-"""The picture is reduced until the smallest face that is looked for has this side in pixels."""
-SMALLEST_FACE = 20
-"""Faces below this side in pixels show no expression and are not looked for."""
+WINDOW = 1.5
+"""How much larger a window of the first network may be than the box of the face that is found in it."""
+WORKING_WINDOW = 36
+"""The picture is reduced until the smallest window that is looked through has this side in pixels."""
+SMALLEST_WINDOW = 20
+"""Smaller windows in the whole picture show no expression and are not looked through."""
 PROPOSED, REFINED = 0.6, 0.7
 """The probabilities from which the first and the second network pass a window on."""
 CONFIDENCE = 0.9
@@ -49,8 +51,8 @@ class MtcnnFinder:
 
     def find(self, image: Image.Image) -> list[Face]:
         """Return the faces of an RGB picture, largest first; raises ModelError when the networks are not there."""
-        smallest = max(self.options.min_face * min(image.size), SMALLEST_FACE)
-        scale = min(1.0, WORKING_FACE / smallest)
+        smallest = max(WINDOW * self.options.min_face * min(image.size), SMALLEST_WINDOW)
+        scale = min(1.0, WORKING_WINDOW / smallest)
         boxes, landmarks, scores = self._find(_reduced(image, scale), smallest * scale)
         faces = [
             Face(as_box(box / scale, image.size), float(score), tuple((float(x), float(y)) for x, y in points / scale))

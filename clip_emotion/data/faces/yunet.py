@@ -19,7 +19,7 @@ REPOSITORY, FILE = "opencv/face_detection_yunet", "face_detection_yunet_2026may.
 SHA256 = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
 CONFIDENCE = 0.7
 OVERLAP = 0.3
-WORKING_FACE = 36
+WORKING_FACE = 24
 """The picture is reduced until the smallest face that is looked for has this side in pixels."""
 SMALLEST_FACE = 12
 

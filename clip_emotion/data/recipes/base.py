@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -71,6 +71,8 @@ class Reading:
     features: Features
     rows: Iterator[Row | Skipped]
     vocabulary: Vocabulary | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """How many files beside the pictures are none, by suffix."""
 
 
 def split_named(name: str) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import cast
@@ -50,7 +51,12 @@ def read_image_folder(source: Source, request: Request) -> Reading | None:
     if not names:
         return None
     images = [_in_class_folder(source, request, name) for name in names]
-    return _reading("image_folder", source, request, images)
+    others = Counter(_suffix(name) for name in source.names() if not is_image(name) and not is_table(name))
+    return replace(_reading("image_folder", source, request, images), passed_over=others)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower() or "without a suffix"
 
 
 def _in_class_folder(source: Source, request: Request, name: str) -> RawImage:

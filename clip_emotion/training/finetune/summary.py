@@ -9,8 +9,7 @@ import torch
 
 from clip_emotion.evaluation.metrics import classification_metrics
 from clip_emotion.evaluation.plots.classification import confusion_figure
-from clip_emotion.evaluation.report import finite
-from clip_emotion.evaluation.result import ClassTable, Evaluation
+from clip_emotion.evaluation.result import ClassTable, Evaluation, finite
 from clip_emotion.files import write_atomic
 from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.plotting import figure_png

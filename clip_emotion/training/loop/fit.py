@@ -200,7 +200,7 @@ def _one_step(state: TrainState[Any]) -> tuple[float, float]:
     state.scaler.update()
     state.optimizer.zero_grad(set_to_none=True)
     if state.processes.is_main:
-        _average(state)
+        state.averaged.update_parameters(model)
     value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
         raise ModelError(f"The loss is {value} at step {state.step}: lower fit.learning_rate.")
@@ -226,15 +226,3 @@ def _choose_trainable(state: TrainState[Any]) -> None:
         progress = state.step / state.config.steps
         for name, parameter in state.learning.items():
             parameter.requires_grad_(objective.trainable(name, progress))
-
-
-@torch.no_grad()
-def _average(state: TrainState[Any]) -> None:
-    # Early on the average follows quickly, so that random initial weights do not linger in it.
-    decay = min(state.config.ema, (1 + state.step) / (10 + state.step))
-    averaged, model = state.average.state_dict(), state.objective.model.state_dict()
-    for kept, new in zip(averaged.values(), model.values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)

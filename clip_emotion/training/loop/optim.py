@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from clip_emotion.training.loop.config import FitConfig
 
@@ -48,6 +49,26 @@ def _scaled_groups(model: nn.Module, decay: float, lr_scale: Callable[[str], flo
         by_scale.setdefault(lr_scale(name), []).append(parameter)
     pairs = ((scale, group) for scale, some in by_scale.items() for group in _two_groups(some, decay))
     return [{**group, LR_SCALE: scale} for scale, group in pairs]
+
+
+def averaged_copy(model: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of a model that follows it as an exponential average of weights and buffers; counts are copied.
+
+    Early on the average follows quickly, so that random initial weights do not linger in it: the n-th update decays by
+    min(``decay``, n / (n + 9)).
+    """
+
+    def follow(averaged: list[Tensor], new: list[Tensor], count: Tensor) -> None:
+        n = int(count)
+        for kept, value in zip(averaged, new, strict=True):
+            if kept.dtype.is_floating_point:
+                kept.lerp_(value, 1 - min(decay, n / (n + 9)))
+            else:
+                kept.copy_(value)
+
+    copy = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+    copy.n_averaged.fill_(1)  # at 0 the first update would replace the copy instead of averaging
+    return copy.requires_grad_(False)
 
 
 def read_optimizer_state(state: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from clip_emotion.models.emotion_clip.checkpoint import RUN_STATE
 from clip_emotion.models.weights_file import settle
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.loop.objective import ModelT, Objective, ScaledObjective
-from clip_emotion.training.loop.optim import make_optimizer, read_optimizer_state, schedule
+from clip_emotion.training.loop.optim import averaged_copy, make_optimizer, read_optimizer_state, schedule
 from clip_emotion.training.loop.run_folder import BEST, draft_name
 from clip_emotion.training.loop.settings import RunSettings
 from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
@@ -50,7 +49,7 @@ class TrainState(Generic[ModelT]):
         self.optimizer = make_optimizer(objective.model, config, lr_scale)
         self.device = next(objective.model.parameters()).device.type
         self.scaler = torch.amp.GradScaler(self.device, enabled=config.precision == "fp16")
-        self.average = copy.deepcopy(objective.model).requires_grad_(False)
+        self.averaged = averaged_copy(objective.model, config.ema)
         self.learning = {name: p for name, p in objective.model.named_parameters() if p.requires_grad}
         self.step = 0
         self.seconds = 0.0
@@ -60,6 +59,12 @@ class TrainState(Generic[ModelT]):
         self.best: float | None = None
         self.best_step: int | None = None
         self.waited = 0
+
+    @property
+    def average(self) -> ModelT:
+        """The averaged model, in training or eval mode as it was last put."""
+        average: ModelT = self.averaged.module
+        return average
 
     @property
     def path(self) -> Path:
@@ -171,6 +176,7 @@ class TrainState(Generic[ModelT]):
         try:
             self.objective.model.load_state_dict(weights)
             self.average.load_state_dict(average)
+            self.averaged.n_averaged.fill_(self.step + 1)
             self.optimizer.load_state_dict(optimizer)
             self.scaler.load_state_dict(state.get("scaler", self.scaler.state_dict()))
         except (RuntimeError, ValueError) as error:

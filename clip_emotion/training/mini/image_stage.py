@@ -10,7 +10,7 @@ from torch import Tensor
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.encoder import PARTS, MiniConfig, MiniEncoder, load_tower, save_tower
+from clip_emotion.models.mini.encoder import PARTS, MiniConfig, MiniEncoder, load_mini, load_tower, save_tower
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
@@ -107,9 +107,12 @@ def check_widths(config: MiniImageConfig, dim: int, source: str) -> None:
 
 
 def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[RawSource]:
-    """Return the raw data that the stage reads; raises ModelError where its text tower is not there or made earlier."""
+    """Return the raw data that the stage reads; raises ModelError where what it starts from is not there
+    or made earlier."""
     text_dim = made[config.text] if config.text in made else finished_text(config.text)[0].text.dim
     check_widths(config, text_dim, source)
+    if config.start is not None and config.start not in made:
+        load_mini(config.start, torch.device("cpu"))
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
 

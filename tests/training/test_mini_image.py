@@ -1,0 +1,98 @@
+"""The image stage: mixed pictures, layers that stay, and the tuning share of the photographs."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from clip_emotion.training.mini.faces import FaceRows, FacesConfig, FaceSplits, load_faces
+from clip_emotion.training.mini.image import MiniImageObjective, TextSide, mix
+from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.vocabulary import Vocabulary
+from tests.support.minis import tiny_image, write_images
+
+
+def unit(count: int) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(count, 6), dim=1)
+
+
+def objective(frozen: int) -> MiniImageObjective:
+    torch.manual_seed(0)
+    values = {
+        "kind": "mini_image",
+        "faces": {"folder": "none"},
+        "comments": {"folder": "none"},
+        "tower": tiny_image(),
+        "frozen": frozen,
+        "photograph": {},
+        "mixup": 0.4,
+        "sides": [[0, 16]],
+        "batch": 8,
+        "fit": {"steps": 2, "learning_rate": 0.1},
+    }
+    pictures = torch.randint(0, 256, (24, 1, 16, 16), dtype=torch.uint8)
+    rows = FaceRows(pictures, torch.eye(8).repeat(3, 1), torch.ones(24))
+    prompts = tuple(unit(3) for _ in range(8))
+    text = TextSide({"ko": unit(8), "en": unit(8)}, {"ko": prompts, "en": prompts}, (unit(2),) * 8)
+    return MiniImageObjective(MiniImageConfig.model_validate(values), FaceSplits(rows, rows, rows, rows), text)
+
+
+def test_frozen_layers_keep_their_weights_and_means_while_the_others_learn() -> None:
+    trained = objective(frozen=4)
+    before = {name: tensor.clone() for name, tensor in trained.model.tower.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in trained.model.parameters() if p.requires_grad], lr=0.1)
+    trained.model.train()
+    loss = trained.loss(0, 0.0)
+    assert loss.isfinite()
+    loss.backward()
+    optimizer.step()
+    changed = {
+        name for name, tensor in trained.model.tower.state_dict().items() if not torch.equal(tensor, before[name])
+    }
+    assert changed
+    assert not {name for name in changed if name.startswith(("trunk.0.", "trunk.1.", "trunk.2.", "trunk.3."))}
+    assert {"head.weight", "trunk.4.conv1.weight", "trunk.4.norm1.running_mean"} <= changed
+
+
+def test_a_step_is_repeated_by_its_number_alone() -> None:
+    trained = objective(frozen=0)
+    trained.model.eval()
+    torch.manual_seed(1)
+    first = trained.loss(3, 0.5)
+    torch.manual_seed(2)
+    assert torch.equal(trained.loss(3, 0.5), first)
+    assert not torch.equal(trained.loss(4, 0.5), first)
+
+
+def test_validation_tells_both_languages_and_the_photographs() -> None:
+    trained = objective(frozen=0)
+    figures = trained.validate(trained.model.eval())
+    assert set(figures) == {
+        "accuracy_ko", "accuracy_en", "macro_recall_ko", "macro_recall_en", "accuracy_photographs",
+    }  # fmt: skip
+
+
+def test_mixed_pictures_and_targets_share_one_proportion() -> None:
+    pictures = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 2, 2)
+    targets = torch.eye(4)
+    mixed, labels = mix(pictures, targets, 0.4, random.Random(3))
+    share = float(labels[1, 1])
+    assert 0.5 <= share < 1
+    assert float(labels[1, 0]) == pytest.approx(1 - share)
+    assert float(mixed[1, 0, 0, 0]) == pytest.approx(share * 1 + (1 - share) * 0)
+    torch.testing.assert_close(labels.sum(dim=1), torch.ones(4))
+    assert mix(pictures, targets, 0, random.Random(3))[0] is pictures
+
+
+def test_the_photographs_that_tune_are_neither_trained_on_nor_kept_for_the_end(tmp_path: Path) -> None:
+    write_images(tmp_path, a_class=6)
+    values = {"folder": tmp_path, "prepared": tmp_path / "prepared", "tuning_share": 3, "held_out_share": 4}
+    whole = load_faces(FacesConfig.model_validate(values), Vocabulary.load("basic8"))
+    splits = load_faces(FacesConfig.model_validate({**values, "muxspace_tuning_share": 3}), Vocabulary.load("basic8"))
+    assert len(whole.photographs) == 0 < len(splits.photographs)
+    assert len(splits.training) + len(splits.photographs) == len(whole.training)
+    trained = {bytes(picture.flatten().tolist()) for picture in splits.training.images}
+    assert not trained & {bytes(picture.flatten().tolist()) for picture in splits.photographs.images}
