@@ -165,8 +165,7 @@ class Vocabulary:
             return cls._from_yaml(path)
         if _COMMA.search(text):
             return cls.from_list(text)
-        near = nearest(text, shipped)
-        meant = f"did you mean {near}? Or " if near else ""
+        meant = f"did you mean {near}? Or " if (near := nearest(text, shipped)) else ""
         raise UsageError(
             f"Unknown vocabulary '{text}': {meant}use one of {', '.join(sorted(shipped))}, a .yaml or .txt file, "
             "or --labels with a comma list of words."
