@@ -32,7 +32,8 @@ class Label:
     """One emotion word: a stable key, its name and synonyms per language, families among the basic emotions.
 
     ``spellings`` are names under which data sets file the label: recognised by ``Vocabulary.match``, never spoken.
-    ``templates`` are sentences of its own for a language, in place of the vocabulary's.
+    ``templates`` are sentences of its own for a language, in place of the vocabulary's. ``affection`` in [-1, 1] says
+    how warm towards the other it is when somebody feels it, where the vocabulary's makers judged that.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Label:
     families: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
     templates: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    affection: float | None = None
 
     def name(self, language: str) -> str:
         """Return the name in a language, or the one name there is."""
@@ -201,6 +203,7 @@ def _entry(label: Label) -> dict[str, Any]:
         **label.names,
         **{name: list(values) for name, values in lists.items() if values},
         **{name: {key: list(own) for key, own in values.items()} for name, values in tables.items() if values},
+        **({} if label.affection is None else {"affection": label.affection}),
     }
 
 
@@ -214,6 +217,7 @@ class LabelEntry(Config):
     families: list[str] = Field(default_factory=list)
     spellings: list[str] = Field(default_factory=list)
     templates: dict[str, list[str]] = Field(default_factory=dict)
+    affection: float | None = Field(default=None, ge=-1, le=1)
 
     @field_validator("synonyms")
     @classmethod
@@ -248,6 +252,7 @@ class LabelEntry(Config):
             families=tuple(map(nfc, self.families)),
             spellings=tuple(map(nfc, self.spellings)),
             templates={language: tuple(map(nfc, lines)) for language, lines in self.templates.items()},
+            affection=self.affection,
         )
 
 

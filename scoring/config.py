@@ -49,12 +49,14 @@ class FusionConfig(Config):
 class WeightsConfig(Config):
     """How warm each label is: similarity to the anchors less similarity to the aversion anchors, then overrides.
 
-    ``aversion`` may be empty. ``overrides`` sets single labels' weights, by key or name, in [-1, 1].
+    ``judged`` gives labels that a vocabulary's file has a weight for that one. ``aversion`` may be empty. ``overrides``
+    sets single labels' weights, by key or name, in [-1, 1].
     """
 
+    judged: bool = True
     embedder: str = "mini"
     anchors: tuple[str, ...] = Field(("설렘", "관심", "호감", "사랑"), min_length=1)
-    aversion: tuple[str, ...] = ("이별", "미움", "외로움", "실망")
+    aversion: tuple[str, ...] = ("미움", "증오", "혐오", "무시")
     overrides: dict[str, float] = Field(default_factory=dict)
 
 
@@ -124,9 +126,10 @@ class ScoreConfig(Config):
 def load_settings(path: Path | None, embedder: str | None = None) -> ScoreConfig:
     """Return the settings in a YAML file, or the defaults, with another embedder where one is named.
 
-    Raises UsageError that lists every fault of the file.
+    The one that is named weighs every label, judged ones too. Raises UsageError that lists every fault of the file.
     """
     settings = ScoreConfig() if path is None else load_config(ScoreConfig, path)
     if embedder is None:
         return settings
-    return settings.model_copy(update={"weights": settings.weights.model_copy(update={"embedder": embedder})})
+    weights = settings.weights.model_copy(update={"embedder": embedder, "judged": False})
+    return settings.model_copy(update={"weights": weights})

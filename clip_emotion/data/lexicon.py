@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,14 +23,23 @@ Words = tuple[str, ...]
 
 
 class Concept(Config):
-    """One emotion in both languages: the labels that it stands for, its definition and the words that name it."""
+    """One emotion in both languages: the labels that it stands for, its definition and the words that name it.
+
+    ``faces`` are the basic expressions that show it where no single one does, or more than one.
+    """
 
     concept: str = Field(min_length=1)
     basic: str | None
+    faces: Words = ()
     kote: Words = ()
     goemotions: Words = ()
     definition: Mapping[Language, str]
     words: Mapping[Language, Words]
+
+    @property
+    def shown(self) -> Words:
+        """The basic expressions that show the concept, none of which may be wrong."""
+        return self.faces or ((self.basic,) if self.basic else ())
 
     def texts(self) -> Iterator[str]:
         """Yield every text that a model may be taught: definitions, then words."""
@@ -60,11 +69,47 @@ def load_lexicon(path: Path | None = None) -> tuple[Concept, ...]:
     return concepts
 
 
+class MoreWords(Config):
+    """Further words of a concept that another file defines, and the expressions that show it."""
+
+    faces: Words = ()
+    en: Words = Field(min_length=1)
+    ko: Words = Field(min_length=1)
+
+
+class MoreWordsFile(Config):
+    """Further words as their file writes them, by concept."""
+
+    concepts: Mapping[str, MoreWords]
+
+
+def load_everyday(lexicon: Sequence[Concept], path: Path | None = None) -> tuple[Concept, ...]:
+    """Read further words for a lexicon's concepts, the shipped ones by default: the same concepts with those words.
+
+    Raises UsageError for a malformed file, and DataError for an unknown concept or expression, a word that stands
+    twice or in the lexicon, or a word of the held-out vocabulary.
+    """
+    source = path or datasets_dir() / "lexicon" / "everyday_words.yaml"
+    entries = parse_yaml(read_text(source), str(source))
+    more = validate(MoreWordsFile, {"concepts": entries}, str(source)).concepts
+    known = {entry.concept: entry for entry in lexicon}
+    strange = [f"'{name}' is no concept of the lexicon" for name in more if name not in known]
+    concepts = tuple(
+        known[name].model_copy(update={"faces": words.faces, "words": {"ko": words.ko, "en": words.en}})
+        for name, words in more.items()
+        if name in known
+    )
+    faults = [*strange, *_unknown_labels(concepts), *_repeated([*lexicon, *concepts]), *_held_out(concepts)]
+    if faults:
+        raise DataError(f"{source} has {len(faults)} fault(s): {'; '.join(faults)}.")
+    return concepts
+
+
 def _unknown_labels(concepts: Iterable[Concept]) -> Iterator[str]:
     known = {name: set(Vocabulary.load(name).keys) for name in ("basic8", "kote44", "goemotions28")}
     for entry in concepts:
         named = {
-            "basic8": (entry.basic,) if entry.basic else (),
+            "basic8": entry.shown,
             "kote44": entry.kote,
             "goemotions28": entry.goemotions,
         }

@@ -17,13 +17,16 @@ from clip_emotion.training.loop.objective import ProgressCallback
 from clip_emotion.training.loop.run_folder import check_out
 from clip_emotion.training.mini.chats_stage import MINI_CHATS
 from clip_emotion.training.mini.image_stage import MINI_IMAGE
+from clip_emotion.training.mini.messages_stage import MINI_MESSAGES
 from clip_emotion.training.mini.text_stage import MINI_TEXT
+from clip_emotion.training.mini.words_stage import MINI_WORDS
 from clip_emotion.training.renamed import renamed
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 
 STAGES: dict[str, Stage[Any]] = {
-    stage.kind: stage for stage in (MINI_TEXT, MINI_IMAGE, MINI_CHATS, KOBERT_KOTE, EMOTION_CLIP)
+    stage.kind: stage
+    for stage in (MINI_TEXT, MINI_WORDS, MINI_IMAGE, MINI_CHATS, MINI_MESSAGES, KOBERT_KOTE, EMOTION_CLIP)
 }
 
 

@@ -79,8 +79,9 @@ def affection_weights(
         w_l = u_l / max |u|
 
     Subtracting the mean undoes the crowding of contextual embeddings in a narrow cone (Mu and Viswanath,
-    "All-but-the-top", 2018). ``config.overrides`` then replace single weights; where they name every label, nothing is
-    embedded. ``language`` is ``ko``, ``en`` or ``auto``, which takes the anchors' own.
+    "All-but-the-top", 2018). With ``config.judged`` a label's own weight in the vocabulary's file goes before that.
+    ``config.overrides`` then replace single weights; where they name every label, nothing is embedded. ``language`` is
+    ``ko``, ``en`` or ``auto``, which takes the anchors' own.
 
     Raises UsageError for overrides that name no label or lie outside [-1, 1], for an unknown language, and where the
     embeddings give no weights (one label, or labels that the embedder cannot tell apart).
@@ -99,9 +100,11 @@ def affection_weights(
     centred = _mean_cosine(around, unit(towards - mean))
     away = _mean_cosine(around, unit(_embed(embedder, aversion) - mean)) if aversion else None
     values = _scaled(centred if away is None else centred - away, vocabulary, embedder.name)
+    judged = [at for at, label in enumerate(vocabulary.labels) if config.judged and label.affection is not None]
+    values[judged] = [vocabulary.labels[at].affection for at in judged]
     for key, value in overrides.items():
         values[vocabulary.index(key)] = value
-    source = _source(embedder.name, anchors, aversion, overridden)
+    source = _source(_maker(vocabulary, len(judged)), embedder.name, config, overridden)
     return AffectionWeights(vocabulary.keys, values, source, _mean_cosine(labels, towards), centred, away, overridden)
 
 
@@ -172,10 +175,19 @@ def _overrides(vocabulary: Vocabulary, given: Mapping[str, float]) -> dict[str, 
     return overrides
 
 
-def _source(embedder: str, anchors: Sequence[str], aversion: Sequence[str], overridden: Sequence[str]) -> str:
-    parts = [f"{embedder}: {', '.join(anchors)}"]
-    if aversion:
-        parts.append(f"less {', '.join(aversion)}")
+def _maker(vocabulary: Vocabulary, judged: int) -> str:
+    """Return who weighed the judged labels: nobody, the vocabulary as a whole, or it a part of them."""
+    if not judged:
+        return ""
+    return f"judged in {vocabulary.name}" + ("" if judged == len(vocabulary) else f" ({judged} labels)")
+
+
+def _source(maker: str, embedder: str, config: WeightsConfig, overridden: Sequence[str]) -> str:
+    parts = [maker] if maker else []
+    if not maker or maker.endswith(")"):
+        parts.append(f"{embedder}: {', '.join(_words(config.anchors, 'anchors'))}")
+        if config.aversion:
+            parts.append(f"less {', '.join(_words(config.aversion, 'aversion'))}")
     if overridden:
         parts.append(f"set by hand: {', '.join(overridden)}")
     return "; ".join(parts)

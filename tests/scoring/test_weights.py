@@ -24,7 +24,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.resources import configs_dir
 from clip_emotion.vocabulary import Label, Vocabulary
 from scoring.affection.weights import AffectionWeights, affection_weights, spread
-from scoring.config import ScoreConfig, WeightsConfig
+from scoring.config import ScoreConfig, WeightsConfig, load_settings
 
 Vector = Sequence[float]
 
@@ -133,7 +133,7 @@ def test_a_label_is_the_mean_of_its_name_and_synonyms_in_the_language() -> None:
 
 
 TABLE = {"기쁨": at(0), "슬픔": at(120), "화남/분노": at(200), "사랑": at(10)}
-ONLY_LOVE = {"anchors": ("사랑",), "aversion": ()}
+ONLY_LOVE = {"judged": False, "anchors": ("사랑",), "aversion": ()}
 
 
 def test_overrides_replace_single_weights_by_any_name() -> None:
@@ -147,6 +147,36 @@ def test_overrides_replace_single_weights_by_any_name() -> None:
     assert after.overridden == ("슬픔", "화남/분노")
     assert "슬픔" in after.source
     assert "슬픔" not in before.source
+
+
+def test_judged_labels_take_their_own_weight_and_others_the_cosine() -> None:
+    judged = Label("기쁨", {"ko": "기쁨"}, affection=-0.25)
+    vocabulary = Vocabulary("mixed", (judged, *plain("슬픔", "화남/분노").labels))
+    cosines = affection_weights(vocabulary, FakeEmbedder(TABLE), WeightsConfig(**ONLY_LOVE))
+    found = affection_weights(vocabulary, FakeEmbedder(TABLE), WeightsConfig(**{**ONLY_LOVE, "judged": True}))
+    assert found.values.tolist() == [-0.25, *cosines.values[1:]]
+    assert found.source == "judged in mixed (1 labels); fake: 사랑"
+    by_hand = WeightsConfig(**{**ONLY_LOVE, "judged": True}, overrides={"기쁨": 1})
+    assert affection_weights(vocabulary, FakeEmbedder(TABLE), by_hand).values[0] == 1
+    assert Vocabulary.load("kote44").subset(["기쁨"]).labels[0].affection == 0.7
+
+
+@pytest.mark.parametrize("name", ["kote44", "goemotions28"])
+def test_shipped_weights_say_what_affection_is(name: str) -> None:
+    by_key = {label.key: label.affection for label in Vocabulary.load(name).labels}
+    assert None not in by_key.values()
+    weights = {key: value for key, value in by_key.items() if value is not None}
+    remorse, sadness, anger, love = (
+        ("죄책감", "슬픔", "화남/분노", "아껴주는") if name == "kote44" else ("remorse", "sadness", "anger", "love")
+    )
+    assert max(weights.values()) == weights[love] == 1
+    assert weights[anger] < weights[sadness] < 0 < weights[remorse]
+
+
+def test_a_named_embedder_weighs_judged_labels_too() -> None:
+    assert load_settings(None).weights.judged
+    named = load_settings(None, "mini").weights
+    assert (named.judged, named.embedder) == (False, "mini")
 
 
 def test_nothing_is_embedded_where_all_weights_are_set() -> None:
@@ -219,11 +249,14 @@ def test_the_default_configuration_is_the_built_in_one() -> None:
     assert set(yaml.safe_load(path.read_text("utf-8"))["weights"]) == set(WeightsConfig.model_fields)
 
 
-def test_no_aversion_differs_from_the_default_in_that_alone() -> None:
+def test_no_aversion_differs_from_the_default_in_the_cosines_alone() -> None:
     config = load_config(ScoreConfig, configs_dir() / "score" / "no_aversion.yaml")
     default = ScoreConfig()
     assert config.weights.aversion == ()
-    assert config == default.model_copy(update={"weights": default.weights.model_copy(update={"aversion": ()})})
+    weights = default.weights.model_copy(update={"judged": False, "aversion": ()})
+    assert config == default.model_copy(update={"weights": weights})
+    cosines = load_config(ScoreConfig, configs_dir() / "score" / "cosines.yaml")
+    assert cosines == load_settings(None, "mini")
 
 
 Run = Callable[..., tuple[int, str, str]]
@@ -240,7 +273,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_the_command_shows_the_minis_weights_and_their_spread(run: Run) -> None:
-    code, out, err = run("--show", "--format", "json")
+    code, out, err = run("--show", "--format", "json", "--embedder", "mini")
     assert code == 0, err
     found = json.loads(out)
     by_key = {row["key"]: row for row in found["labels"]}
@@ -248,7 +281,7 @@ def test_the_command_shows_the_minis_weights_and_their_spread(run: Run) -> None:
     listed = [row["weight"] for row in found["labels"]]
     assert listed == sorted(listed, reverse=True)
     assert by_key["행복"]["weight"] > 0.3
-    assert by_key["슬픔"]["weight"] < -0.3
+    assert by_key["슬픔"]["weight"] < 0 < by_key["아껴주는"]["weight"]
     raw = [row["raw"] for row in found["labels"]]
     assert found["spread"]["raw"]["minimum"] == pytest.approx(min(raw))
     assert found["spread"]["raw"]["std"] == pytest.approx(np.std(raw))

@@ -31,7 +31,7 @@ class MiniBackbone(Backbone):
         self.image_tower = ImageTower(sizes.image).to(memory_format=torch.channels_last)
         self.text_tower = TextTower(sizes.text)
         self.name = sizes.name
-        kept = sizes.model_dump(mode="json", exclude={"trained_with", "chat_logit_scale"})
+        kept = sizes.model_dump(mode="json", exclude={"trained_with", "chat_logit_scale", "reading"})
         self.spec = {"kind": "mini", "sizes": kept}
         self.dim = sizes.image.dim
         self.image_size = sizes.image.image_size

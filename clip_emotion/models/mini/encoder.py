@@ -23,6 +23,7 @@ from clip_emotion.config import Config, load_config
 from clip_emotion.errors import ModelError
 from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
+from clip_emotion.models.mini.message_tower import MessageTower, ReadingConfig
 from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
 from clip_emotion.models.word_pieces import WordPieces, count_pieces
 from clip_emotion.text import nfc
@@ -38,7 +39,8 @@ CHATS = "chats.safetensors"
 class MiniConfig(Config):
     """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
 
-    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is as large as the text tower.
+    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is the text tower's like, or with
+    ``reading`` one that reads order besides.
     """
 
     name: str = "mini"
@@ -48,6 +50,7 @@ class MiniConfig(Config):
     text_logit_scale: float = Field(default=20.0, gt=0)
     text_threshold: float = Field(default=0.06, gt=0, lt=1)
     chat_logit_scale: float | None = Field(default=None, gt=0)
+    reading: ReadingConfig | None = None
     flip_average: bool = True
     languages: tuple[str, ...] = ("ko", "en")
     trained_with: dict[str, Any] = Field(default_factory=dict)
@@ -179,7 +182,7 @@ def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
     load_tower(image_tower, parts[2])
     chat_tower = None
     if config.chat_logit_scale is not None:
-        chat_tower = TextTower(config.text)
+        chat_tower = TextTower(config.text) if config.reading is None else MessageTower(config.text, config.reading)
         parts.append(folder / CHATS)
         load_tower(chat_tower, parts[-1])
     tokenizer = load_tokenizer(folder / PARTS[3])

@@ -93,14 +93,18 @@ class TextTower(nn.Module):
         """Embed padded sub-word ids [N, T] as [N, dim], of any length."""
         there = ids != PAD
         there[:, 0] = True  # a text without a known sub-word still needs one place to look at
-        words = self.dropout(self.widen(self.tokens(ids)))
-        for block in self.blocks:
-            words = block(words, there.unsqueeze(-1))
-        words = self.norm(words)
+        words = self.norm(self.read(ids, there))
         weights = self.attention(words).squeeze(-1).float().masked_fill(~there, -1e9).softmax(dim=1)
         pooled = torch.einsum("nt,ntw->nw", weights.to(words.dtype), words)
         embedding: Tensor = (self.head(self.dropout(pooled)) + self.skip(pooled)).float()
         return embedding
+
+    def read(self, ids: Tensor, there: Tensor) -> Tensor:
+        """Read padded sub-word ids [N, T] → vectors [N, T, width]; ``there`` [N, T] is False on padding."""
+        words: Tensor = self.dropout(self.widen(self.tokens(ids)))
+        for block in self.blocks:
+            words = block(words, there.unsqueeze(-1))
+        return words
 
 
 def pad_ids(rows: list[list[int]], max_tokens: int) -> Tensor:

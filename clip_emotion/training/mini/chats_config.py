@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from clip_emotion.config import Config
+from clip_emotion.data.tables import read_column
+from clip_emotion.errors import DataError
+from clip_emotion.resources import datasets_dir
+from clip_emotion.text import read_text
 from clip_emotion.training.corpora import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.mini.text_config import NoiseConfig
@@ -15,7 +20,11 @@ from clip_emotion.training.sources import RawSource
 
 
 class ChatSourcesConfig(SourcesConfig):
-    """Where the chats lie, beside the comments; no row whose text stands in one of ``exclude``'s tables is used."""
+    """Where the chats lie, beside the comments; no row whose text stands in one of ``exclude``'s tables is used.
+
+    No message by rule equals a ``warmer`` or ``colder`` one of ``forbid``'s JSON lines, or a text of the neutral
+    messages that the project checks itself with.
+    """
 
     emocontext: str = "emocontext_train.tsv.gz"
     """EmoContext's file."""
@@ -25,11 +34,24 @@ class ChatSourcesConfig(SourcesConfig):
     """The chatbot set's file."""
     exclude: tuple[str, ...] = ()
     """Tables whose texts are not trained on."""
+    forbid: tuple[str, ...] = ()
+    """Files of JSON lines whose colder and warmer messages no rule gives."""
 
     def chats(self) -> dict[str, RawSource]:
         """Return the raw chat sets by the names of their cards."""
         files = {"emocontext": self.emocontext, "emorynlp": self.emorynlp, "chatbot": self.chatbot}
         return {card: RawSource(card, self.folder / file, self.prepared) for card, file in files.items()}
+
+    def forbidden(self) -> list[str]:
+        """Return the messages that no rule may give; raises DataError where a file of ``forbid`` cannot be read."""
+        texts = read_column(datasets_dir() / "checks" / "neutral_messages.tsv", "text")
+        for name in self.forbid:
+            try:
+                lines = [json.loads(line) for line in read_text(self.folder / name).splitlines() if line.strip()]
+                texts += [line[side] for line in lines for side in ("colder", "warmer")]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{self.folder / name} does not hold colder and warmer messages a line.") from error
+        return texts
 
 
 class TaskConfig(Config):
@@ -51,7 +73,16 @@ class TaskConfig(Config):
     """Labels whose rows are left out."""
 
 
-class MiniChatsConfig(Config):
+class TasksConfig(Config):
+    """What stages that train on messages share: where these lie, and which tasks they are."""
+
+    sources: ChatSourcesConfig
+    """The text and chat sets."""
+    tasks: tuple[TaskConfig, ...] = Field(min_length=1)
+    """What is trained on."""
+
+
+class MiniChatsConfig(TasksConfig):
     """Configuration of the chat stage.
 
     ``base`` is the finished mini whose text tower is where the chat tower starts from and whose words it is trained
@@ -67,10 +98,6 @@ class MiniChatsConfig(Config):
     """The folder of the finished mini."""
     out: Path = Path("runs/mini_chats")
     """The run's folder."""
-    sources: ChatSourcesConfig
-    """The text and chat sets."""
-    tasks: tuple[TaskConfig, ...] = Field(min_length=1)
-    """What is trained on."""
     anchor_weight: float = Field(1.0, ge=0)
     """Weight of keeping lexicon words where the text tower has them."""
     anchor_batch: int = Field(48, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -30,13 +31,13 @@ def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     tuning = load_corpora(config.sources).tuning["kote"]
-    finish(encoder, result.model.tower, config, tuning).save(config.out)
+    finish(encoder, result.model.tower, config.model_dump(mode="json"), tuning).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
-def finish(encoder: MiniEncoder, tower: TextTower, config: MiniChatsConfig, tuning: TextRows) -> MiniEncoder:
+def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], tuning: TextRows) -> MiniEncoder:
     """Return the mini with the trained chat tower, whose scale is fitted on KOTE comments kept out of training."""
-    record = {**encoder.config.trained_with, "chats": config.model_dump(mode="json")}
+    record = {**encoder.config.trained_with, "chats": made_with}
     draft = replace(encoder, chat_tower=tower)
     labels = prototypes(map(encoder.encode_texts, Vocabulary.load("kote44").prompts("ko")))
     similarities = draft.encode_messages(list(tuning.texts)) @ labels.T
@@ -51,6 +52,7 @@ def check_chats(config: MiniChatsConfig, source: str, made: Made) -> Iterable[Ra
     """Return the raw data that the stage reads; raises ModelError where the base is not there and nothing makes it."""
     if config.base not in made:
         load_mini(config.base, torch.device("cpu"))
+    made[config.out] = made.get(config.base, 0)
     return [*config.sources.raw().values(), *config.sources.chats().values()]
 
 

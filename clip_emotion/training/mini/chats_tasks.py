@@ -16,7 +16,7 @@ from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.text_tower import tokenize
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora, load_labelled
-from clip_emotion.training.mini.chats_config import MiniChatsConfig, TaskConfig
+from clip_emotion.training.mini.chats_config import ChatSourcesConfig, TaskConfig, TasksConfig
 from clip_emotion.vocabulary import LANGUAGES, Vocabulary
 
 HELD_OUT = 5
@@ -37,12 +37,12 @@ class Task:
     weight: float
 
 
-def load_tasks(config: MiniChatsConfig, encoder: MiniEncoder) -> tuple[list[Task], list[Task]]:
+def load_tasks(config: TasksConfig, encoder: MiniEncoder) -> tuple[list[Task], list[Task]]:
     """Read all corpora and return the tasks to train on and those to validate with.
 
     Raises DataError where a source is missing, UsageError for a batch larger than its corpus.
     """
-    training, validation = _rows(config)
+    training, validation = chat_rows(config.sources)
     tasks = [_task(task, training[task.corpus], encoder) for task in config.tasks]
     for task in tasks:
         if task.batch > len(task.ids):
@@ -52,13 +52,12 @@ def load_tasks(config: MiniChatsConfig, encoder: MiniEncoder) -> tuple[list[Task
     return tasks, checks
 
 
-def _rows(config: MiniChatsConfig) -> tuple[dict[str, TextRows], dict[str, TextRows]]:
-    comments = load_corpora(config.sources)
+def chat_rows(sources: ChatSourcesConfig) -> tuple[dict[str, TextRows], dict[str, TextRows]]:
+    """Return the rows of every corpus that train, and those that validate."""
+    comments = load_corpora(sources)
     training, validation = dict(comments.training), dict(comments.validation)
-    excluded = {
-        fold(text) for name in config.sources.exclude for text in read_column(config.sources.folder / name, "text")
-    }
-    for name, source in config.sources.chats().items():
+    excluded = {fold(text) for name in sources.exclude for text in read_column(sources.folder / name, "text")}
+    for name, source in sources.chats().items():
         rows = load_labelled(source)
         fresh = [fold(text) not in excluded for text in rows.texts]
         # A television dialogue repeats itself too little for a hash to matter; its own dev file validates it.
@@ -89,7 +88,7 @@ def _task(config: TaskConfig, rows: TextRows, encoder: MiniEncoder) -> Task:
     targets = targets[:, classes]
     used = (targets.sum(dim=1) > 0).nonzero().flatten().tolist()
     targets = targets[used] / targets[used].sum(dim=1, keepdim=True)
-    words = _words(vocabulary.subset([vocabulary.keys[at] for at in classes]), encoder)
+    words = class_words(vocabulary.subset([vocabulary.keys[at] for at in classes]), encoder)
     ids = tokenize(encoder.tokenizer, [rows.texts[at] for at in used])
     return Task(name, ids, targets, words, config.batch, config.weight)
 
@@ -107,7 +106,8 @@ def _as_sentiment(targets: Tensor, vocabulary: Vocabulary, sentiment: Vocabulary
     return torch.where(mixed[:, None], torch.zeros(()), poles)
 
 
-def _words(vocabulary: Vocabulary, encoder: MiniEncoder) -> Words:
+def class_words(vocabulary: Vocabulary, encoder: MiniEncoder) -> Words:
+    """Embed each class's name and synonyms, by language."""
     return tuple(
         {
             language: encoder.encode_texts([label.name(language), *label.synonyms.get(language, ())])

@@ -1,0 +1,61 @@
+"""Configuration of the messages stage, the mini's tower that reads order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from clip_emotion.config import Config
+from clip_emotion.models.mini.message_tower import ReadingConfig
+from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.mini.chats_config import TasksConfig
+from clip_emotion.training.mini.text_config import NoiseConfig
+
+
+class RulesConfig(Config):
+    """How many messages by rule a step sees, what they weigh, and how many of them have slips."""
+
+    batch: int = Field(160, ge=0)
+    """Messages by rule a step."""
+    weight: float = Field(1.0, ge=0)
+    """Their weight in the loss."""
+    slips: float = Field(0.35, ge=0, le=1)
+    """The share of them with slips."""
+
+
+class MiniMessagesConfig(TasksConfig):
+    """Configuration of the messages stage.
+
+    ``base`` is the mini whose words messages are contrasted with, ``chats`` one whose chat tower is where the message
+    tower starts from. ``teacher`` weighs how near a projection of an English sentence, or of its translation, must come
+    to the teacher's embedding, ``anchor_weight`` how near lexicon words must stay to where the text tower has them.
+    """
+
+    kind: Literal["mini_messages"]
+    """The kind of training."""
+    seed: int = 0
+    """Seed of weights and draws."""
+    base: Path
+    """The folder of the mini whose words messages are contrasted with."""
+    chats: Path
+    """The folder of the mini whose chat tower the message tower starts from."""
+    out: Path = Path("runs/mini_messages")
+    """The run's folder."""
+    reading: ReadingConfig = Field(default_factory=ReadingConfig)
+    """Sizes of the blocks that read order."""
+    rules: RulesConfig = Field(default_factory=RulesConfig)
+    """Messages by rule."""
+    teacher: float = Field(1.0, ge=0)
+    """Weight of the teacher's sentences; 0 needs no teacher."""
+    anchor_weight: float = Field(1.0, ge=0)
+    """Weight of keeping lexicon words where the text tower has them."""
+    anchor_batch: int = Field(48, ge=1)
+    """Lexicon words a step."""
+    own_names: float = Field(0.6, ge=0, le=1)
+    """Probability that a class is called by its own name."""
+    noise: NoiseConfig = Field(default_factory=NoiseConfig)
+    """Noise of the texts."""
+    fit: FitConfig
+    """The training loop."""

@@ -1,0 +1,79 @@
+"""The kind ``mini_messages``: from a finished mini with a chat tower to one whose tower reads order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.text_tower import TextTower
+from clip_emotion.training.corpora import load_corpora
+from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.mini.chats_stage import finish
+from clip_emotion.training.mini.chats_tasks import chat_rows, load_tasks
+from clip_emotion.training.mini.grammar import Grammar
+from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
+from clip_emotion.training.mini.messages_config import MiniMessagesConfig
+from clip_emotion.training.mini.teacher import model_folder, teacher_embeddings
+from clip_emotion.training.sources import RawSource
+from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
+from clip_emotion.vocabulary import Vocabulary
+
+ENGLISH = {
+    "goemotions_en": "goemotions_en",
+    "goemotions_ko": "goemotions_en",
+    "emocontext": "emocontext",
+    "emorynlp": "emorynlp",
+}
+"""Whose English sentences the teacher reads for a task; a translation is taught what its original says."""
+
+
+def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
+    """Train the message tower beside a finished mini; ``out`` receives the mini with it as its chat tower."""
+    device = torch.device("cpu")
+    encoder, first = load_mini(config.base, device), load_mini(config.chats, device)
+    objective = load_objective(config, encoder, first.chat_tower or first.text_tower)
+    settings = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint)
+    result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
+    described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
+    tuning = load_corpora(config.sources).tuning["kote"]
+    finish(described, result.model.tower, config.model_dump(mode="json"), tuning).save(config.out)
+    return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
+
+
+def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: TextTower) -> MiniMessagesObjective:
+    """Read all corpora, the grammar and the teacher's embeddings; raises DataError where a source is missing."""
+    tasks, checks = load_tasks(config, encoder)
+    names = {task.name for task in tasks}
+    taught: dict[str, Tensor] = {}
+    if config.teacher:
+        rows, _ = chat_rows(config.sources)
+        for name in names & ENGLISH.keys():
+            taught[name] = teacher_embeddings(rows[ENGLISH[name]].texts, config.sources.prepared)
+    grammar = Grammar.load(Vocabulary.load(RULES), config.rules.slips, config.sources.forbidden())
+    torch.manual_seed(config.seed)
+    return MiniMessagesObjective(config, encoder, start, tasks, checks, grammar, taught)
+
+
+def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Iterable[RawSource]:
+    """Return the raw data that the stage reads; raises ModelError where a mini is not there and nothing makes it."""
+    for folder in (config.base, config.chats):
+        if folder not in made:
+            load_mini(folder, torch.device("cpu"))
+    if config.teacher:
+        model_folder()
+    config.sources.forbidden()
+    return [*config.sources.raw().values(), *config.sources.chats().values()]
+
+
+MINI_MESSAGES = Stage(
+    "mini_messages",
+    MiniMessagesConfig,
+    check_messages,
+    train_messages,
+    uncompared=dict.fromkeys(("fit", "out", "base", "chats", "sources"), True),
+    inputs=lambda config: (config.base, config.chats),
+)

@@ -1,0 +1,85 @@
+"""Configuration of the words stage, in which the mini's text tower learns the words that people type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from clip_emotion.config import Config
+from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.mini.bridge import BridgeConfig
+
+
+class WordsBatch(Config):
+    """How many texts of each kind a step sees."""
+
+    lexicon: int = Field(160, ge=1)
+    """Lexicon words a step."""
+    bridge: int = Field(128, ge=0)
+    """Bridged English words and phrases a step."""
+    valence: int = Field(64, ge=0)
+    """Words of reviews a step."""
+    kept: int = Field(96, ge=1)
+    """Names and comments that are held, a step."""
+
+
+class WordsWeights(Config):
+    """The weight of each part of the loss; ``kept`` holds labels' names and comments where the tower had them."""
+
+    lexicon: float = 1.0
+    """Weight of lexicon words."""
+    bridge: float = 1.0
+    """Weight of bridged words."""
+    valence: float = 0.3
+    """Weight of words of reviews."""
+    kept: float = 10.0
+    """Weight of holding names and comments."""
+
+
+class ValenceConfig(Config):
+    """Which words of reviews say whether they are good or bad: in ``often`` reviews, ``lean`` away from one half."""
+
+    often: int = Field(20, ge=1)
+    """Reviews in which a word must stand."""
+    lean: float = Field(0.15, ge=0, le=0.5)
+    """How far a word's share of good reviews must lie from one half."""
+
+
+class MiniWordsConfig(Config):
+    """Configuration of the words stage.
+
+    ``base`` holds the finished text tower that it starts from. A word changes its ending with probability ``forms``; a
+    sub-word is cut in two with probability ``cut``.
+    """
+
+    kind: Literal["mini_words"]
+    """The kind of training."""
+    seed: int = 0
+    """Seed of draws."""
+    base: Path
+    """The folder of the finished text tower."""
+    out: Path = Path("runs/mini_words")
+    """The run's folder."""
+    sources: SourcesConfig
+    """The text sets."""
+    batch: WordsBatch = Field(default_factory=WordsBatch)
+    """Texts a step, by kind."""
+    weights: WordsWeights = Field(default_factory=WordsWeights)
+    """Weights of the parts of the loss."""
+    bridge: BridgeConfig = Field(default_factory=BridgeConfig)
+    """Which English words the teacher places."""
+    valence: ValenceConfig = Field(default_factory=ValenceConfig)
+    """Which words of reviews lean."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout in the tower."""
+    forms: float = Field(0.3, ge=0, le=1)
+    """Probability that a word changes its ending."""
+    cut: float = Field(0.2, ge=0, lt=1)
+    """Probability that a sub-word is cut in two."""
+    own_names: float = Field(0.8, ge=0, le=1)
+    """Probability that a label is called by its own name."""
+    fit: FitConfig
+    """The training loop."""

@@ -1,0 +1,84 @@
+"""The messages stage: it adds a tower that reads order beside words and faces that stay as they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from clip_emotion.training.checking import check
+
+from clip_emotion.errors import DataError
+from clip_emotion.models.mini.encoder import PARTS, load_mini
+from clip_emotion.models.mini.message_tower import MessageTower
+from clip_emotion.training.mini import messages
+from clip_emotion.training.registry import train
+from tests.support.minis import SENTENCES, tiny_mini
+from tests.training.test_mini_chats import settings, write_chats
+
+CPU = torch.device("cpu")
+
+
+def write_config(folder: Path, **changes: object) -> Path:
+    values = settings(folder)
+    sources = dict(values["sources"], forbid=["pairs.jsonl"])  # type: ignore[call-overload]
+    values.update(
+        kind="mini_messages",
+        chats=values["base"],
+        sources=sources,
+        reading={"layers": 1, "heads": 2, "feed_forward": 16},
+        rules={"batch": 8},
+        teacher=0.0,
+        **changes,
+    )
+    path = folder / "messages.yaml"
+    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tiny_mini().save(write_chats(tmp_path) / "mini")
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"colder": "꺼져", "warmer": "사랑해"}) + "\n", "utf-8")
+    return tmp_path
+
+
+def test_the_stage_adds_a_tower_that_reads_order(folder: Path) -> None:
+    path = write_config(folder)
+    assert {path.name for path in check([path], [])} >= {"chatbot.tsv.gz", "kote.tsv.gz"}
+    figures = train(path, [], lambda progress: None)
+    assert set(figures) == {"kote_hit1", "emocontext_hit1", "chatbot_hit1"}
+    for part in PARTS[1:3]:
+        assert (folder / "out" / part).read_bytes() == (folder / "mini" / part).read_bytes()
+    after = load_mini(folder / "out", CPU)
+    assert isinstance(after.chat_tower, MessageTower)
+    assert after.config.chat_logit_scale == after.message_logit_scale
+    texts = list(SENTENCES)
+    assert not torch.allclose(after.encode_messages(texts), after.encode_texts(texts), atol=1e-3)
+
+
+def test_a_teacher_draws_sentences_towards_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def embedded(texts: tuple[str, ...], cache: Path) -> torch.Tensor:
+        asked.append(len(texts))
+        return torch.nn.functional.normalize(torch.ones(len(texts), messages.TEACHER_DIM), dim=1).half()
+
+    monkeypatch.setattr(messages, "teacher_embeddings", embedded)
+    losses: list[float] = []
+    fit = {"steps": 30, "learning_rate": 0.05, "precision": "fp32", "ema": 0.5, "log_every": 1}
+    tasks = [{"corpus": "emocontext", "batch": 16, "weight": 0.001}]
+    path = write_config(folder, fit=fit, tasks=tasks)
+    overrides = ["teacher=1", "rules.weight=0", "keep=0"]
+    train(path, overrides, lambda progress: losses.append(progress.loss))
+    assert len(asked) == 1
+    assert asked[0] > 10
+    assert losses[-1] < 0.7 * losses[0]  # smoothed over fifty steps
+
+
+def test_a_file_that_forbids_nothing_is_refused(folder: Path) -> None:
+    (folder / "pairs.jsonl").write_text('{"colder": "x"}\n', "utf-8")
+    with pytest.raises(DataError, match="does not hold colder and warmer"):
+        train(write_config(folder), [], lambda progress: None)
