@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from clip_emotion.training.checking import check
 
 from clip_emotion.errors import DataError
 from clip_emotion.models.mini.encoder import PARTS, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.training.mini import messages
-from clip_emotion.training.registry import train
+from clip_emotion.training.registry import check, plan, train
 from tests.support.minis import SENTENCES, tiny_mini
 from tests.training.test_mini_chats import settings, write_chats
 
@@ -47,9 +46,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_stage_adds_a_tower_that_reads_order(folder: Path) -> None:
     path = write_config(folder)
-    assert {path.name for path in check([path], [])} >= {"chatbot.tsv.gz", "kote.tsv.gz"}
-    figures = train(path, [], lambda progress: None)
-    assert set(figures) == {"kote_hit1", "emocontext_hit1", "chatbot_hit1"}
+    assert {path.name for path in check([plan(path)])} >= {"chatbot.tsv.gz", "kote.tsv.gz"}
+    outcome = train(path, [], lambda progress: None)
+    assert set(outcome.metrics) == {"kote_hit1", "emocontext_hit1", "chatbot_hit1"}
     for part in PARTS[1:3]:
         assert (folder / "out" / part).read_bytes() == (folder / "mini" / part).read_bytes()
     after = load_mini(folder / "out", CPU)
@@ -71,7 +70,7 @@ def test_a_teacher_draws_sentences_towards_its_own(folder: Path, monkeypatch: py
     fit = {"steps": 30, "learning_rate": 0.05, "precision": "fp32", "ema": 0.5, "log_every": 1}
     tasks = [{"corpus": "emocontext", "batch": 16, "weight": 0.001}]
     path = write_config(folder, fit=fit, tasks=tasks)
-    overrides = ["teacher=1", "rules.weight=0", "keep=0"]
+    overrides = ["teacher=1", "rules.weight=0", "anchor_weight=0"]
     train(path, overrides, lambda progress: losses.append(progress.loss))
     assert len(asked) == 1
     assert asked[0] > 10

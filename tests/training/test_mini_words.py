@@ -98,8 +98,8 @@ def test_the_stage_changes_the_words_and_nothing_else(teacher: None, tmp_path: P
     }
     path = tmp_path / "words.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    figures = train(path, [], lambda progress: None)
-    assert set(figures) == {"new_words_ko", "new_words_en", "kept"}
+    outcome = train(path, [], lambda progress: None)
+    assert set(outcome.metrics) == {"new_words_ko", "new_words_en", "kept_cosine"}
     assert (tmp_path / "out" / PARTS[1]).read_bytes() != (tmp_path / "base" / PARTS[1]).read_bytes()
     assert (tmp_path / "out" / PARTS[3]).read_text("utf-8") == (tmp_path / "base" / PARTS[3]).read_text("utf-8")
     assert load_mini(tmp_path / "base", CPU).encode_texts(["기쁨"]).shape == (1, 6)

@@ -65,8 +65,10 @@ class MiniMessagesObjective:
         self.config, self.tasks, self.checks, self.grammar, self.taught = config, tasks, checks, grammar, taught
         self.tokenizer = encoder.tokenizer
         tower = MessageTower(encoder.config.text.model_copy(update={"dropout": config.noise.dropout}), config.reading)
-        tower.load_state_dict(start.state_dict(), strict=False)
-        nn.init.normal_(tower.positions, std=0.02)
+        given = start.state_dict()
+        tower.load_state_dict(given, strict=False)
+        if "positions" not in given:
+            nn.init.normal_(tower.positions, std=0.02)
         self.model = MessageModel(tower.train(), [task.name for task in tasks])
         self.halves = token_halves(encoder.tokenizer)
         self.rule_words = class_words(Vocabulary.load(RULES), encoder)
