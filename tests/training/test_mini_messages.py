@@ -12,7 +12,7 @@ import yaml
 from clip_emotion.errors import DataError
 from clip_emotion.models.mini.encoder import PARTS, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
-from clip_emotion.training.mini import messages
+from clip_emotion.training.mini import messages, messages_stage
 from clip_emotion.training.registry import check, plan, train
 from tests.support.minis import SENTENCES, tiny_mini
 from tests.training.test_mini_chats import settings, write_chats
@@ -65,7 +65,7 @@ def test_a_teacher_draws_sentences_towards_its_own(folder: Path, monkeypatch: py
         asked.append(len(texts))
         return torch.nn.functional.normalize(torch.ones(len(texts), messages.TEACHER_DIM), dim=1).half()
 
-    monkeypatch.setattr(messages, "teacher_embeddings", embedded)
+    monkeypatch.setattr(messages_stage, "teacher_embeddings", embedded)
     losses: list[float] = []
     fit = {"steps": 30, "learning_rate": 0.05, "precision": "fp32", "ema": 0.5, "log_every": 1}
     tasks = [{"corpus": "emocontext", "batch": 16, "weight": 0.001}]
