@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clip_emotion.errors import UsageError
-from clip_emotion.suggestion import nearest
-from clip_emotion.text import fold
+from clip_emotion.text import fold, nearest
 from scoring.result import ConversationScore
 
 SHOWN_SPEAKERS = 20

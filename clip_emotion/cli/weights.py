@@ -100,11 +100,10 @@ def _print_json(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> 
 
 
 def _print_csv(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
-    from clip_emotion.csv_text import csv_line
+    from clip_emotion.csv_text import csv_text
 
     rows = _rows(found, vocabulary)
-    for record in (list(rows[0]), *(list(row.values()) for row in rows)):
-        print(csv_line(record, line_end="\n"), end="")
+    print(csv_text(list(rows[0]), (list(row.values()) for row in rows)), end="")
     if show:
         for name, values in _spreads(found).items():
             say(f"Spread of {name}: {values.minimum:+.3f} to {values.maximum:+.3f}, std {values.std:.3f}.")

@@ -11,8 +11,7 @@ from clip_emotion.config import Config, load_config
 from clip_emotion.data.path_names import path_fault
 from clip_emotion.errors import UsageError
 from clip_emotion.resources import datasets_dir
-from clip_emotion.suggestion import nearest
-from clip_emotion.text import nfc
+from clip_emotion.text import nearest, nfc
 
 SPLITS = ("train", "validation", "test")
 """The usual splits, in the order in which tables show them."""

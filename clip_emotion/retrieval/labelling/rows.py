@@ -11,17 +11,18 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from clip_emotion.csv_text import BOM, csv_line, unguarded
 from clip_emotion.data.faces.parts import FACELESS
-from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
+from clip_emotion.types import FaceBox, FaceRegion, LabelledPart, Prediction, ScoredLabel
 
 RANK_COLUMNS = ("label", "name", "probability", "similarity")
 CSV_HEAD = (
     "path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_confidence", "face_part", "face_note",
 )  # fmt: skip
 CSV_TAIL = ("model", "vocabulary", "settings", "error")
+_PARTS: dict[str, LabelledPart] = {part: part for part in get_args(LabelledPart)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     face = row["face"]
     box = None if face["box"] is None else FaceBox(*map(int, face["box"]))
     # Release 0.1.0 wrote neither of these.
-    confidence, part = face.get("confidence"), face.get("part") or ("whole" if box is None else "face")
+    confidence, part = face.get("confidence"), _PARTS[face.get("part") or ("whole" if box is None else "face")]
     region = FaceRegion(face["index"], box, confidence, part, face["note"])
     return Prediction(row["path"], labels, row["model"], region, row["error"])
 

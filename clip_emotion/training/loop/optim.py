@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def averaged_copy(model: nn.Module, decay: float) -> AveragedModel:
     min(``decay``, n / (n + 9)).
     """
 
-    def follow(averaged: list[Tensor], new: list[Tensor], count: Tensor) -> None:
+    def follow(averaged: Sequence[Tensor], new: Sequence[Tensor], count: Tensor | int) -> None:
         n = int(count)
         for kept, value in zip(averaged, new, strict=True):
             if kept.dtype.is_floating_point:

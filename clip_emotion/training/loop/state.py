@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 import torch
 from pydantic import ValidationError
@@ -63,8 +63,7 @@ class TrainState(Generic[ModelT]):
     @property
     def average(self) -> ModelT:
         """The averaged model, in training or eval mode as it was last put."""
-        average: ModelT = self.averaged.module
-        return average
+        return cast("ModelT", self.averaged.module)
 
     @property
     def path(self) -> Path:
