@@ -122,12 +122,12 @@ def class_means(measured: Measured) -> dict[str, torch.Tensor]:
                 found[parts[-2]].append(archive.read(name))
     means = {}
     for name, images in found.items():
-        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         embedded = [
             measured.encoder.encode_images(
-                torch.stack([measured.encoder.preprocess(Image.open(BytesIO(image))) for image in part])
+                torch.stack([measured.encoder.preprocess(Image.open(BytesIO(image))) for image in batch])
             )
-            for part in parts
+            for batch in batches
         ]
         means[name] = torch.cat(embedded).mean(dim=0)
     return means

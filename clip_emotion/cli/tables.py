@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 
-from clip_emotion.evaluation.result import ClassTable
+if TYPE_CHECKING:
+    from clip_emotion.evaluation.result import ClassTable
 
 
 def class_table(classes: ClassTable) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 
 from clip_emotion.config import apply_override, read_yaml, validate
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.outputs import WriteOptions, held, mark_folder
+from clip_emotion.outputs import MARK, WriteOptions, held, mark_folder
 from clip_emotion.training.finetune.stage import EMOTION_CLIP
 from clip_emotion.training.kobert.stage import KOBERT_KOTE
 from clip_emotion.training.loop.objective import ProgressCallback
@@ -55,10 +55,19 @@ class PlannedRun:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the run's folder for this process, and mark it; raises UsageError where another process has it."""
+        """Hold the run's folder for this process, and mark it; raises UsageError where another process has it.
+
+        A run that fails before it wrote anything leaves no folder behind.
+        """
         with held(self.out):
             mark_folder(self.out, RUN)
-            yield
+            try:
+                yield
+            except BaseException:
+                if [path.name for path in self.out.iterdir()] == [MARK]:
+                    (self.out / MARK).unlink()
+                    self.out.rmdir()
+                raise
 
 
 def stage_of(kind: str, source: str) -> Stage[Any]:

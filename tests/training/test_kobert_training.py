@@ -141,7 +141,7 @@ def tiny_model(home: Path, pooling: str) -> KobertEmotionModel:
 
 def test_a_learnable_toy_is_learned(home: Path) -> None:
     lines = [json.loads(line) for line in (home / "model" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [40, 80, 120]
+    assert [line["step"] for line in lines] == [0, 40, 80, 120]
     losses = [line["log_loss"] for line in lines]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.2 < np.log(2)
@@ -164,7 +164,9 @@ def test_the_description_says_all(home: Path) -> None:
     assert model.config.metrics == {name: last[name] for name in ("macro_f1", "micro_f1", "hit1", "hit5", "log_loss")}
     assert model.config.trained_with["fit"]["steps"] == STEPS
     assert model.config.trained_with["kobert"] == load_kobert(home / "kobert").fingerprint
-    assert sorted(path.name for path in (home / "model").iterdir() if path.name.startswith(".")) == []
+    assert sorted(path.name for path in (home / "model").iterdir() if path.name.startswith(".")) == [
+        ".clip-emotion.json"
+    ]
 
 
 def test_figures_are_those_of_the_model_that_is_saved(home: Path) -> None:
@@ -239,9 +241,9 @@ def test_every_comment_comes_once_before_any_comes_again(count: int, batch: int,
 
 
 def test_rates_fall_from_the_head_to_the_embeddings(home: Path) -> None:
-    trained = objective(home, rates={"head": 8.0, "layer_decay": 0.5})
+    trained = objective(home, lr_scale={"head": 8.0, "layer_decay": 0.5})
     names = {name for name, _ in trained.model.named_parameters()}
-    rates = parameter_lr_scales(trained.model, trained.config.rates)
+    rates = parameter_lr_scales(trained.model, trained.config.lr_scale)
     assert set(rates) == names
     assert rates["head.weight"] == rates["head.bias"] == 8.0
     assert rates["bert.pooler.dense.weight"] == rates["bert.encoder.layer.1.output.dense.bias"] == 1.0

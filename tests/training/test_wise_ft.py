@@ -217,7 +217,8 @@ def test_a_share_that_is_given_needs_no_data(base_folder: Path, tmp_path: Path) 
     torch.testing.assert_close(logits(load_checkpoint_encoder(tmp_path / "to")), logits(wanted), atol=1e-5, rtol=0)
     assert not (tmp_path / "to" / "blend.csv").exists()
     with open_labelled(str(labelled(tmp_path)), RowSelection()):
-        assert main([*command, "--alpha", "0.45", "--data", str(tmp_path / "pictures")]) == 0
+        assert main([*command, "--alpha", "0.45", "--data", str(tmp_path / "pictures")]) == 2, "a blend is there"
+        assert main([*command, "--alpha", "0.45", "--data", str(tmp_path / "pictures"), "--overwrite"]) == 0
     shares = [float(row["alpha"]) for row in csv.DictReader((tmp_path / "to" / "blend.csv").read_text().splitlines())]
     assert shares == sorted([*ALPHAS, 0.45])
 

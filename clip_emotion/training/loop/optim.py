@@ -61,10 +61,10 @@ def averaged_copy(model: nn.Module, decay: float) -> AveragedModel:
     def follow(averaged: Sequence[Tensor], new: Sequence[Tensor], count: Tensor | int) -> None:
         n = int(count)
         for kept, value in zip(averaged, new, strict=True):
-            if kept.dtype.is_floating_point:
-                kept.lerp_(value, 1 - min(decay, n / (n + 9)))
-            else:
+            if not kept.dtype.is_floating_point:
                 kept.copy_(value)
+            elif not torch.equal(kept, value):  # an attention mask stays as it is: between -inf and -inf lies NaN
+                kept.lerp_(value, 1 - min(decay, n / (n + 9)))
 
     copy = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
     copy.n_averaged.fill_(1)  # at 0 the first update would replace the copy instead of averaging
