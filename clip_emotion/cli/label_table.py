@@ -34,7 +34,7 @@ class TableWriter:
         from clip_emotion.retrieval.labelling.rows import is_faceless
 
         face = f"  face {prediction.face.index + 1}" if prediction.face.index is not None else ""
-        sure = f" {prediction.face.confidence:.2f}" if prediction.face.confidence is not None else ""
+        sure = f", found with {prediction.face.confidence:.0%}" if prediction.face.confidence is not None else ""
         note = f"{sure}  ({prediction.face.note})" if prediction.face.note else sure
         self.console.print(f"{printable(prediction.path)}{face}{note}", style="bold cyan")
         if prediction.error:
