@@ -1,7 +1,7 @@
 # make demo · make test: each does the whole set-up (a virtual environment in .venv) and then its work.
 # Settings: PYTHON=python3.12 chooses the interpreter, VENV=/elsewhere the environment,
 # PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" is handed to pip (here: a smaller torch, no CUDA),
-# WORKERS=4 runs the tests in as many processes.
+# WORKERS=4 runs the tests in as many processes (three by default: one mostly waits for others).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -9,7 +9,7 @@ SHELL := bash
 
 VENV ?= .venv
 PIP_ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := $(VENV)/bin
 INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install \
   --progress-bar off --no-compile $(PIP_ARGS)

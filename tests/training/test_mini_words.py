@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from clip_emotion.data.lexicon import Concept
@@ -101,5 +102,8 @@ def test_the_stage_changes_the_words_and_nothing_else(teacher: None, tmp_path: P
     outcome = train(path, [], lambda progress: None)
     assert set(outcome.metrics) == {"new_words_ko", "new_words_en", "kept_cosine"}
     assert (tmp_path / "out" / PARTS[1]).read_bytes() != (tmp_path / "base" / PARTS[1]).read_bytes()
-    assert (tmp_path / "out" / PARTS[3]).read_text("utf-8") == (tmp_path / "base" / PARTS[3]).read_text("utf-8")
+    # Written again, the tokenizer's scores may differ in their last digit: what it reads is the same.
+    after, before = (Tokenizer.from_file(str(tmp_path / name / PARTS[3])) for name in ("out", "base"))
+    assert after.get_vocab() == before.get_vocab()
+    assert after.encode("기쁨 this is a test").ids == before.encode("기쁨 this is a test").ids
     assert load_mini(tmp_path / "base", CPU).encode_texts(["기쁨"]).shape == (1, 6)
