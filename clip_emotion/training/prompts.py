@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clip_emotion.data.lexicon import Concept
+from clip_emotion.label import LANGUAGES
 from clip_emotion.text import has_hangul
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 KEPT_OUT = 10
 """One lexicon word in this many is never trained on; how it is understood is the tower's check on new words."""

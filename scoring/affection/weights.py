@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES, Label
 from clip_emotion.suggestion import label_hint
 from clip_emotion.text import has_hangul, nfc
-from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from scoring.config import WeightsConfig
 from scoring.embedders import TextEmbedder
 from scoring.whitening import NOTHING, unit

@@ -11,10 +11,10 @@ from tokenizers import Tokenizer
 
 from clip_emotion.config import Config, validate
 from clip_emotion.errors import DataError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import has_hangul, nfc, read_text
-from clip_emotion.vocabulary import LANGUAGES
 from clip_emotion.yaml_text import parse_yaml
 from scoring.emotions.spelling import spell
 

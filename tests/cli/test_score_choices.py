@@ -13,7 +13,8 @@ import pytest
 
 from clip_emotion.cli.main import main
 from clip_emotion.cli.score import verb
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.label import Label
+from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
 from scoring.config import ScoreConfig

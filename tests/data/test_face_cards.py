@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clip_emotion.cli.main import main
@@ -101,6 +101,7 @@ def test_a_code_in_any_type(value):
 
 
 @given(st.binary(max_size=300), st.integers(0, 130))
+@example(b"PK\x03\x04", 0)
 def test_damaged_arrays_are_image_errors(noise, at):
     whole = npy("3")
     for content in (noise, whole[:at] + noise + whole[at:], b"\x93NUMPY\x01\x00" + noise):

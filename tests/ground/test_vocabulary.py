@@ -9,9 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES, Label
 from clip_emotion.resources import configs_dir, datasets_dir
 from clip_emotion.text import fold, nfc
-from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary, shipped_vocabularies
+from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
 
 SIZES = {
     "basic7": 7,

@@ -190,7 +190,7 @@ def test_check_knows_what_an_earlier_configuration_makes(
     [
         (["tower.colour=red"], 2, "tower.colour: no such setting"),
         (["fit.steps=0", "noise.word_dropout=2"], 2, "2 fault(s)"),
-        (["kind=mini_sound"], 2, "known kinds are mini_text, mini_image"),
+        (["kind=mini_sound"], 2, "known kinds are mini_text, mini_words, mini_image"),
         (["fit.steps=many"], 2, "fit.steps"),
         (["nonsense="], 2, "nonsense"),
         (["sources.kote=none.tsv.gz", "sources.prepared=elsewhere"], 1, "none.tsv.gz does not exist"),

@@ -63,7 +63,7 @@ def test_wheel_carries_code_data_and_weights_and_nothing_else(wheel: Path) -> No
     assert tops == {"clip_emotion", "scoring", "tuning", f"{'-'.join(wheel.stem.split('-')[:2])}.dist-info"}
     for folder in ("datasets", "configs"):
         shipped = {name.removeprefix("clip_emotion/_data/") for name in names if f"_data/{folder}/" in name}
-        kept = {path for path in (ROOT / folder).rglob("*") if path.suffix in (".yaml", ".json")}
+        kept = {path for path in (ROOT / folder).rglob("*") if path.suffix in (".yaml", ".json", ".tsv")}
         assert shipped == {path.relative_to(ROOT).as_posix() for path in kept}
         assert shipped
     mini = ROOT / "clip_emotion" / "weights" / "mini"

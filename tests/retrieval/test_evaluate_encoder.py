@@ -14,12 +14,13 @@ from clip_emotion.cli.main import main
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.result import Evaluation
+from clip_emotion.label import Label
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, match_classes
 from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows
 from clip_emotion.retrieval.evaluation.labelled import open_labelled
 from clip_emotion.retrieval.evaluation.selection import RowSelection
 from clip_emotion.retrieval.labelling.stream import StreamConfig
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
 
 COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}

@@ -17,10 +17,11 @@ from scipy.special import softmax
 from clip_emotion.data.faces.parts import NO_FACE, SMALL
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.label import Label
 from clip_emotion.models import registry
 from clip_emotion.retrieval.labelling.labeller import BROKEN, ZeroShotLabeller
 from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import GRACE_HOPPER, plain, save, two_faces
 

@@ -10,10 +10,11 @@ import pytest
 import clip_emotion
 from clip_emotion import ZeroShotLabeller
 from clip_emotion.errors import UsageError
+from clip_emotion.label import FAMILIES
 from clip_emotion.models.word_pieces import WordPieces
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.rows import RunCard, to_row
-from clip_emotion.vocabulary import FAMILIES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
 

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.label import Label
 from clip_emotion.models import registry
 from clip_emotion.models.kobert.emotion import (
     KobertEmotionConfig,
@@ -24,7 +25,7 @@ from clip_emotion.models.kobert.emotion import (
 )
 from clip_emotion.models.kobert.loading import load_kobert
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.weights import affection_weights
 from scoring.config import FusionConfig, WeightsConfig
 from scoring.conversation import Turn

@@ -22,8 +22,9 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image
 
 from clip_emotion.errors import UsageError
+from clip_emotion.label import Label
 from clip_emotion.plotting import figure_png, korean_font
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
 from scoring.config import ClarityConfig, EverydayRange, RecencyConfig, ScoreConfig

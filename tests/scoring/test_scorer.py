@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.label import Label
+from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import AffectionWeights
 from scoring.config import BootstrapConfig, RecencyConfig, ScoreConfig

@@ -21,8 +21,9 @@ from pydantic import ValidationError
 from clip_emotion.cli.main import main
 from clip_emotion.config import load_config
 from clip_emotion.errors import UsageError
+from clip_emotion.label import Label
 from clip_emotion.resources import configs_dir
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.weights import AffectionWeights, affection_weights, spread
 from scoring.config import ScoreConfig, WeightsConfig, load_settings
 

@@ -273,6 +273,14 @@ def test_a_checkpoint_that_tells_no_settings_is_taken(tmp_path: Path) -> None:
     assert fit(Lines(), settings(), tmp_path, silent, resume=True, settings=RunSettings({"batch": 4})).metrics
 
 
+def test_what_only_earlier_releases_compared_is_passed_over(tmp_path: Path) -> None:
+    fit(Lines(), settings(), tmp_path, silent, settings=RunSettings({"weights": "c0c5", "batch": 4}))
+    now = RunSettings({"base_weights": "35a1", "batch": 4}, {"base_weights": "35a1"}, frozenset({"weights"}))
+    assert fit(Lines(), settings(), tmp_path, silent, resume=True, settings=now).metrics
+    with pytest.raises(UsageError, match="weights was c0c5, now absent"):
+        fit(Lines(), settings(), tmp_path, silent, resume=True, settings=RunSettings({"batch": 4}))
+
+
 def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path) -> None:
     fit(Lines(), settings(), tmp_path, silent)
     with pytest.raises(UsageError, match="other settings"):

@@ -8,11 +8,12 @@ from functools import cache
 import pytest
 
 from clip_emotion.data.lexicon import Concept, load_lexicon
+from clip_emotion.label import LANGUAGES, Label
 from clip_emotion.text import fold, has_hangul
 from clip_emotion.training.mini.image import face_prompts
 from clip_emotion.training.mini.lexicon import concept_targets, family_matrix, lexicon_entries, new_words
 from clip_emotion.training.prompts import PromptBank, in_template, is_kept_out
-from clip_emotion.vocabulary import LANGUAGES, Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 BASIC, UNSEEN = Vocabulary.load("basic8"), Vocabulary.load("kote36")
 lexicon = cache(load_lexicon)

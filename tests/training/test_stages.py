@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -260,8 +261,14 @@ def test_a_run_says_where_it_began_what_it_kept_and_what_to_type_next(
     assert main(["train", str(config), "--threads", "1"]) == 0
     said = capsys.readouterr().err
     assert said.splitlines()[1].startswith("Before training  accuracy ")
-    assert "Stopped at step 4: 1 validations were no better than step 2, the best by accuracy (" in said
-    assert "Kept the model of step 2, the best by accuracy (" in said
+    # The weights stand still, but a batch's statistics do not: where the best lies depends on the processor.
+    stopped = re.search(
+        r"Stopped at step (\d+): 1 validation was no better than step (\d+), the best by accuracy \(", said
+    )
+    assert stopped
+    best = int(stopped[2])
+    assert int(stopped[1]) == best + 2
+    assert f"Kept the model of step {best}, the best by accuracy (" in said
     progress = next(line for line in said.splitlines() if line.startswith("step 2/40"))
     assert "heldout" not in progress, "one line holds the main split alone"
     assert "heldout_muxspace_accuracy" in (tmp_path / "out" / "metrics.jsonl").read_text()

@@ -79,7 +79,8 @@ def code_in_array(content: bytes) -> str:
     if len(content) > ARRAY_LIMIT:
         raise ImageError(f"{len(content)} bytes are no single class code")
     try:
-        array: Any = np.load(io.BytesIO(content), allow_pickle=False)
+        # Not np.load, which takes content that begins as an archive for one.
+        array: Any = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         values = array.ravel().tolist() if isinstance(array, np.ndarray) else []
     except _NO_ARRAY as error:
         raise ImageError("not a .npy file of plain values") from error

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from clip_emotion.evaluation.measurement import DIRECTIONS, Better, Measurement
+from clip_emotion.label import LANGUAGES
 from clip_emotion.plotting import GREY, figure_style
-from clip_emotion.vocabulary import LANGUAGES
 
 MOST_LINES = 8
 MARKS = 20

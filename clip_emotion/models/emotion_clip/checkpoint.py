@@ -20,13 +20,13 @@ from clip_emotion.config import Config, read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import draft_of, publish, sha256_of
 from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.loading import backbone_from_spec
 from clip_emotion.models.weights_file import settle
 from clip_emotion.text_batches import length_batches
 from clip_emotion.version import __version__
-from clip_emotion.vocabulary import DEFAULT_TEMPLATES, Label, Vocabulary
 from clip_emotion.yaml_text import parse_yaml
 
 FORMAT = 1
@@ -42,33 +42,6 @@ PACKAGES = ("torch", "open_clip_torch", "transformers")
 
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """A plain file name: a folder from elsewhere must not reach outside itself."""
-
-
-class TrainedVocabulary(Config):
-    """The words that a model was trained on: each key with its names per language, and the templates they stood in.
-
-    ``label_templates`` are those of a label of its own, where a run chose some.
-    """
-
-    name: str
-    labels: dict[str, dict[str, str]]
-    templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    label_templates: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
-
-    @classmethod
-    def of(cls, vocabulary: Vocabulary) -> TrainedVocabulary:
-        """Note down a vocabulary's keys, names and templates."""
-        labels = {label.key: dict(label.names) for label in vocabulary.labels}
-        own = {label.key: dict(label.templates) for label in vocabulary.labels if label.templates}
-        return cls(name=vocabulary.name, labels=labels, templates=dict(vocabulary.templates), label_templates=own)
-
-    def vocabulary(self) -> Vocabulary:
-        """Return the words as a vocabulary; raises UsageError where there are none."""
-        labels = [
-            Label(key, dict(names), templates=dict(self.label_templates.get(key, {})))
-            for key, names in self.labels.items()
-        ]
-        return Vocabulary(self.name, tuple(labels), dict(self.templates) or dict(DEFAULT_TEMPLATES))
 
 
 def _code() -> dict[str, str]:

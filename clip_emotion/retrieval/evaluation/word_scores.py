@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.evaluation.classes import match_classes
 from clip_emotion.retrieval.evaluation.encoding import encode_image_rows
@@ -15,7 +16,7 @@ from clip_emotion.retrieval.evaluation.evaluate import BASIC
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.stream import StreamConfig
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 SYNONYMS, FAMILIES = "synonyms7", "kote36"
 

@@ -16,12 +16,13 @@ from clip_emotion.arrays import FloatingArray
 from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.base import ImageTextEncoder, MessageEncoder
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
 from clip_emotion.types import Prediction, ScoredLabel
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 BROKEN = "The model gives no finite numbers for this picture."
 

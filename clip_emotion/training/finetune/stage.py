@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,15 +14,16 @@ from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.evaluation.result import ClassTable
 from clip_emotion.files import write_atomic
+from clip_emotion.models.backbone import RANDOM_PREFIX
 from clip_emotion.models.emotion_clip.checkpoint import (
     DESCRIPTION,
     CheckpointCard,
-    TrainedVocabulary,
     load_checkpoint,
     save_checkpoint,
 )
 from clip_emotion.models.emotion_clip.heads import HeadConfig
 from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.runtime import resolve_device
@@ -115,8 +117,23 @@ def _sizes(head: HeadConfig | None) -> dict[str, float | None] | None:
 
 def run_settings(config: FinetuneConfig, objective: FinetuneObjective) -> RunSettings:
     """Return what a run must have in common with the one that resumes it, besides ``fit``."""
-    weights = fingerprint({}, objective.model.plain_state_dict())
-    return EMOTION_CLIP.compared(config, weights=weights[:16], pictures=objective.splits.fingerprints)
+    weights = _weights_read(config.base, objective.model)
+    settings = EMOTION_CLIP.compared(config, base_weights=weights, pictures=objective.splits.fingerprints)
+    # Up to release 0.1 the hash of all weights was compared, and it cannot be told anew on another processor.
+    return replace(settings, defaults={**settings.defaults, "base_weights": weights}, retired=frozenset({"weights"}))
+
+
+def _weights_read(base: str, model: EmotionClip) -> str:
+    """Return a hash of the weights that came from files.
+
+    Weights drawn at random follow from the seed, which is compared, and differ in their last bits between processors.
+    """
+    if base.startswith(RANDOM_PREFIX):
+        return "random"
+    from_run = (Path(base).expanduser() / DESCRIPTION).is_file()
+    read = ("backbone.", "image_head.", "text_head.") if from_run else ("backbone.",)
+    weights = {name: value for name, value in model.plain_state_dict().items() if name.startswith(read)}
+    return fingerprint({}, weights)[:16]
 
 
 def train_emotion_clip(config: FinetuneConfig, options: RunOptions) -> Outcome:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.errors import UsageError
+from clip_emotion.label import Label
 from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.text import has_hangul
 from clip_emotion.training.finetune.config import FinetuneConfig, TemplatesConfig
 from clip_emotion.training.finetune.metrics import class_metrics
 from clip_emotion.training.prompts import PromptBank, is_kept_out
-from clip_emotion.vocabulary import Label, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 TEXT_BATCH = 256
 MOST_SUBSETS = 5

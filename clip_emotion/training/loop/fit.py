@@ -81,7 +81,8 @@ def _notes(state: TrainState[Any]) -> tuple[str, ...]:
     best = f"step {state.best_step}, the best by {stop.metric} ({state.best:.3f})"
     notes = []
     if state.out_of_patience and state.step < state.config.steps:
-        notes.append(f"Stopped at step {state.step}: {state.waited} validations were no better than {best}.")
+        waited = "1 validation was" if state.waited == 1 else f"{state.waited} validations were"
+        notes.append(f"Stopped at step {state.step}: {waited} no better than {best}.")
     if state.config.select == "best":
         return (*notes, f"Kept the model of {best}.")
     if state.best_step != state.step:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.evaluation.measurement import Measurements
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
@@ -19,7 +20,6 @@ from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.chats_tasks import Task, Words
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.tokenizer import cut_tokens, drop_tokens, token_halves
-from clip_emotion.vocabulary import LANGUAGES
 
 
 class ChatModel(nn.Module):

@@ -12,12 +12,13 @@ from torch import Tensor
 from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.text_tower import tokenize
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora, load_labelled
 from clip_emotion.training.mini.chats_config import ChatSourcesConfig, TaskConfig, TasksConfig
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 HELD_OUT = 5
 """One chat text in this many, by a hash of the text, is never trained on."""

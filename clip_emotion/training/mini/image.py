@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
 from clip_emotion.training.losses import multi_positive_contrast, soft_cross_entropy
@@ -18,7 +19,7 @@ from clip_emotion.training.mini.faces import FaceSplits
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.photographs import photograph
 from clip_emotion.training.prompts import PromptBank
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

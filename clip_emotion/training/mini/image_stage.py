@@ -10,6 +10,7 @@ from torch import Tensor
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.encoder import PARTS, MiniConfig, MiniEncoder, load_mini, load_tower, save_tower
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.prototypes import prototypes
@@ -22,7 +23,7 @@ from clip_emotion.training.mini.text_stage import FILES, finished_text, unfinish
 from clip_emotion.training.prompts import PromptBank
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""

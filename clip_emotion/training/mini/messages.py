@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.evaluation.measurement import Measurements
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
@@ -21,7 +22,7 @@ from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
 from clip_emotion.training.mini.tokenizer import cut_tokens, drop_tokens, token_halves
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 TEACHER_DIM = 384
 GROUPS = 3

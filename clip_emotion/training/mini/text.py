@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
 from clip_emotion.models.prototypes import prototypes
@@ -22,7 +23,7 @@ from clip_emotion.training.mini.lexicon import concept_targets, family_matrix, l
 from clip_emotion.training.mini.text_config import MiniTextConfig
 from clip_emotion.training.mini.tokenizer import cut_tokens, drop_tokens, token_halves
 from clip_emotion.training.prompts import PromptBank, in_template
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 SENTIMENT = {
     "ko": (

@@ -15,6 +15,7 @@ from torch import Tensor
 from clip_emotion.data.lexicon import Concept, load_everyday, load_lexicon
 from clip_emotion.data.tables import read_column
 from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.text_tower import TextTower, tokenize
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold
@@ -27,7 +28,7 @@ from clip_emotion.training.mini.text import SENTIMENT, TextModel
 from clip_emotion.training.mini.tokenizer import cut_tokens, token_halves
 from clip_emotion.training.mini.words_config import MiniWordsConfig, ValenceConfig
 from clip_emotion.training.prompts import PromptBank, in_template
-from clip_emotion.vocabulary import LANGUAGES, Vocabulary
+from clip_emotion.vocabulary import Vocabulary
 
 BANKS = {"kote": "kote44", "goemotions": "goemotions28", "basic": "basic8"}
 UNCLEAR = 0.3
