@@ -62,7 +62,7 @@ demo: $(VENV)/.installed
 	echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
 
 test: $(VENV)/.installed-dev
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,21 +24,33 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
-PROCESSES = ("tests.support.processes", "ray_here")
-"""A file of tests that names one of these starts processes: all such files run in one worker, one after the other."""
+TOGETHER = {"ray": "ray_here", "processes": "tests.support.processes"}
+"""What a file of tests names and so shares with others: they run in one process, one after the other, and first."""
 
 
-@pytest.hookimpl(tryfirst=True)
+@cache
+def _group(file: str) -> str:
+    text = Path(file).read_text("utf-8")
+    return next((group for group, name in TOGETHER.items() if name in text), file)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file's tests to one worker, and to the same one all that start Ray or the server that forks."""
-    groups = {path: _group(path) for path in {item.path for item in items}}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+    """Put the groups that take longest first, so that no process is left alone with one of them."""
+    order = [*TOGETHER]
+    items.sort(key=lambda item: order.index(group) if (group := _group(str(item.path))) in order else len(order))
 
 
-def _group(path: Path) -> str:
-    text = path.read_text("utf-8")
-    return "processes" if any(name in text for name in PROCESSES) else str(path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each file's tests to one process, and to the same one all that share what takes long to start."""
+    # Not --dist loadgroup, which does nothing with pytest 9.2: xdist 3.8 writes a name that it does not read.
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(str(config.rootpath / nodeid.split("::", 1)[0]))
+
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")
