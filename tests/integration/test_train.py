@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from clip_emotion.models.registry import load_encoder
 from clip_emotion.resources import configs_dir
 from clip_emotion.training.mini.text import MiniTextObjective
 from tests.support.minis import face, write_images, write_texts
+from tests.support.runs import interrupt_at
 
 TEXT = configs_dir() / "train" / "mini_1_text.yaml"
 IMAGE = configs_dir() / "train" / "mini_2_image.yaml"
@@ -108,15 +107,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_as_an_unbroken_one(
 ) -> None:
     (home / "again").mkdir()
     shutil.copyfile(home / "text" / "tokenizer.json", home / "again" / "tokenizer.json")
-    arguments, whole_step = text_arguments(home, "again"), MiniTextObjective.loss
-
-    def interrupted(self: MiniTextObjective, step: int, progress: float) -> object:
-        if step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return whole_step(self, step, progress)
-
+    arguments = text_arguments(home, "again")
     with monkeypatch.context() as patched:
-        patched.setattr(MiniTextObjective, "loss", interrupted)
+        interrupt_at(patched, MiniTextObjective, 2)
         code, err = told(capsys, arguments)
     assert code == 130
     assert f"To go on: clip-emotion train {TEXT} out={home / 'again'}" in err

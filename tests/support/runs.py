@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from clip_emotion.config import validate
 from clip_emotion.training.finetune.config import FinetuneConfig
@@ -27,3 +31,15 @@ def finetune(
 ) -> dict[str, float]:
     options = RunOptions("test", from_the_first_step(report), resume)
     return dict(train_emotion_clip(validate(FinetuneConfig, values, "test"), options).metrics)
+
+
+def interrupt_at(patched: pytest.MonkeyPatch, objective: type[Any], step: int) -> None:
+    """Press Ctrl-C when a kind of objective computes the loss of a step."""
+    whole_step = objective.loss
+
+    def interrupted(self: Any, at: int, progress: float) -> object:
+        if at == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return whole_step(self, at, progress)
+
+    patched.setattr(objective, "loss", interrupted)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import socket
 from pathlib import Path
 
@@ -46,6 +44,7 @@ from clip_emotion.training.kobert.kote import (
 from clip_emotion.training.kobert.stage import prepare_kobert_stage
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import table
+from tests.support.runs import interrupt_at
 from tests.support.tiny_kobert import build_tiny_kobert
 
 pytest.importorskip("kobert_transformers", reason="the extra kobert is not installed")
@@ -178,15 +177,9 @@ def test_figures_are_those_of_the_model_that_is_saved(home: Path) -> None:
 def test_an_interrupted_run_ends_as_an_unbroken_one(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command, whole_step = arguments(home, "again"), KobertKoteObjective.loss
-
-    def interrupted(self: KobertKoteObjective, step: int, progress: float) -> object:
-        if step == 53:
-            os.kill(os.getpid(), signal.SIGINT)
-        return whole_step(self, step, progress)
-
+    command = arguments(home, "again")
     with monkeypatch.context() as patched:
-        patched.setattr(KobertKoteObjective, "loss", interrupted)
+        interrupt_at(patched, KobertKoteObjective, 53)
         code, err = told(capsys, command)
     assert code == 130
     assert "To go on: clip-emotion train" in err

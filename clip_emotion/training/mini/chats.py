@@ -10,14 +10,12 @@ from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.evaluation.measurement import Measurements
-from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
-from clip_emotion.training.corpora import CORPORA
 from clip_emotion.training.losses import soft_cross_entropy
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
-from clip_emotion.training.mini.chats_tasks import Task, Words
+from clip_emotion.training.mini.chats_tasks import Task, draw_words, hit_rates
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.tokenizer import cut_tokens, drop_tokens, token_halves
 
@@ -56,17 +54,16 @@ class MiniChatsObjective:
         for task in self.tasks:
             rows = rng.sample(range(len(task.ids)), task.batch)
             messages = self.model.embed([self._thinned(task.ids[row], rng) for row in rows])
-            logits = bounded_scale(self.model.log_scales[task.name]) * messages @ self._draw(task.words, rng).T
+            logits = (
+                bounded_scale(self.model.log_scales[task.name])
+                * messages
+                @ draw_words(task.words, self.config.own_names, rng).T
+            )
             total = total + task.weight * soft_cross_entropy(logits, task.targets[rows])
         rows = rng.sample(range(len(self.anchor_ids)), min(self.config.anchor_batch, len(self.anchor_ids)))
         share = self.config.noise.cut_words
         now = self.model.embed([cut_tokens(self.anchor_ids[row], self.halves, share, rng) for row in rows])
         return total + self.config.anchor_weight * (1 - (now * self.anchors[rows]).sum(dim=1)).mean()
-
-    def _draw(self, words: Words, rng: random.Random) -> Tensor:
-        language, own = rng.choice(LANGUAGES), self.config.own_names
-        pools = [pool[language] for pool in words]
-        return torch.stack([pool[0 if rng.random() < own else rng.randrange(len(pool))] for pool in pools])
 
     def _thinned(self, ids: list[int], rng: random.Random) -> list[int]:
         noise = self.config.noise
@@ -75,11 +72,4 @@ class MiniChatsObjective:
     @torch.inference_mode()
     def validate(self, model: ChatModel) -> Measurements:
         """Return the hit rate of each corpus's held-out rows, over its classes' own names in Korean."""
-        found = []
-        for task in self.checks:
-            names = torch.stack([pool["ko"][0] for pool in task.words])
-            chunks = [task.ids[start : start + 512] for start in range(0, len(task.ids), 512)]
-            best = torch.cat([(model.embed(chunk).float() @ names.T).argmax(dim=1) for chunk in chunks])
-            hits = task.targets.gather(1, best.unsqueeze(1)) > 0
-            found.append(CORPORA[task.name].measured("hit1", float(hits.float().mean())))
-        return Measurements(found)
+        return hit_rates(self.checks, model.embed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.text_tower import tokenize
@@ -20,6 +22,7 @@ from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora, load_
 from clip_emotion.training.mini.chats_config import ChatSourcesConfig, TaskConfig, TasksConfig
 from clip_emotion.vocabulary import Vocabulary
 
+CHECKED_AT_ONCE = 512
 HELD_OUT = 5
 """One chat text in this many, by a hash of the text, is never trained on."""
 Words = tuple[dict[str, Tensor], ...]
@@ -116,3 +119,25 @@ def class_words(vocabulary: Vocabulary, encoder: MiniEncoder) -> Words:
         }
         for label in vocabulary.labels
     )
+
+
+def draw_words(words: Words, own_names: float, rng: random.Random) -> Tensor:
+    """Return one word's embedding for each class, [C, D], all of one language; ``own_names`` as often its own name."""
+    language = rng.choice(LANGUAGES)
+    pools = [pool[language] for pool in words]
+    return torch.stack([pool[0 if rng.random() < own_names else rng.randrange(len(pool))] for pool in pools])
+
+
+def hit_rates(checks: Sequence[Task], embed: Callable[[list[list[int]]], Tensor]) -> Measurements:
+    """Return how often the best of the classes' own names in Korean is right for each corpus's held-out rows.
+
+    ``embed`` turns tokenised texts into unit vectors [N, D].
+    """
+    found = []
+    for task in checks:
+        names = torch.stack([pool["ko"][0] for pool in task.words])
+        chunks = [task.ids[start : start + CHECKED_AT_ONCE] for start in range(0, len(task.ids), CHECKED_AT_ONCE)]
+        best = torch.cat([(embed(chunk).float() @ names.T).argmax(dim=1) for chunk in chunks])
+        hits = task.targets.gather(1, best.unsqueeze(1)) > 0
+        found.append(CORPORA[task.name].measured("hit1", float(hits.float().mean())))
+    return Measurements(found)

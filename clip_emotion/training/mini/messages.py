@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.evaluation.measurement import Measurements
-from clip_emotion.label import LANGUAGES
+from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
 from clip_emotion.text_batches import length_batches
-from clip_emotion.training.corpora import CORPORA
 from clip_emotion.training.losses import soft_cross_entropy
-from clip_emotion.training.mini.chats_tasks import Task, Words, class_words
+from clip_emotion.training.mini.chats_tasks import Task, class_words, draw_words, hit_rates
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
@@ -89,7 +88,7 @@ class MiniMessagesObjective:
         for task, rows in drawn:
             place = slice(start, start + len(rows))
             start += len(rows)
-            logits = self._logits(task.name, embedded[place], self._draw(task.words, rng))
+            logits = self._logits(task.name, embedded[place], draw_words(task.words, self.config.own_names, rng))
             total = total + task.weight * soft_cross_entropy(logits, task.targets[rows])
             if config.teacher and task.name in self.taught:
                 said = F.normalize(self.model.taught(features[place]), dim=-1)
@@ -97,19 +96,13 @@ class MiniMessagesObjective:
                 total = total + config.teacher * (1 - near).mean()
         if messages:
             place = slice(start, start + len(messages))
-            logits = self._logits("rules", embedded[place], self._draw(self.rule_words, rng))
+            logits = self._logits("rules", embedded[place], draw_words(self.rule_words, self.config.own_names, rng))
             total = total + config.rules.weight * soft_cross_entropy(logits, meant)
         now = embedded[start + len(messages) :]
         return total + config.anchor_weight * (1 - (now * self.anchors[kept]).sum(dim=1)).mean()
 
     def _logits(self, name: str, embedded: Tensor, words: Tensor) -> Tensor:
-        scale: Tensor = self.model.log_scales[name].exp().clamp(max=100.0)
-        return scale * embedded @ words.T
-
-    def _draw(self, words: Words, rng: random.Random) -> Tensor:
-        language, own = rng.choice(LANGUAGES), self.config.own_names
-        pools = [pool[language] for pool in words]
-        return torch.stack([pool[0 if rng.random() < own else rng.randrange(len(pool))] for pool in pools])
+        return bounded_scale(self.model.log_scales[name]) * embedded @ words.T
 
     def _thinned(self, ids: list[int], rng: random.Random) -> list[int]:
         noise = self.config.noise
@@ -121,11 +114,4 @@ class MiniMessagesObjective:
     @torch.inference_mode()
     def validate(self, model: MessageModel) -> Measurements:
         """Return the hit rate of each corpus's held-out rows, over its classes' own names in Korean."""
-        found = []
-        for task in self.checks:
-            names = torch.stack([pool["ko"][0] for pool in task.words])
-            chunks = [task.ids[start : start + 768] for start in range(0, len(task.ids), 768)]
-            best = torch.cat([(F.normalize(model.features(chunk), dim=-1) @ names.T).argmax(dim=1) for chunk in chunks])
-            hits = task.targets.gather(1, best.unsqueeze(1)) > 0
-            found.append(CORPORA[task.name].measured("hit1", float(hits.float().mean())))
-        return Measurements(found)
+        return hit_rates(self.checks, lambda ids: F.normalize(model.features(ids), dim=-1))
