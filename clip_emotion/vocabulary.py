@@ -110,9 +110,9 @@ class Vocabulary:
     def from_list(cls, text: str) -> Vocabulary:
         """Make a vocabulary of words parted by commas of any width; raises UsageError where other signs part them."""
         words = [word for word in _COMMA.split(text) if word.strip()]
-        parts = [part.strip() for part in _NO_COMMA.split(text) if part.strip()]
-        if len(words) == 1 and len(parts) > 1:
-            raise UsageError(f"'{text.strip()}' is one word here: part words with commas, '{','.join(parts)}'.")
+        parts = [part.strip() for part in _NO_COMMA.split(words[0]) if part.strip()] if len(words) == 1 else []
+        if len(parts) > 1:
+            raise UsageError(f"'{words[0].strip()}' is one word here: part words with commas, '{','.join(parts)}'.")
         return cls.from_words(words)
 
     @classmethod

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config, load_config
 from clip_emotion.evaluation.bootstrap import Resampling
+
+logger = logging.getLogger(__name__)
 
 RECENCY_KINDS = ("linear", "uniform", "exponential", "peak-end")
 
@@ -41,9 +45,20 @@ class RecencyConfig(Config):
 
 
 class FusionConfig(Config):
-    """How a turn's text and picture are fused: p ∝ p_text^(1 - picture) · p_picture^picture."""
+    """How a turn's text and image are fused: p ∝ p_text^(1 - image) · p_image^image."""
 
-    picture: float = Field(0.5, ge=0, le=1)
+    image: float = Field(0.5, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        """Read the name of releases up to 0.1 as well."""
+        if not (isinstance(values, Mapping) and "picture" in values and "image" not in values):
+            return values
+        logger.warning(
+            "The setting fusion.picture is now called fusion.image: the old name is read until the next release."
+        )
+        return {("image" if key == "picture" else key): value for key, value in values.items()}
 
 
 class WeightsConfig(Config):

@@ -45,7 +45,7 @@ class FusedEmotion:
         self.name = f"{text.name} + {image.name}"
         self.vocabulary = text.vocabulary
         self.notices = tuple(dict.fromkeys((*text.notices, *image.notices)))
-        self._text, self._image, self._weight = text, image, config.picture
+        self._text, self._image, self._weight = text, image, config.image
 
     def emotions(self, turns: Sequence[Turn]) -> Judgement:
         """Judge T turns; one whose words and image can neither be judged is a row of NaN."""

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from clip_emotion.errors import UsageError
@@ -298,7 +298,7 @@ def test_subset_and_index() -> None:
 
 
 own_words = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters=",，、#"), min_size=1),
+    st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters=",，、#;；|"), min_size=1),
     min_size=1,
     max_size=8,
     unique_by=fold,
@@ -307,6 +307,7 @@ own_words = st.lists(
 
 @settings(max_examples=40)
 @given(own_words)
+@example(["0;"])
 def test_own_words_round_trip_through_every_form(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     assume(all(fold(word) for word in words))
     vocabulary = Vocabulary.from_words(words)

