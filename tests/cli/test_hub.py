@@ -96,7 +96,8 @@ class FakeApi:
         self.hub.called("hf_hub_download")
         self._fetch(name, [file], revision, local_dir)
         if not (local_dir / file).exists():
-            raise http_error(errors.EntryNotFoundError, 404)
+            # Its name since huggingface_hub 1.
+            raise http_error(getattr(errors, "RemoteEntryNotFoundError", errors.EntryNotFoundError), 404)
 
     def snapshot_download(self, name: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
         self.hub.called("snapshot_download")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clip_emotion.cli.main import main
 from clip_emotion.models.mini.encoder import MiniEncoder
+from tests.support.tiny_kobert import need_kobert
 
 RELEASE = Path(__file__).resolve().parents[1] / "files" / "release_0"
 RUNS = ("faces", "text", "image", "chats", "kobert")
@@ -51,6 +52,8 @@ def numbers(row: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 @pytest.mark.parametrize("kind", ["emotion_clip", "mini_text", "mini_image", "mini_chats", "kobert_kote"])
 def test_every_key_of_a_training_configuration_is_still_read(kind: str, here: Path) -> None:
+    if kind == "kobert_kote":
+        need_kobert()
     arguments = ["train", "--check", f"configs/{kind}.yaml", f"out={here / 'unmade'}"]
     assert main(arguments) == 0
     assert not (here / "unmade").exists()
@@ -86,6 +89,8 @@ def test_models_load_and_say_the_same(model: str, here: Path, tmp_path: Path) ->
     [("kobert", ["--emotions", "kobert", "--kobert", "kobert"]), ("chats", ["--model", "chats", "--vocab", "basic7"])],
 )
 def test_models_of_messages_load_and_say_the_same(name: str, judge: list[str], here: Path, tmp_path: Path) -> None:
+    if name == "kobert":
+        need_kobert()
     assert main(["score", "chat.txt", *judge, "--format", "jsonl", "--to", str(tmp_path / "scores.jsonl")]) == 0
     then, now = rows_of(here / f"scores_{name}.jsonl"), rows_of(tmp_path / "scores.jsonl")
     assert [row["text"] for row in now if "text" in row] == [row["text"] for row in then if "text" in row]
@@ -96,6 +101,8 @@ def test_models_of_messages_load_and_say_the_same(name: str, judge: list[str], h
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_that_was_cut_off_goes_on_to_the_same_end(run: str, here: Path, tmp_path: Path) -> None:
+    if run == "kobert":
+        need_kobert()
     torch.set_num_threads(1)
     out = Path(shutil.copytree(here / f"{run}_half", tmp_path / run))
     more = [f"out={out}", "--resume", "--threads", "1"]

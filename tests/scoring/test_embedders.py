@@ -30,7 +30,7 @@ from scoring.evaluation.similarity import (
 )
 from scoring.whitening import Centring, Whitening, cosines, unit
 from tests.support.minis import table
-from tests.support.tiny_kobert import SENTENCES, build_tiny_kobert
+from tests.support.tiny_kobert import SENTENCES, build_tiny_kobert, need_kobert
 
 PAIRS = [
     ("비행기가 이륙하고 있다.", "비행기가 이륙하고 있다.", 5.0),
@@ -171,6 +171,7 @@ def test_an_unknown_embedder_lists_the_known(name: str) -> None:
 
 
 def test_embedders_out_of_reach_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_kobert()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match="huggingface-cli download"):
         load_embedder("kobert", "cpu")
@@ -421,6 +422,8 @@ def test_kobert_end_to_end(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_errors_are_one_sentence(run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+    if "kobert:nowhere" in arguments:
+        need_kobert()
     pairs = table(tmp_path / "pairs.tsv", HEADER, PAIRS)
     got, out, err = run(*(argument.format(pairs=pairs) for argument in arguments))
     assert (got, out) == (code, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import sentencepiece
+import pytest
 import torch
 from transformers import BertConfig, BertModel
 
@@ -24,7 +24,11 @@ MARKERS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def build_tiny_kobert(folder: Path, *, seed: int = 0, safetensors: bool = True) -> Path:
-    """Write a tiny KoBERT (hidden width 32, 2 layers, 64 positions) into a folder and return the folder."""
+    """Write a tiny KoBERT (hidden width 32, 2 layers, 64 positions) into a folder and return the folder.
+
+    Skips the test where the extra ``kobert`` is not installed.
+    """
+    need_kobert()
     folder.mkdir(parents=True, exist_ok=True)
     words = _write_tokenizer(folder)
     torch.manual_seed(seed)
@@ -42,8 +46,16 @@ def build_tiny_kobert(folder: Path, *, seed: int = 0, safetensors: bool = True) 
     return folder
 
 
+def need_kobert() -> None:
+    """Skip the test where the extra ``kobert`` is not installed."""
+    for package in ("kobert_transformers", "sentencepiece"):
+        pytest.importorskip(package, reason="the extra kobert is not installed")
+
+
 def _write_tokenizer(folder: Path) -> int:
     """Write the SentencePiece model and vocab.txt, and return the number of words."""
+    import sentencepiece
+
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES * 20),
