@@ -64,7 +64,8 @@ class FusionConfig(Config):
 class WeightsConfig(Config):
     """How warm each label is: similarity to the anchors less similarity to the aversion anchors, then overrides.
 
-    ``judged`` gives labels that a vocabulary's file has a weight for that one. ``aversion`` may be empty. ``overrides``
+    ``judged`` gives labels that a vocabulary's file has a weight for that one; where it is not said, whoever names an
+    embedder, anchors or aversion asks for cosines, as in releases up to 0.1. ``aversion`` may be empty. ``overrides``
     sets single labels' weights, by key or name, in [-1, 1].
     """
 
@@ -73,6 +74,13 @@ class WeightsConfig(Config):
     anchors: tuple[str, ...] = Field(("설렘", "관심", "호감", "사랑"), min_length=1)
     aversion: tuple[str, ...] = ("미움", "증오", "혐오", "무시")
     overrides: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cosines_where_asked(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "judged" not in values and {"embedder", "anchors", "aversion"} & set(values):
+            return {**values, "judged": False}
+        return values
 
 
 class ShiftConfig(Config):

@@ -250,6 +250,21 @@ def test_the_default_configuration_is_the_built_in_one() -> None:
     assert set(yaml.safe_load(path.read_text("utf-8"))["weights"]) == set(WeightsConfig.model_fields)
 
 
+@pytest.mark.parametrize(
+    ("given", "judged"),
+    [
+        ({}, True),
+        ({"overrides": {"기쁨": 0.5}}, True),
+        ({"anchors": ["설렘"]}, False),
+        ({"aversion": []}, False),
+        ({"embedder": "kobert"}, False),
+        ({"anchors": ["설렘"], "judged": True}, True),
+    ],
+)
+def test_anchors_that_are_named_are_used(given: dict[str, object], judged: bool) -> None:
+    assert WeightsConfig.model_validate(given).judged is judged
+
+
 def test_no_aversion_differs_from_the_default_in_the_cosines_alone() -> None:
     config = load_config(ScoreConfig, configs_dir() / "score" / "no_aversion.yaml")
     default = ScoreConfig()
