@@ -74,12 +74,13 @@ def multi_positive_contrast(similarities: Tensor, positives: Tensor) -> Tensor:
     image-to-text loss (2103.00020); with several it is the SupCon loss with the sum outside (2004.11362). Both
     directions are averaged.
     """
-    rows = _one_direction(similarities, positives)
-    columns = _one_direction(similarities.T, positives.T)
+    rows = one_way_contrast(similarities, positives)
+    columns = one_way_contrast(similarities.T, positives.T)
     return (rows + columns) / 2
 
 
-def _one_direction(similarities: Tensor, positives: Tensor) -> Tensor:
+def one_way_contrast(similarities: Tensor, positives: Tensor) -> Tensor:
+    """Contrast rows against columns as ``multi_positive_contrast`` does, in this one direction."""
     totals = positives.sum(dim=1, keepdim=True)
     kept = totals.squeeze(1) > 0
     if not kept.any():
@@ -102,7 +103,7 @@ def supervised_contrast(embeddings: Tensor, labels: Tensor, temperature: float) 
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     similarities = (embeddings @ embeddings.T).float() / temperature
     positives = (labels[:, None] == labels) & ~itself
-    return _one_direction(similarities.masked_fill(itself, NEVER), positives.float())
+    return one_way_contrast(similarities.masked_fill(itself, NEVER), positives.float())
 
 
 def class_weighted_cross_entropy(

@@ -57,6 +57,15 @@ def test_frozen_layers_keep_their_weights_and_means_while_the_others_learn() -> 
     assert {"head.weight", "trunk.4.conv1.weight", "trunk.4.norm1.running_mean"} <= changed
 
 
+def test_a_word_that_is_near_the_wrong_faces_costs() -> None:
+    plain = objective(frozen=0)
+    heavy = objective(frozen=0)
+    heavy.config = heavy.config.model_copy(update={"word_weight": 2.0})
+    more = heavy.loss(0, 0.0) - plain.loss(0, 0.0)
+    # Each word against eight faces of eight classes, by a tower that knows nothing: about ln 8, and more by bad luck.
+    assert 2.0 * 1.0 < float(more) < 2.0 * 8.0
+
+
 def test_a_step_is_repeated_by_its_number_alone() -> None:
     trained = objective(frozen=0)
     trained.model.eval()

@@ -13,7 +13,7 @@ from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
-from clip_emotion.training.losses import multi_positive_contrast, soft_cross_entropy
+from clip_emotion.training.losses import multi_positive_contrast, one_way_contrast, soft_cross_entropy
 from clip_emotion.training.mini.augment import augment
 from clip_emotion.training.mini.faces import FaceSplits
 from clip_emotion.training.mini.image_config import MiniImageConfig
@@ -105,6 +105,9 @@ class MiniImageObjective:
         for language in LANGUAGES:
             logits = self.model.scale * images @ self.text.draw(language, rng, config.own_names).T
             total = total + soft_cross_entropy(logits, smoothed) / len(LANGUAGES)
+            if config.word_weight:
+                # Else a word may lie nearest to the faces of one class whatever it means.
+                total = total + config.word_weight * one_way_contrast(logits.T, targets.T) / len(LANGUAGES)
         if config.comment_weight and config.comments_per_class:
             comments, classes_of = self.text.draw_comments(config.comments_per_class, rng)
             similarities = self.model.scale * images @ comments.T

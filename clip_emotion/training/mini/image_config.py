@@ -72,5 +72,7 @@ class MiniImageConfig(Config):
     """Comments of each class a step."""
     comment_weight: float = Field(0.2, ge=0)
     """Weight of faces against comments."""
+    word_weight: float = Field(0.0, ge=0)
+    """Weight of each class's word against the step's faces."""
     fit: FitConfig
     """The training loop."""
