@@ -100,7 +100,8 @@ def _load_mini(folder: str, device: torch.device) -> TextEmbedder:
 
 
 def _load_kobert(folder: str, device: torch.device) -> TextEmbedder:
-    from clip_emotion.models.kobert.loading import HUB_NAME, load_kobert
+    from clip_emotion.models.kobert.config import HUB_NAME
+    from clip_emotion.models.kobert.loading import load_kobert
 
     return KobertEmbedder(f"kobert:{folder}" if folder else "kobert", load_kobert(folder or HUB_NAME, device))
 

@@ -57,11 +57,16 @@ def train(
     if missing or not configs:
         raise UsageError(f"No such configuration: {', '.join(missing) or 'none given'} (see the folder configs/train).")
 
-    run = _engine(engine, workers, gpus, threads)
+    _check_engine(engine, workers, gpus)
     say_log("clip_emotion.training")
-    from clip_emotion.training.registry import plan
+    # What a configuration lacks is told at once: the stages, and torch with them, are imported after it.
+    from clip_emotion.training.kinds import read_config
 
-    runs = [plan(path, overrides) for path in configs]
+    read = [read_config(path, overrides) for path in configs]
+    run = ENGINES[engine](workers, gpus, threads)
+    from clip_emotion.training.registry import planned
+
+    runs = [planned(one) for one in read]
     if check:
         _check(runs)
         return
@@ -80,13 +85,12 @@ def _describe(kind: str | None) -> None:
     print(kinds_table() if kind is None else settings_table(kind))
 
 
-def _engine(name: str, workers: int, gpus: int, threads: int) -> Engine:
-    """Return what runs one configuration; raises UsageError for an unknown engine or workers that it has none of."""
+def _check_engine(name: str, workers: int, gpus: int) -> None:
+    """Raise UsageError for an unknown engine, and for workers that it has none of."""
     if name not in ENGINES:
         raise UsageError(f"Unknown engine '{name}': choose one of {', '.join(ENGINES)}.")
     if name == "local" and (workers > 1 or gpus > 0):
         raise UsageError("--workers and --gpus are those of Ray: add --engine ray, or leave them out.")
-    return ENGINES[name](workers, gpus, threads)
 
 
 def _local(workers: int, gpus: int, threads: int) -> Engine:

@@ -19,8 +19,9 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     completed,
     load_checkpoint_encoder,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig, ResidualHead
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.heads import ResidualHead
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.training.averaging import average_tensors, fading_names
 

@@ -18,10 +18,10 @@ from clip_emotion.errors import MissingExtraError, ModelError
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.hub import knock
+from clip_emotion.models.kobert.config import HUB_NAME
 from clip_emotion.models.quiet import quietly
 from clip_emotion.text_batches import length_batches
 
-HUB_NAME = "monologg/kobert"
 TOKENIZER_FILES = ("tokenizer_78b3253a26.model", "vocab.txt")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 HOW_TO_GET = (

@@ -21,8 +21,8 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.loading import open_backbone

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clip_emotion.errors import UsageError
-from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
+from clip_emotion.models.kobert.config import HUB_NAME
+from clip_emotion.models.kobert.loading import Kobert, load_kobert
 from clip_emotion.runtime import resolve_device
 from clip_emotion.training.kobert.config import KobertKoteConfig
 from clip_emotion.training.kobert.kote import KobertKoteObjective, load_splits
