@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clip_emotion.data.layouts import labels_in_cell
 from clip_emotion.data.prepare import prepare
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled, split_labels
+from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled
 from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
 
 
@@ -133,8 +134,8 @@ def test_slices_and_cells() -> None:
     for wrong in ("5", "a:b", "1:2:3", ""):
         with pytest.raises(UsageError, match="--rows"):
             parse_slice(wrong)
-    assert split_labels("[0, '6']") == ("0", "6")
-    assert split_labels(" ") == ()
+    assert labels_in_cell("[0, '6']") == ("0", "6")
+    assert labels_in_cell(" ") == ()
 
 
 def test_what_cannot_be_is_told(tmp_path: Path) -> None:
