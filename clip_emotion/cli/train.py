@@ -59,14 +59,8 @@ def train(
 
     _check_engine(engine, workers, gpus)
     say_log("clip_emotion.training")
-    # What a configuration lacks is told at once: the stages, and torch with them, are imported after it.
-    from clip_emotion.training.kinds import read_config
-
-    read = [read_config(path, overrides) for path in configs]
+    runs = _planned(configs, overrides)
     run = ENGINES[engine](workers, gpus, threads)
-    from clip_emotion.training.registry import planned
-
-    runs = [planned(one) for one in read]
     if check:
         _check(runs)
         return
@@ -77,6 +71,16 @@ def train(
         rest += [*(["--gpus", str(gpus)] if gpus >= 0 else []), *(["--threads", str(threads)] if threads else [])]
         say(f"To go on: clip-emotion train {shlex.join(rest)} --resume")
         raise
+
+
+def _planned(configs: Sequence[Path], overrides: Sequence[str]) -> list[PlannedRun]:
+    """Return what the configurations describe; a faulty one is told before the stages, and torch, are imported."""
+    from clip_emotion.training.kinds import read_config
+
+    read = [read_config(path, overrides) for path in configs]
+    from clip_emotion.training.registry import planned
+
+    return [planned(one) for one in read]
 
 
 def _describe(kind: str | None) -> None:
