@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.faults import short
 from clip_emotion.models.hub import knock
+from clip_emotion.text import LIKENESS
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def _unknown_architecture(spec: str, architecture: str) -> str:
         return f"{lacks}: name a model that open_clip saved as local-dir:{spec}."
     if place.is_file():
         return f"Checkpoint {spec} does not tell its architecture: name it too, as in ViT-B-32:{spec}."
-    close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=0.4)
+    close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=LIKENESS)
     hint = f"did you mean {', '.join(close)}" if close else "see open_clip.list_models()"
     return f"Unknown model '{spec}': it is neither mini, nor a checkpoint's folder, nor an open_clip name/tag ({hint})."
 
