@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.outputs import MARK, WriteOptions, held, mark_folder
 from clip_emotion.training.finetune.stage import EMOTION_CLIP
 from clip_emotion.training.kinds import PlannedConfig, config_of, read_config
@@ -101,13 +102,13 @@ def check_folders(runs: Sequence[PlannedRun], options: WriteOptions) -> None:
     """
     sources: dict[Path, str] = {}
     for one in runs:
-        place = one.out.expanduser().resolve()
+        place = expanded(one.out).resolve()
         if place in sources:
             raise UsageError(
                 f"{sources[place]} and {one.source} both write into {one.out}: give each an out of its own."
             )
         sources[place] = one.source
-        if any(place == folder.expanduser().resolve() for folder in one.stage.inputs(one.config)):
+        if any(place == expanded(folder).resolve() for folder in one.stage.inputs(one.config)):
             raise UsageError(f"{one.source}: out is {one.out}, which the run reads from: name another out=FOLDER.")
         check_out(one.out, options)
 

@@ -13,6 +13,7 @@ from clip_emotion.data.prepared import load_prepared
 from clip_emotion.data.saved import MARK
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError
+from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class RawSource:
     @property
     def folder(self) -> Path:
         """Where the data set is prepared: another source, or a changed one, has another folder."""
-        place = self.path.expanduser().resolve()
+        place = expanded(self.path).resolve()
         state = place.stat() if place.exists() else None
         changed = f"{state.st_size}:{state.st_mtime_ns}" if state else ""
         key = hashlib.sha256(f"{place}:{changed}:{self.drop_duplicates}".encode()).hexdigest()[:12]
@@ -60,7 +61,7 @@ class RawSource:
             from clip_emotion.data.recipes import read
             from clip_emotion.data.recipes.base import Request
 
-            with open_source(self.path.expanduser()) as opened:
+            with open_source(expanded(self.path)) as opened:
                 read(opened, Request(load_card(self.card)))
 
     def fault(self) -> str | None:

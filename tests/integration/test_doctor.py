@@ -111,6 +111,15 @@ def test_prepared_data_is_listed(home: Path, capsys: pytest.CaptureFixture[str])
     assert diagnose(capsys)[2]["prepared data"]["value"] == f"kote ({folder.parent})"
 
 
+def test_a_kaggle_folder_of_nobody_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", "~no-such-user/kaggle")
+    code, _, findings = diagnose(capsys)
+    assert code == 0
+    assert "KAGGLE_CONFIG_DIR is wrong: ~no-such-user/kaggle begins with" in findings["Kaggle token"]["remedy"]
+
+
 def test_the_kaggle_token_is_found_and_never_shown(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

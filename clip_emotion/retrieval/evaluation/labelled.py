@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from clip_emotion.data.cards import load_card
@@ -14,6 +13,7 @@ from clip_emotion.data.layouts import in_class_folder, in_table, is_image, label
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.retrieval.evaluation.selection import WHOLE, RowSelection, parse_slice, pick_split, sample_rows
 from clip_emotion.text import nfc
 
@@ -95,7 +95,7 @@ def open_labelled(data: str, selection: RowSelection) -> Iterator[Labelled]:
     path,label or text,labels, or a prepared set's name or folder. Raises UsageError for a choice that cannot be, and
     DataError for data in another form.
     """
-    path = Path(data).expanduser()
+    path = expanded(data)
     if not path.exists() and (path.suffix or "/" in data):
         raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
     if not path.exists() or (path / "dataset_dict.json").is_file():
