@@ -44,7 +44,8 @@ def test_commands_import_what_they_need(tmp_path: Path) -> None:
     texts = tmp_path / "texts.tsv"
     texts.write_text("text\tlabel\n기쁘다\thappy\n슬프다\tsad\n", "utf-8")
     data = ["evaluate", "--vocab", "basic7", "--face", "none", "--data"]
-    light = [(["--version"], 0), (["--help"], 0), (["data", "list"], 0), (["train", str(config), "--check"], 2)]
+    faulty = [([verb, str(config), "--check"], 2) for verb in ("train", "tune")]
+    light = [(["--version"], 0), (["--help"], 0), (["data", "list"], 0), *faulty]
     encoding = [(["score", str(chat)], 0), (["label", str(faces[0]), "--face", "none"], 0)]
     measuring = [([*data, str(texts)], 0), ([*data, str(tmp_path / "faces")], 0)]
     seen = loaded([*light, *encoding, *measuring], tmp_path / "cache")
