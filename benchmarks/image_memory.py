@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def kinds(pixels: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
     for kind in ("WEBP", "JPEG2000", "AVIF"):
         at_limit = int((pixels * SHARE[kind]) ** 0.5)
         yield kind, partial(_encoded, "RGBA", (at_limit, at_limit), kind, **FAST[kind])
+    if not find_spec("pillow_heif"):
+        print("HEIF is left out: it needs pip install 'clip-emotion[heic]'.", file=sys.stderr)
+        return
+    at_limit = int((pixels * SHARE["HEIF"]) ** 0.5)
+    for mode in ("RGB", "RGBA"):
+        yield f"HEIF {mode}", partial(_heif, mode, (at_limit, at_limit))
 
 
 FAST: dict[str, dict[str, Any]] = {
@@ -77,6 +84,14 @@ def _encoded(mode: str, size: tuple[int, int], kind: str, **options: Any) -> byt
     buffer = io.BytesIO()
     image = Image.new("I;16", size) if mode == "I;16" else Image.new(mode, size)
     image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _heif(mode: str, size: tuple[int, int]) -> bytes:
+    import pillow_heif
+
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.new(mode, size)).save(buffer, quality=1)
     return buffer.getvalue()
 
 

@@ -26,9 +26,10 @@ from torch.nn import functional as F
 
 from clip_emotion.data.batches import Batch, ImageBatches, Prefetcher, row_labels
 from clip_emotion.data.samplers import BalancedBatchSampler
-from clip_emotion.data.transforms import TransformConfig
+from clip_emotion.data.transform_config import TransformConfig
 from clip_emotion.evaluation.measurement import Measurements
-from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
+from clip_emotion.models.mini.config import ImageTowerConfig
+from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.training.loop.fit import FitConfig, Progress, fit
 from clip_emotion.training.loop.optim import make_optimizer
 

@@ -12,11 +12,21 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.evaluation.evaluate import evaluate
     from clip_emotion.retrieval.labelling.index import VocabularyIndex
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.labelling.predictions import Predictions
     from clip_emotion.vocabulary import Vocabulary
 
-__all__ = ["Vocabulary", "VocabularyIndex", "ZeroShotLabeller", "__version__", "evaluate", "load_encoder"]
+__all__ = [
+    "Predictions",
+    "Vocabulary",
+    "VocabularyIndex",
+    "ZeroShotLabeller",
+    "__version__",
+    "evaluate",
+    "load_encoder",
+]
 
 _HOMES = {
+    "Predictions": "clip_emotion.retrieval.labelling.predictions",
     "Vocabulary": "clip_emotion.vocabulary",
     "VocabularyIndex": "clip_emotion.retrieval.labelling.index",
     "ZeroShotLabeller": "clip_emotion.retrieval.labelling.labeller",

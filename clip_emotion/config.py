@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from clip_emotion.dotted import put
 from clip_emotion.errors import UsageError
-from clip_emotion.text import read_text
+from clip_emotion.text import LIKENESS, read_text
 from clip_emotion.yaml_text import parse_yaml
 
 
@@ -57,7 +57,7 @@ def _reason(kind: type[BaseModel], fault: ErrorDetails) -> str:
         return fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
     schema = kind.model_json_schema()
     known = {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
-    near = get_close_matches(str(fault["loc"][-1]), sorted(known))
+    near = get_close_matches(str(fault["loc"][-1]), sorted(known), cutoff=LIKENESS)
     return "no such setting" + (f" (near it: {', '.join(near)})" if near else "")
 
 

@@ -9,6 +9,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from clip_emotion.errors import UsageError
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with its beginning ``~`` or ``~user`` as that home; raises UsageError where there is no such home.
+
+    Every path of a user's goes through here: ``Path.expanduser`` itself ends in a RuntimeError.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path} begins with the home of a user that is not there: write the whole path.") from error
+
 
 def is_taken(path: Path) -> bool:
     """Tell whether a folder that is to be written is there and holds something, or is no folder."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import expanded
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -45,6 +46,6 @@ def cache_dir() -> Path:
     own = os.environ.get("CLIP_EMOTION_CACHE")
     place = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "clip-emotion"
     try:
-        return place.expanduser()
-    except RuntimeError as error:
+        return expanded(place)
+    except UsageError as error:
         raise UsageError(f"The cache folder {place} cannot be found: set CLIP_EMOTION_CACHE to a folder.") from error

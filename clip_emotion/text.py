@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clip_emotion.errors import DataError
 
-LIKENESS = 0.4
-"""The least likeness, difflib's ratio in [0, 1], that is worth a suggestion."""
+LIKENESS = 0.7
+"""The least likeness, difflib's ratio in [0, 1], that is worth a suggestion: a letter or two of a word amiss."""
 
 
 def nfc(text: str) -> str:
@@ -47,7 +47,14 @@ def read_text(path: Path) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like another one whatever its case and spacing, or None."""
-    spellings = {fold(one): one for one in known}
-    near = get_close_matches(fold(name), spellings, n=1, cutoff=LIKENESS)
+    """Return the known name that is most like another one whatever its case and spacing, or None where none is near.
+
+    Hangul is compared letter by letter: 기뿜 is near 기쁨, and 사과 is not near 감사.
+    """
+    spellings = {_letters(one): one for one in known}
+    near = get_close_matches(_letters(name), spellings, n=1, cutoff=LIKENESS)
     return spellings[near[0]] if near else None
+
+
+def _letters(text: str) -> str:
+    return unicodedata.normalize("NFD", fold(text))

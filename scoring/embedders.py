@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from clip_emotion.arrays import Float32Array
 from clip_emotion.errors import MissingExtraError, ModelError, UsageError
+from clip_emotion.files import expanded
 from scoring.whitening import unit
 
 if TYPE_CHECKING:
@@ -95,12 +95,13 @@ def _load_mini(folder: str, device: torch.device) -> TextEmbedder:
     from clip_emotion.models.mini.encoder import load_mini
     from clip_emotion.resources import weights_dir
 
-    place = Path(folder).expanduser() if folder else weights_dir() / "mini"
+    place = expanded(folder) if folder else weights_dir() / "mini"
     return EncoderEmbedder(f"mini:{folder}" if folder else "mini", load_mini(place, device))
 
 
 def _load_kobert(folder: str, device: torch.device) -> TextEmbedder:
-    from clip_emotion.models.kobert.loading import HUB_NAME, load_kobert
+    from clip_emotion.models.kobert.config import HUB_NAME
+    from clip_emotion.models.kobert.loading import load_kobert
 
     return KobertEmbedder(f"kobert:{folder}" if folder else "kobert", load_kobert(folder or HUB_NAME, device))
 

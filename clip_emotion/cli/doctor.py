@@ -18,7 +18,8 @@ from rich.table import Table
 
 from clip_emotion import __version__
 from clip_emotion.cli.common import stderr
-from clip_emotion.errors import ClipEmotionError
+from clip_emotion.errors import ClipEmotionError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.resources import PACKAGE, cache_dir, configs_dir, data_root, datasets_dir, weights_dir
 from clip_emotion.runtime import available_cpus, resolve_device
 
@@ -250,7 +251,10 @@ def _folders() -> Iterator[Finding]:
 
 
 def _kaggle_token() -> Finding:
-    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle").expanduser()
+    try:
+        folder = expanded(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle")
+    except UsageError as error:
+        return Finding("Access", "Kaggle token", "optional", "none.", f"KAGGLE_CONFIG_DIR is wrong: {error}")
     files = [folder / name for name in ("kaggle.json", "access_token") if (folder / name).is_file()]
     variables = "KAGGLE_API_TOKEN" in os.environ or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys()
     if variables or files:

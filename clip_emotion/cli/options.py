@@ -34,6 +34,8 @@ MODEL = typer.Option("mini", "--model", help="mini, an open_clip name/tag, a che
 LANG = typer.Option(Language.auto, "--lang", help="The language of the words.")
 DEVICE = typer.Option(Device.auto, "--device", help="Where the model runs.")
 WORKERS = typer.Option(2, "--workers", min=1, help="Threads that read images.")
+CONFIG = typer.Option(None, "--config", help="A score configuration, such as configs/score/default.yaml.")
+KOBERT = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it.")
 SPLIT = typer.Option(None, "--split", help="The split; validation, test or the only one by default.")
 
 
@@ -66,6 +68,17 @@ def plot(content: str) -> Any:
 def batch_size(default: int) -> Any:
     """Return the option for how many images the model sees at once."""
     return typer.Option(default, "--batch-size", min=1, help="Images the model sees at once.")
+
+
+def embedder(default: str) -> Any:
+    """Return the option for what compares texts; ``default`` says what is taken without it."""
+    kinds = "mini[:FOLDER], kobert[:FOLDER] or sentence-transformers:NAME"
+    return typer.Option(None, "--embedder", help=f"What compares texts: {kinds} [default: {default}].")
+
+
+def limit(of: str) -> Any:
+    """Return the option that draws some of the data (``"rows"``)."""
+    return typer.Option(None, "--limit", min=1, help=f"Draw so many {of} at random.")
 
 
 def seed(draws: str) -> Any:

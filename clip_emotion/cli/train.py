@@ -57,11 +57,10 @@ def train(
     if missing or not configs:
         raise UsageError(f"No such configuration: {', '.join(missing) or 'none given'} (see the folder configs/train).")
 
-    run = _engine(engine, workers, gpus, threads)
+    _check_engine(engine, workers, gpus)
     say_log("clip_emotion.training")
-    from clip_emotion.training.registry import plan
-
-    runs = [plan(path, overrides) for path in configs]
+    runs = _planned(configs, overrides)
+    run = ENGINES[engine](workers, gpus, threads)
     if check:
         _check(runs)
         return
@@ -74,19 +73,28 @@ def train(
         raise
 
 
+def _planned(configs: Sequence[Path], overrides: Sequence[str]) -> list[PlannedRun]:
+    """Return what the configurations describe; a faulty one is told before the stages, and torch, are imported."""
+    from clip_emotion.training.kinds import read_config
+
+    read = [read_config(path, overrides) for path in configs]
+    from clip_emotion.training.registry import planned
+
+    return [planned(one) for one in read]
+
+
 def _describe(kind: str | None) -> None:
     from clip_emotion.training.schema import kinds_table, settings_table
 
     print(kinds_table() if kind is None else settings_table(kind))
 
 
-def _engine(name: str, workers: int, gpus: int, threads: int) -> Engine:
-    """Return what runs one configuration; raises UsageError for an unknown engine or workers that it has none of."""
+def _check_engine(name: str, workers: int, gpus: int) -> None:
+    """Raise UsageError for an unknown engine, and for workers that it has none of."""
     if name not in ENGINES:
         raise UsageError(f"Unknown engine '{name}': choose one of {', '.join(ENGINES)}.")
     if name == "local" and (workers > 1 or gpus > 0):
         raise UsageError("--workers and --gpus are those of Ray: add --engine ray, or leave them out.")
-    return ENGINES[name](workers, gpus, threads)
 
 
 def _local(workers: int, gpus: int, threads: int) -> Engine:

@@ -11,7 +11,6 @@ import typer
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, say, stdout, write_atomic
-from clip_emotion.cli.options import Device
 from clip_emotion.errors import UsageError
 from clip_emotion.outputs import WriteOptions, claim_file
 
@@ -39,16 +38,14 @@ class WeightsFormat(StrEnum):
 def weights(
     vocab: str = options.vocab("the configuration's"),
     labels: str = options.LABELS,
-    embedder: str = typer.Option(
-        None, "--embedder", help="mini, kobert, kobert:FOLDER or sentence-transformers:NAME [default: likewise]."
-    ),
-    config: Path = typer.Option(None, "--config", help="A score configuration: anchors, aversion, overrides."),
-    lang: str = typer.Option("auto", "--lang", help="The language of the labels: auto (the anchors'), ko or en."),
+    embedder: str = options.embedder("the configuration's"),
+    config: Path = options.CONFIG,
+    lang: options.Language = options.LANG,
     show: bool = typer.Option(False, "--show", help="Also the spread of the similarities before and after centring."),
     output: WeightsFormat = typer.Option(WeightsFormat.table, "--format", help="How to print the weights on stdout."),
     plot: Path = options.plot("the weights"),
     overwrite: bool = options.OVERWRITE,
-    device: Device = options.DEVICE,
+    device: options.Device = options.DEVICE,
 ) -> None:
     """Show each label's weight in a turn's score: how near it lies to the anchors, from -1 (cold) to 1 (warm)."""
     from clip_emotion.vocabulary import Vocabulary

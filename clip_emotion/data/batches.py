@@ -21,7 +21,8 @@ from torchvision.transforms.v2 import functional as V
 
 from clip_emotion.data.images import open_image
 from clip_emotion.data.samplers import BatchSampler
-from clip_emotion.data.transforms import TransformConfig, apply_changes, draw_changes
+from clip_emotion.data.transform_config import TransformConfig
+from clip_emotion.data.transforms import apply_changes, draw_changes
 from clip_emotion.errors import DataError, ImageError
 
 CACHE_BYTES = 2 * 2**30

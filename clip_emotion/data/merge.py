@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from clip_emotion.config import Config
 from clip_emotion.data.cleaning import TRAIN
+from clip_emotion.data.content_keys import is_blank
 from clip_emotion.data.held_out import is_held_out
 from clip_emotion.data.merge_account import Merge, merged_card, merged_record
 from clip_emotion.data.merge_card import MergedCard
@@ -30,7 +31,7 @@ from clip_emotion.data.merge_sources import (
 )
 from clip_emotion.data.prepared import MERGED, PREPARED, write_record
 from clip_emotion.data.recipes.base import Reading, Row
-from clip_emotion.data.recipes.images import image_features, is_blank
+from clip_emotion.data.recipes.images import image_features
 from clip_emotion.data.replacing import OUT, replacing
 from clip_emotion.data.row_writer import write_rows
 from clip_emotion.errors import DataError, ImageError, UsageError

@@ -15,6 +15,7 @@ from clip_emotion.data.prepared import PreparedRecord, find_prepared, load_prepa
 from clip_emotion.data.recipes.base import place_of, unknown_labels
 from clip_emotion.data.saved import MARK
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
 
@@ -50,7 +51,7 @@ def name_source(text: str) -> NamedSource:
     if not card or not location:
         raise UsageError(f"Source '{text}' is not of the form NAME=PATH.")
     own_card = Path(card).suffix.lower() in (".yaml", ".yml")
-    place = location if location.startswith("hub:") else str(Path(location).expanduser())
+    place = location if location.startswith("hub:") else str(expanded(location))
     return NamedSource(load_card(card).name if own_card else nfc(card), place, card)
 
 

@@ -28,6 +28,7 @@ from clip_emotion.data.replacing import OUT, replacing
 from clip_emotion.data.row_writer import RowWriter, write_rows
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.outputs import NEW, WriteOptions
 from clip_emotion.text import nfc
 from clip_emotion.vocabulary import Vocabulary
@@ -83,7 +84,7 @@ def prepare(
 
 
 def _places(source: Path | str) -> list[Path]:
-    return [] if str(source).startswith("hub:") else [Path(source).expanduser()]
+    return [] if str(source).startswith("hub:") else [expanded(source)]
 
 
 def guess_card(source: Path, vocabulary: Vocabulary | None = None) -> str:
@@ -104,7 +105,7 @@ def _open_reading(source: Path | str, request: Request) -> Iterator[Reading]:
     if location.startswith("hub:"):
         yield dataset_reading("hub", load_hub(hub_source(request.card, location)), request)
         return
-    with open_source(Path(source).expanduser()) as opened:
+    with open_source(expanded(source)) as opened:
         yield read(opened, request)
 
 

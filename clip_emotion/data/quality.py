@@ -12,9 +12,8 @@ from datasets import Image as ImageFeature
 from clip_emotion.config import Config
 from clip_emotion.data.cards import Card
 from clip_emotion.data.cleaning import Contents
+from clip_emotion.data.content_keys import content_key, pixel_key
 from clip_emotion.data.prepared import PreparedRecord, SkippedRow
-from clip_emotion.data.recipes.base import content_key
-from clip_emotion.data.recipes.images import pixel_key
 from clip_emotion.errors import ImageError
 
 

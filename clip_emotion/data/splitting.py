@@ -13,8 +13,8 @@ from pydantic import Field, field_validator
 from clip_emotion.config import Config
 from clip_emotion.data.cards import SPLITS
 from clip_emotion.data.cleaning import Contents
+from clip_emotion.data.content_keys import content_key
 from clip_emotion.data.prepared import PREPARED, PreparedRecord, fingerprint, load_prepared, write_record
-from clip_emotion.data.recipes.base import content_key
 from clip_emotion.data.replacing import OUT, claim, replacing
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.outputs import NEW, WriteOptions

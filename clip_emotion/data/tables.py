@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from clip_emotion.data.sources import Source, open_source, open_table
 from clip_emotion.errors import DataError
+from clip_emotion.files import expanded
 from clip_emotion.text import fold, nfc
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -90,7 +91,7 @@ def headerless_table(source: Source, name: str, columns: Sequence[str], quoted: 
 
 def read_column(path: Path, column: str) -> list[str]:
     """Return one column of a table with a header; raises DataError when the file or the column is not there."""
-    with open_source(path.expanduser()) as source:
+    with open_source(expanded(path)) as source:
         for name in source.names():
             table = find_table(source, name, {column: [column]}, [column])
             if table is not None:

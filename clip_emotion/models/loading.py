@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from clip_emotion.errors import UsageError
+from clip_emotion.files import expanded
 from clip_emotion.models.backbone import RANDOM_PREFIX, Backbone, Spec
 from clip_emotion.resources import weights_dir
 
@@ -25,7 +25,7 @@ def open_backbone(spec: str, device: torch.device | str = "cpu") -> Backbone:
         from clip_emotion.models.openclip.backbone import random_open_clip
 
         return random_open_clip(spec.removeprefix(RANDOM_PREFIX), chosen)
-    folder = weights_dir() / "mini" if spec == "mini" else Path(spec).expanduser()
+    folder = weights_dir() / "mini" if spec == "mini" else expanded(spec)
     if spec == "mini" or (folder / "mini.yaml").is_file():
         from clip_emotion.models.mini.backbone import open_mini
 

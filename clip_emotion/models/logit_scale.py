@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # configurations read the limit, and are read before torch is imported
+    from torch import Tensor
 
 LARGEST_SCALE = 100.0
 """Where CLIP stops its learned scale (2103.00020, section 2.5)."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
+from clip_emotion.files import expanded
 from clip_emotion.models.base import ImageTextEncoder, TrainedEncoder
 from clip_emotion.resources import weights_dir
 from clip_emotion.runtime import resolve_device
@@ -21,7 +21,7 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
     chosen = resolve_device(device)
     if spec in BUNDLED:
         return BUNDLED[spec](chosen)
-    folder = Path(spec).expanduser()
+    folder = expanded(spec)
     if (folder / "mini.yaml").is_file():
         from clip_emotion.models.mini.encoder import load_mini
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clip_emotion.config import apply_override, read_yaml, validate
 from clip_emotion.errors import DataError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.outputs import MARK, WriteOptions, held, mark_folder
 from clip_emotion.training.finetune.stage import EMOTION_CLIP
+from clip_emotion.training.kinds import PlannedConfig, config_of, read_config
 from clip_emotion.training.kobert.stage import KOBERT_KOTE
 from clip_emotion.training.loop.objective import ProgressCallback
 from clip_emotion.training.loop.run_folder import check_out
@@ -20,7 +21,6 @@ from clip_emotion.training.mini.image_stage import MINI_IMAGE
 from clip_emotion.training.mini.messages_stage import MINI_MESSAGES
 from clip_emotion.training.mini.text_stage import MINI_TEXT
 from clip_emotion.training.mini.words_stage import MINI_WORDS
-from clip_emotion.training.renamed import renamed
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 
@@ -72,18 +72,18 @@ class PlannedRun:
 
 def stage_of(kind: str, source: str) -> Stage[Any]:
     """Return a kind of training; raises UsageError that lists the kinds for an unknown one."""
-    if kind not in STAGES:
-        raise UsageError(f"{source} has kind '{kind}': known kinds are {', '.join(STAGES)}.")
+    config_of(kind, source)
     return STAGES[kind]
+
+
+def planned(read: PlannedConfig) -> PlannedRun:
+    """Return the run that a validated configuration describes."""
+    return PlannedRun(STAGES[read.kind], read.config, read.source)
 
 
 def plan(path: Path, overrides: Sequence[str] = ()) -> PlannedRun:
     """Read a configuration with its overrides and validate it; raises UsageError for an unknown kind and any fault."""
-    values = read_yaml(path)
-    for override in overrides:
-        apply_override(values, override)
-    stage = stage_of(str(values.get("kind")), str(path))
-    return PlannedRun(stage, validate(stage.config, renamed(values), str(path)), str(path))
+    return planned(read_config(path, overrides))
 
 
 def train(path: Path, overrides: Sequence[str], report: ProgressCallback, resume: bool = False) -> Outcome:
@@ -102,13 +102,13 @@ def check_folders(runs: Sequence[PlannedRun], options: WriteOptions) -> None:
     """
     sources: dict[Path, str] = {}
     for one in runs:
-        place = one.out.expanduser().resolve()
+        place = expanded(one.out).resolve()
         if place in sources:
             raise UsageError(
                 f"{sources[place]} and {one.source} both write into {one.out}: give each an out of its own."
             )
         sources[place] = one.source
-        if any(place == folder.expanduser().resolve() for folder in one.stage.inputs(one.config)):
+        if any(place == expanded(folder).resolve() for folder in one.stage.inputs(one.config)):
             raise UsageError(f"{one.source}: out is {one.out}, which the run reads from: name another out=FOLDER.")
         check_out(one.out, options)
 

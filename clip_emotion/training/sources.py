@@ -6,18 +6,18 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-
-from datasets import DatasetDict
+from typing import TYPE_CHECKING
 
 from clip_emotion.data.cards import load_card
-from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.data.prepared import load_prepared
-from clip_emotion.data.recipes import read
-from clip_emotion.data.recipes.base import Request
 from clip_emotion.data.saved import MARK
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError
+from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class RawSource:
     @property
     def folder(self) -> Path:
         """Where the data set is prepared: another source, or a changed one, has another folder."""
-        place = self.path.expanduser().resolve()
+        place = expanded(self.path).resolve()
         state = place.stat() if place.exists() else None
         changed = f"{state.st_size}:{state.st_mtime_ns}" if state else ""
         key = hashlib.sha256(f"{place}:{changed}:{self.drop_duplicates}".encode()).hexdigest()[:12]
@@ -47,6 +47,9 @@ class RawSource:
         """
         if (self.folder / MARK).is_file():
             return load_prepared(self.folder)
+        # Configurations hold this record, and a faulty one is told before Hugging Face's datasets is imported.
+        from clip_emotion.data.prepare import PrepareOptions, prepare
+
         logger.info("Preparing %s, once, in %s …", self.path, self.folder)
         # A folder of the cache is this project's own, and two runs may prepare it at the same time.
         options = PrepareOptions(drop_duplicates=self.drop_duplicates, output=WriteOptions(overwrite=True))
@@ -55,7 +58,10 @@ class RawSource:
     def check(self) -> None:
         """See that ``load`` will find a data set of a known layout, without reading its rows; raises as it does."""
         if not (self.folder / MARK).is_file():
-            with open_source(self.path.expanduser()) as opened:
+            from clip_emotion.data.recipes import read
+            from clip_emotion.data.recipes.base import Request
+
+            with open_source(expanded(self.path)) as opened:
                 read(opened, Request(load_card(self.card)))
 
     def fault(self) -> str | None:

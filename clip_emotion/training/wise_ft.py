@@ -6,12 +6,12 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from clip_emotion.errors import UsageError
+from clip_emotion.files import expanded
 from clip_emotion.models.emotion_clip.checkpoint import (
     DESCRIPTION,
     CheckpointCard,
@@ -19,8 +19,9 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     completed,
     load_checkpoint_encoder,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig, ResidualHead
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.heads import ResidualHead
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.training.averaging import average_tensors, fading_names
 
@@ -49,7 +50,7 @@ def open_base(spec: str, device: torch.device) -> EmotionClipEncoder:
 
     Raises UsageError for an unknown name, ModelError where weights are missing or broken.
     """
-    folder = Path(spec).expanduser()
+    folder = expanded(spec)
     if (folder / DESCRIPTION).is_file():
         return load_checkpoint_encoder(folder, device)
     model = EmotionClip(open_backbone(spec, device), EmotionClipConfig(image_head=None))

@@ -23,7 +23,7 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     CheckpointCard,
     save_checkpoint,
 )
-from clip_emotion.models.emotion_clip.model import EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig
 from clip_emotion.models.registry import load_encoder
 from tests.support.checkpoints import content, make_model
 

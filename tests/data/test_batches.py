@@ -19,7 +19,7 @@ from torchvision.transforms import InterpolationMode as Mode
 from clip_emotion.data import batches as module
 from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels, row_sources
 from clip_emotion.data.samplers import BalancedBatchSampler, ShuffledBatchSampler
-from clip_emotion.data.transforms import TransformConfig
+from clip_emotion.data.transform_config import TransformConfig
 from clip_emotion.errors import DataError
 
 NAMES = ["anger", "fear", "joy"]

@@ -16,10 +16,10 @@ from PIL import Image
 
 from clip_emotion.data.cards import list_cards, load_card
 from clip_emotion.data.cleaning import Dropped
+from clip_emotion.data.layouts import split_of_file
 from clip_emotion.data.prepare import PrepareOptions, guess_card, prepare
 from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.recipes import RECIPES
-from clip_emotion.data.recipes.base import split_of_file
 from clip_emotion.data.recipes.images import png_of_pixels
 from clip_emotion.data.stats import class_counts
 from clip_emotion.errors import DataError, ImageError, UsageError

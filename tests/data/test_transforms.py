@@ -9,7 +9,8 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as V
 
 from clip_emotion.config import validate
-from clip_emotion.data.transforms import Changes, TransformConfig, apply_changes, draw_changes
+from clip_emotion.data.transform_config import TransformConfig
+from clip_emotion.data.transforms import Changes, apply_changes, draw_changes
 from clip_emotion.errors import UsageError
 
 COUNT, SIDE = 12, 32

@@ -93,3 +93,9 @@ def test_printing_is_the_command_lines() -> None:
 def prints(path: Path) -> bool:
     calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
     return any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls)
+
+
+def test_homes_are_found_in_one_place() -> None:
+    """``Path.expanduser`` ends in a RuntimeError for a user that is not there; ``files.expanded`` says so instead."""
+    found = [path.relative_to(ROOT).as_posix() for path in code() if "expanduser" in path.read_text("utf-8")]
+    assert found == ["clip_emotion/files.py"]

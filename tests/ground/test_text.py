@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_emotion.errors import DataError
-from clip_emotion.text import fold, has_hangul, nfc, read_text
+from clip_emotion.text import fold, has_hangul, nearest, nfc, read_text
 
 hangul = st.text(st.characters(min_codepoint=ord("가"), max_codepoint=ord("힣")), min_size=1)
 
@@ -76,3 +76,44 @@ def test_read_text_of_a_missing_file_or_a_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.txt", tmp_path):
         with pytest.raises(DataError, match="Cannot read"):
             read_text(path)
+
+
+WORDS = (
+    "kote44",
+    "goemotions28",
+    "sentiment3",
+    "basic7",
+    "angry",
+    "surprised",
+    "table",
+    "기쁨",
+    "슬픔",
+    "설렘",
+    "감사",
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("kote4", "kote44"),
+        ("KOTE 44", "kote44"),
+        ("emotions28", "goemotions28"),
+        ("baisc7", "basic7"),
+        ("angyr", "angry"),
+        ("Surprized", "surprised"),
+        ("기뿜", "기쁨"),
+        ("슬프", "슬픔"),
+        ("설레임", "설렘"),
+        (unicodedata.normalize("NFD", "설램"), "설렘"),
+    ],
+)
+def test_a_slip_is_guessed(typed: str, meant: str) -> None:
+    assert nearest(typed, WORDS) == meant
+
+
+@pytest.mark.parametrize(
+    "typed", ["nothing", "cats", "banana", "words", "xyz", "ab", "", "사과", "책상", "고양이", "🙂"]
+)
+def test_nonsense_is_not_answered(typed: str) -> None:
+    assert nearest(typed, WORDS) is None

@@ -15,9 +15,10 @@ from tokenizers.models import WordLevel
 from clip_emotion.cli import doctor as doctor_module
 from clip_emotion.cli.main import main
 from clip_emotion.models import registry
+from clip_emotion.models.mini.config import ImageTowerConfig, TextTowerConfig
 from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
-from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig
-from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig
+from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.vocabulary import shipped_vocabularies
 
 
@@ -108,6 +109,15 @@ def test_prepared_data_is_listed(home: Path, capsys: pytest.CaptureFixture[str])
     folder.mkdir(parents=True)
     (folder / "dataset_dict.json").write_text('{"splits": ["train"]}')
     assert diagnose(capsys)[2]["prepared data"]["value"] == f"kote ({folder.parent})"
+
+
+def test_a_kaggle_folder_of_nobody_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", "~no-such-user/kaggle")
+    code, _, findings = diagnose(capsys)
+    assert code == 0
+    assert "KAGGLE_CONFIG_DIR is wrong: ~no-such-user/kaggle begins with" in findings["Kaggle token"]["remedy"]
 
 
 def test_the_kaggle_token_is_found_and_never_shown(

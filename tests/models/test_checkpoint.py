@@ -33,8 +33,8 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     read_card,
     save_checkpoint,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.vocabulary import Vocabulary

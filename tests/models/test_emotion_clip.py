@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from clip_emotion.config import validate
 from clip_emotion.errors import MissingExtraError, ModelError, UsageError
 from clip_emotion.models.backbone import Backbone
-from clip_emotion.models.emotion_clip.heads import HeadConfig
-from clip_emotion.models.emotion_clip.lora import LoraSettings, adapted_layers
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig, LoraSettings
+from clip_emotion.models.emotion_clip.lora import adapted_layers
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import backbone_from_spec, open_backbone
 from clip_emotion.models.registry import load_encoder
 from tests.support.minis import tiny_mini

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from clip_emotion.models.emotion_clip.heads import HeadConfig, ResidualBlock, ResidualHead
+from clip_emotion.models.emotion_clip.config import HeadConfig
+from clip_emotion.models.emotion_clip.heads import ResidualBlock, ResidualHead
 
 
 def awake(module: nn.Module) -> nn.Module:

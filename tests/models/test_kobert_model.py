@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from clip_emotion.errors import MissingExtraError, ModelError
-from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
+from clip_emotion.models.kobert.config import HUB_NAME
+from clip_emotion.models.kobert.loading import Kobert, load_kobert
 from tests.support.tiny_kobert import MARKERS, SENTENCES, build_tiny_kobert
 
 pytest.importorskip("kobert_transformers", reason="the extra kobert is not installed")

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.models.mini.encoder import load_mini
-from clip_emotion.models.mini.message_tower import MessageTower, ReadingConfig
+from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.text_tower import TextTower
 from tests.support.minis import tiny_mini, tiny_text
 

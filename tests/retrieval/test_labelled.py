@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clip_emotion.data.prepare import prepare
+from clip_emotion.data.layouts import labels_in_cell
+from clip_emotion.data.prepare import PrepareOptions, prepare
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled, split_labels
+from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled
 from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
+from clip_emotion.vocabulary import Vocabulary
 
 
 def png(colour: str) -> bytes:
@@ -113,6 +115,39 @@ def test_a_prepared_set_of_texts_gives_label_names(tmp_path: Path) -> None:
     assert [(row.text, row.labels) for row in rows.texts] == [("고맙다", ("고마움", "기쁨")), ("슬프다", ("슬픔",))]
 
 
+@pytest.mark.parametrize("card", ["image_folder", "image_csv"])
+def test_preparing_and_evaluating_read_pictures_alike(tmp_path: Path, card: str) -> None:
+    root = tmp_path / "faces"
+    folders = ("a/train/angry/1.png", "a/test/x/happy/2.png", "a/val/행복/3.png", "a/sad/4.png")
+    for place, colour in zip(folders, ("red", "green", "blue", "white"), strict=True):
+        put(root, place, png(colour))
+    put(
+        tmp_path,
+        "faces.csv",
+        "new_name,label,set\nfaces\\a\\sad\\4.png,슬픔,PublicTest\n faces/a/val/행복/3.png ,joy,\n",
+    )
+    source = root if card == "image_folder" else tmp_path / "faces.csv"
+    prepared = prepare(card, source, tmp_path / card, PrepareOptions(default_split="rest"))
+    names = prepared["rest"].features["label"].names
+    rows = {split: [(row["path"], names[row["label"]]) for row in part] for split, part in prepared.items()}
+    assert sum(map(len, rows.values())) == (4 if card == "image_folder" else 2)
+    for split in rows.keys() - {"rest"}:
+        assert seen(read(source, split=split)) == rows[split]
+    assert sorted(seen(read(source, split="all"))) == sorted(row for part in rows.values() for row in part)
+
+
+def seen(rows: Labelled) -> list[tuple[str, str]]:
+    basic = Vocabulary.load("basic8")
+    return [(row.name, label.key) for row in rows.images if (label := basic.match(row.label))]
+
+
+def test_preparing_and_evaluating_read_cells_of_labels_alike(tmp_path: Path) -> None:
+    put(tmp_path, "kote.tsv", "text\tlabels\n고맙다\t[4, '42']\n")
+    (row,) = prepare("kote", tmp_path / "kote.tsv", tmp_path / "kote")["train"]["labels"]
+    assert row == [4, 42]
+    assert read(tmp_path / "kote.tsv").texts[0].labels == ("4", "42")
+
+
 def test_rows_and_limit(tmp_path: Path) -> None:
     put(tmp_path, "t.csv", "text,label\n" + "".join(f"t{number},a\n" for number in range(100)))
     path = tmp_path / "t.csv"
@@ -133,8 +168,8 @@ def test_slices_and_cells() -> None:
     for wrong in ("5", "a:b", "1:2:3", ""):
         with pytest.raises(UsageError, match="--rows"):
             parse_slice(wrong)
-    assert split_labels("[0, '6']") == ("0", "6")
-    assert split_labels(" ") == ()
+    assert labels_in_cell("[0, '6']") == ("0", "6")
+    assert labels_in_cell(" ") == ()
 
 
 def test_what_cannot_be_is_told(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 import clip_emotion
-from clip_emotion import ZeroShotLabeller
-from clip_emotion.errors import UsageError
+from clip_emotion import Predictions, ZeroShotLabeller
+from clip_emotion.errors import MissingExtraError, UsageError
 from clip_emotion.label import FAMILIES
 from clip_emotion.models.word_pieces import WordPieces
 from clip_emotion.retrieval.labelling.notices import word_notices
@@ -62,6 +63,28 @@ def test_python_and_json_lines_name_alike(labeller: ZeroShotLabeller) -> None:
         assert getattr(row.labels[0], name) == values["labels"][0][name]
 
 
+def test_rows_become_a_table_named_as_json_lines(labeller: ZeroShotLabeller, tmp_path: Path) -> None:
+    rows = labeller([plain("red"), tmp_path / "none.png", plain("blue")], top=2)
+    table = rows.to_pandas()
+    assert list(table["rank"]) == [1, 2, 0, 1, 2]
+    assert list(table[table["rank"] == 1]["label"]) == ["red", "blue"]
+    line = rows.to_dicts()[0]
+    flat = {*line, *(f"face.{name}" for name in line["face"]), *line["labels"][0], "rank"} - {"face", "labels"}
+    assert set(table.columns) == flat
+    assert table["probability"][0] == rows[0].labels[0].probability
+    assert "none.png" in table["path"][2]
+    assert table["error"][2] == rows[1].error
+    streamed = Predictions(labeller.stream([plain("red"), plain("blue")], top=2)).to_pandas()
+    assert list(streamed["name"]) == list(table["name"].dropna())
+    assert list(Predictions().to_pandas().columns) == list(table.columns)
+
+
+def test_a_table_says_how_to_get_pandas(labeller: ZeroShotLabeller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"to_pandas needs pandas.*pip install 'clip-emotion\[pandas\]'"):
+        labeller(plain("red")).to_pandas()
+
+
 @pytest.mark.parametrize("words", [[1, 2], ["red", None], [["red"]]])
 def test_words_are_texts(words: list[object]) -> None:
     with pytest.raises(UsageError, match="words are texts"):
@@ -84,6 +107,8 @@ def test_one_word_alone_says_that_its_share_means_nothing() -> None:
 def test_unknown_vocabularies_and_families_are_told_with_what_was_meant(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean kote44"):
         Vocabulary.load("kote4")
+    with pytest.raises(UsageError, match="Unknown vocabulary 'nothing': use one of"):
+        Vocabulary.load("nothing")
     path = tmp_path / "own.yaml"
     path.write_text("labels:\n  - {en: elated, families: [hapy]}\n", "utf-8")
     with pytest.raises(UsageError, match="unknown family 'hapy', perhaps happy"):

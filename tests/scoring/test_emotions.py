@@ -17,12 +17,8 @@ from scipy.special import expit
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.label import Label
 from clip_emotion.models import registry
-from clip_emotion.models.kobert.emotion import (
-    KobertEmotionConfig,
-    KobertEmotionModel,
-    KobertEmotionNetwork,
-    KobertHeadConfig,
-)
+from clip_emotion.models.kobert.config import KobertHeadConfig
+from clip_emotion.models.kobert.emotion import KobertEmotionConfig, KobertEmotionModel, KobertEmotionNetwork
 from clip_emotion.models.kobert.loading import load_kobert
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.vocabulary import Vocabulary

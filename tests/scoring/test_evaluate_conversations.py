@@ -362,7 +362,7 @@ def test_tables_hold_values_and_intervals(run: Run, korean: Path, form: str) -> 
     [
         (["--only", "nonsense"], 2, "chatbot, emocontext, meld, emorynlp"),
         (["--only", ","], 2, "No task"),
-        (["--emotions", "image"], 2, "text or kobert"),
+        (["--emotions", "image"], 2, "Invalid value for '--emotions'"),
         (["--limit", "0"], 2, "limit"),
         (["--only", "meld"], 1, "nothing to evaluate"),
     ],

@@ -359,7 +359,7 @@ def test_words_of_ones_own_are_weighed_and_an_existing_plot_stays(run: Run, tmp_
         (["--embedder", "nonsense"], "kobert"),
         (["--vocab", "nonsense"], "kote44"),
         (["--figure", "weights.jpg"], ".png"),
-        (["--lang", "fr"], "ko, en"),
+        (["--lang", "fr"], "Invalid value for '--lang'"),
         (["--labels", "설렘,당황", "--vocab", "basic7"], "not both"),
     ],
 )

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from clip_emotion.models.backbone import Backbone
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import open_backbone
 from tests.support.minis import tiny_mini
 from tests.support.tiny_openclip import TINY, awake, hugging_face

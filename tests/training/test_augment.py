@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from clip_emotion.training.mini.augment import AugmentConfig, augment, erase
+from clip_emotion.training.mini.augment import augment, erase
+from clip_emotion.training.mini.faces_config import AugmentConfig
 
 STILL = AugmentConfig(rotation=0, zoom=(1, 1), stretch=0, shift=0, contrast=0, erase_probability=0)
 

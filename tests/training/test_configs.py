@@ -20,8 +20,8 @@ from torch import Tensor
 from clip_emotion.cli.main import main
 from clip_emotion.config import validate
 from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
+from clip_emotion.models.emotion_clip.config import last_blocks
 from clip_emotion.models.emotion_clip.lora import plain_name
-from clip_emotion.models.emotion_clip.model import last_blocks
 from clip_emotion.models.openclip import encoder as open_clip_adapter
 from clip_emotion.models.openclip.encoder import languages_of
 from clip_emotion.training.finetune import stage as finetune

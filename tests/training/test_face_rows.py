@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from clip_emotion.data.prepared import load_prepared
 from clip_emotion.errors import DataError
-from clip_emotion.training.mini.faces import FaceRows, FacesConfig, load_faces
+from clip_emotion.training.mini.faces import FaceRows, load_faces
+from clip_emotion.training.mini.faces_config import FacesConfig
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import EMOTIONS, VOTES, face, table, vote_row, write_images, zipped
 

@@ -20,12 +20,12 @@ from clip_emotion.cli.main import main
 from clip_emotion.config import validate
 from clip_emotion.data.samplers import shuffled_rows
 from clip_emotion.errors import ModelError
+from clip_emotion.models.kobert.config import KobertHeadConfig
 from clip_emotion.models.kobert.emotion import (
     PARTS,
     KobertEmotionConfig,
     KobertEmotionModel,
     KobertEmotionNetwork,
-    KobertHeadConfig,
     load_kobert_emotion,
     pad_batch,
     token_ids,

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from clip_emotion.config import validate
 from clip_emotion.errors import UsageError
+from clip_emotion.training.loss_config import LossConfig
 from clip_emotion.training.losses import (
-    LossConfig,
     class_weighted_cross_entropy,
     class_weights,
     combined,

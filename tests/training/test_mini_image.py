@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from clip_emotion.training.mini.faces import FaceRows, FacesConfig, FaceSplits, load_faces
+from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
+from clip_emotion.training.mini.faces_config import FacesConfig
 from clip_emotion.training.mini.image import MiniImageObjective, TextSide, mix
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.vocabulary import Vocabulary

@@ -16,8 +16,9 @@ from clip_emotion.data.lexicon import Concept
 from clip_emotion.models.mini.encoder import PARTS, load_mini
 from clip_emotion.text import fold
 from clip_emotion.training.mini import bridge
-from clip_emotion.training.mini.bridge import BridgeConfig, bridged_words
+from clip_emotion.training.mini.bridge import bridged_words
 from clip_emotion.training.mini.words import ValenceConfig, concept_matrix, leaning_words
+from clip_emotion.training.mini.words_config import BridgeConfig
 from clip_emotion.training.prompts import is_kept_out
 from clip_emotion.training.registry import train
 from clip_emotion.vocabulary import Vocabulary

@@ -7,15 +7,8 @@ import torch
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from clip_emotion.training.mini.photographs import (
-    PhotographConfig,
-    compress,
-    gaussian,
-    photograph,
-    refocus,
-    relight,
-    rescale,
-)
+from clip_emotion.training.mini.faces_config import PhotographConfig
+from clip_emotion.training.mini.photographs import compress, gaussian, photograph, refocus, relight, rescale
 
 NONE = PhotographConfig(light_share=0, blur_share=0, sharpen_share=0, reduce_share=0, noise_share=0, jpeg_share=0)
 

@@ -17,7 +17,8 @@ from sklearn.metrics import f1_score
 from clip_emotion.errors import DataError
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids
-from clip_emotion.training.corpora import SourcesConfig, load_corpora
+from clip_emotion.training.corpora import load_corpora
+from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.mini.faces import FaceRows
 from clip_emotion.training.mini.image import TextSide, embed_faces
 from clip_emotion.training.mini.image_stage import image_temperature

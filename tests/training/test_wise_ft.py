@@ -22,8 +22,8 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     load_checkpoint_encoder,
     save_checkpoint,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.loading import open_backbone
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions, evaluate_rows

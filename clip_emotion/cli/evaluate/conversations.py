@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say, stdout
-from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,16 +34,23 @@ class EvaluationFormat(StrEnum):
     markdown = "markdown"
 
 
+class TextSource(StrEnum):
+    """What judges a turn's emotion by its words alone."""
+
+    text = "text"
+    kobert = "kobert"
+
+
 def evaluate_conversations(
-    data: Path = typer.Option(..., help="Folder or .zip with the tables: chatbot, emocontext, MELD, EmoryNLP."),
-    emotions: str = typer.Option("text", help="What judges the turns: text or kobert."),
-    model: str = typer.Option("mini", help="The encoder behind --emotions text: mini or a folder."),
-    kobert: Path | None = typer.Option(None, help="Folder of the model behind --emotions kobert."),
-    only: str | None = typer.Option(None, help="Comma list out of chatbot, emocontext, meld, emorynlp."),
-    config: Path | None = typer.Option(None, help="A score configuration: weights, half-life, bootstrap."),
-    output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print on stdout."),
-    limit: int | None = typer.Option(None, min=1, help="Draw so many rows or dialogues of each table at random."),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
+    data: Path = typer.Option(..., "--data", help="Folder or .zip of the tables: chatbot, emocontext, MELD, EmoryNLP."),
+    emotions: TextSource = typer.Option(TextSource.text, "--emotions", help="What turns are judged by."),
+    model: str = options.MODEL,
+    kobert: Path | None = options.KOBERT,
+    only: str | None = typer.Option(None, "--only", help="Comma list out of chatbot, emocontext, meld, emorynlp."),
+    config: Path | None = options.CONFIG,
+    output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print the result."),
+    limit: int | None = options.limit("rows or dialogues of each table"),
+    device: options.Device = options.DEVICE,
 ) -> None:
     """Evaluate the score on judged chats and dialogues, all recency schemes side by side and beside trivial baselines.
 
@@ -53,8 +60,6 @@ def evaluate_conversations(
     from scoring.evaluation.conversations import evaluate_conversations as evaluate
     from scoring.evaluation.conversations import task_names
 
-    if emotions not in ("text", "kobert"):
-        raise UsageError(f"--emotions {emotions} judges no plain text: choose text or kobert.")
     chosen = task_names(only)
     settings = load_settings(config)
     with progress_bar("texts judged") as advance:
@@ -82,8 +87,8 @@ def _scores(emotions: str, judge: JudgeOptions, settings: ScoreConfig, advance: 
     from scoring.evaluation.tasks import TextScores
 
     vocabulary = Vocabulary.load(settings.vocabulary)
-    options = EmotionOptions(vocabulary, model=judge.model, device=judge.device, kobert=judge.kobert)
-    emotion = load_emotion(emotions, options)
+    wanted = EmotionOptions(vocabulary, model=judge.model, device=judge.device, kobert=judge.kobert)
+    emotion = load_emotion(emotions, wanted)
     for notice in emotion.notices:
         say(f"Note: {notice}")
     embedder = load_embedder(settings.weights.embedder, judge.device)

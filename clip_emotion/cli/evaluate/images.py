@@ -59,7 +59,7 @@ def evaluate(
     batch_size: int = options.batch_size(64),
     workers: int = options.WORKERS,
     device: options.Device = options.DEVICE,
-    limit: int | None = typer.Option(None, min=1, help="Draw so many rows at random."),
+    limit: int | None = options.limit("rows"),
     rows: str | None = typer.Option(None, help="Slice of the rows, such as -1000: for the last thousand."),
     text_column: str | None = typer.Option(None, help="Column of the texts."),
     label_column: str | None = typer.Option(None, help="Column of the labels."),

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say, stdout
+from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from scoring.conversation import Fault
     from scoring.evaluation.similarity import Correlation, CosineSpread, SimilarityEvaluation
 
+MINI = "mini"
 SHOWN_FAULTS = 5
 WIDTH = 120
 """What the table needs; a narrower terminal wraps the lines instead of cutting the numbers."""
@@ -32,31 +35,39 @@ class SimilarityFormat(StrEnum):
 
 
 def evaluate_similarity(
-    data: Path = typer.Argument(..., help="Table with sentence1, sentence2 and score, such as KorSTS (.tsv[.gz])."),
-    embedder: str = typer.Option("mini", help="mini[:FOLDER], kobert[:FOLDER] or sentence-transformers:NAME."),
-    fit: Path | None = typer.Option(None, help="Sentences to fit centring and whitening on [default: DATA's own]."),
-    dimensions: int | None = typer.Option(None, min=1, help="Directions that whitening keeps [default: all]."),
+    table: Path | None = typer.Argument(None, metavar="DATA", help="The same as --data."),
+    data: Path | None = typer.Option(
+        None, "--data", help="Table with sentence1, sentence2 and score, such as KorSTS (.tsv[.gz])."
+    ),
+    embedder: str | None = options.embedder(MINI),
+    fit: Path | None = typer.Option(
+        None, "--fit", help="Sentences to fit centring and whitening on [default: DATA's own]."
+    ),
+    dimensions: int | None = typer.Option(
+        None, "--dimensions", min=1, help="Directions that whitening keeps [default: all]."
+    ),
     output: SimilarityFormat = typer.Option(SimilarityFormat.table, "--format", help="How to print the result."),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or mps."),
-    seed: int = typer.Option(0, min=0, help="Seed of the bootstrap intervals."),
+    device: options.Device = options.DEVICE,
+    seed: int = options.seed("the bootstrap intervals"),
 ) -> None:
     """Correlate an embedder's cosines with people's scores, for raw, centred and whitened vectors."""
     from scoring.config import BootstrapConfig
     from scoring.embedders import load_embedder
     from scoring.evaluation import similarity as evaluating
 
+    data = _one_of(data, table)
     pairs = evaluating.read_pairs(data)
     corpus = None if fit is None else (fit.name, evaluating.read_sentences(fit))
     fitted_on = pairs.sentences if corpus is None else corpus[1]
     _tell_faults(pairs.faults)
     if corpus is None:
         say(f"Centring and whitening are fitted on the sentences of {data.name} themselves; no score is looked at.")
-    chosen = load_embedder(embedder, device)
+    chosen = load_embedder(embedder or MINI, device)
     total = len({*fitted_on, *pairs.sentences})
     say(f"Embedding {total:,} sentences with {chosen.name}.")
     with progress_bar("Embedding", total) as advance:
-        options = evaluating.SimilarityOptions(dimensions, BootstrapConfig.model_validate({"seed": seed}), advance)
-        result = evaluating.evaluate_similarity(chosen, pairs, corpus, options)
+        wanted = evaluating.SimilarityOptions(dimensions, BootstrapConfig.model_validate({"seed": seed}), advance)
+        result = evaluating.evaluate_similarity(chosen, pairs, corpus, wanted)
     if output is SimilarityFormat.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
         return
@@ -65,6 +76,14 @@ def evaluate_similarity(
     console.print(_table(result))
     fitted = f"{result.fitted_sentences:,} sentences of {result.fitted_on}"
     console.print(f"Centred and whitened by {fitted}; in square brackets 95 % bootstrap intervals.", soft_wrap=True)
+
+
+def _one_of(data: Path | None, table: Path | None) -> Path:
+    """Return the data, however it was named; raises UsageError where it was not, or twice."""
+    named = [path for path in (data, table) if path is not None]
+    if len(named) != 1:
+        raise UsageError("Name one table of pairs: --data FILE, such as KorSTS's.")
+    return named[0]
 
 
 def _tell_faults(faults: Sequence[Fault]) -> None:

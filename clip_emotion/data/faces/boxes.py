@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from clip_emotion.data.sources import open_source
 from clip_emotion.data.tables import Table, find_table
 from clip_emotion.errors import DataError
+from clip_emotion.files import expanded
 from clip_emotion.text import nfc
 from clip_emotion.types import FaceBox
 
@@ -27,7 +28,7 @@ def read_boxes(path: Path) -> dict[str, tuple[FaceBox, ...]]:
 
     A row without numbers says that the picture has no face. Raises DataError, with the line, for other rows.
     """
-    with open_source(path.expanduser()) as source:
+    with open_source(expanded(path)) as source:
         for name in source.names():
             table = find_table(source, name, COLUMNS, tuple(COLUMNS))
             if table is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from clip_emotion.data.faces.finder import FaceFinder, FinderOptions
 from clip_emotion.data.faces.haar import HaarFinder
 from clip_emotion.data.faces.mtcnn import MtcnnFinder
 from clip_emotion.data.faces.yunet import YunetFinder
 from clip_emotion.errors import UsageError
+from clip_emotion.files import expanded
 
 DEFAULT_FINDER = "mtcnn"
 FINDERS: dict[str, Callable[[FinderOptions], FaceFinder]] = {
@@ -29,6 +29,6 @@ def make_finder(name: str = DEFAULT_FINDER, options: FinderOptions | None = None
     if name not in FINDERS:
         raise UsageError(f"Unknown face finder '{name}': choose one of {', '.join(FINDERS)}.")
     options = options or FinderOptions()
-    if file and not Path(file).expanduser().is_file():
+    if file and not expanded(file).is_file():
         raise UsageError(f"--finder {name}:{file}: there is no such file.")
-    return FINDERS[name](replace(options, model=Path(file).expanduser()) if file else options)
+    return FINDERS[name](replace(options, model=expanded(file)) if file else options)

@@ -14,16 +14,9 @@ from typing import Any
 import numpy as np
 
 from clip_emotion.data.cards import Card
-from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, match_labels, place_of, split_named
-from clip_emotion.data.recipes.images import (
-    RawImage,
-    cell_path,
-    image_features,
-    image_row,
-    is_image,
-    read_image_folder,
-    split_by_prefix,
-)
+from clip_emotion.data.layouts import RawImage, cell_path, is_image, split_named
+from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, match_labels, place_of
+from clip_emotion.data.recipes.images import image_features, image_row, read_image_folder, split_by_prefix
 from clip_emotion.data.sources import Source, open_table
 from clip_emotion.data.tables import encoding_of, find_table, is_table
 from clip_emotion.errors import DataError, ImageError

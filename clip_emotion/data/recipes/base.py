@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from datasets import Features
 
 from clip_emotion.data.cards import Card
 from clip_emotion.errors import UsageError
-from clip_emotion.text import fold
 from clip_emotion.vocabulary import Vocabulary
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "privatetest": "test",
-}
 OPEN_VOCABULARIES = ("basic7", "basic8")
 """Tried in this order where a card names no vocabulary."""
 
@@ -73,27 +58,6 @@ class Reading:
     vocabulary: Vocabulary | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
     """How many files beside the pictures are none, by suffix."""
-
-
-def split_named(name: str) -> str | None:
-    """Return the split that a folder, a column's cell or a Hub split's name means, or None."""
-    return SPLIT_NAMES.get(fold(name).replace(" ", ""))
-
-
-def split_of_file(name: str) -> str | None:
-    """Return the split that a file's stem or one of its folders tells (``goemotions_dev.tsv`` → validation)."""
-    path = PurePosixPath(name)
-    words = fold(path.name.split(".")[0]).split()
-    for word in [*reversed(words), *reversed(path.parent.parts)]:
-        split = split_named(word)
-        if split:
-            return split
-    return None
-
-
-def content_key(content: bytes) -> str:
-    """Return the hash by which equal contents are found: SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def match_labels(request: Request, raw: Iterable[str]) -> tuple[Vocabulary, dict[str, int]]:

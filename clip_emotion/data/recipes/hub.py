@@ -11,7 +11,8 @@ import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, load_from_disk
 
 from clip_emotion.data.cards import Card, HubSource
-from clip_emotion.data.recipes.base import Reading, Request, split_named, split_of_file
+from clip_emotion.data.layouts import split_named, split_of_file
+from clip_emotion.data.recipes.base import Reading, Request
 from clip_emotion.data.recipes.texts import Raw, pick_columns, text_reading
 from clip_emotion.data.saved import MARK, saved_splits
 from clip_emotion.data.sources import Source

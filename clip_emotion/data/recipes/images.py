@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 import io
-import posixpath
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import cast
 
 import numpy as np
 from datasets import ClassLabel, Features, Image, Value
 from PIL import Image as PillowImage
 
 from clip_emotion.data.cards import Card
-from clip_emotion.data.images import SUFFIXES, open_image
+from clip_emotion.data.content_keys import pixel_key
+from clip_emotion.data.layouts import RawImage, in_class_folder, in_table, is_image, split_in_cell
 from clip_emotion.data.path_names import path_fault
-from clip_emotion.data.recipes.base import (
-    Reading,
-    Request,
-    Row,
-    Skipped,
-    content_key,
-    match_labels,
-    split_named,
-)
+from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, match_labels
 from clip_emotion.data.sources import Source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import ImageError
 from clip_emotion.vocabulary import Vocabulary
 
 MAX_SIDE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RawImage:
-    """A picture before it is opened: the split, class and path that its source gives, and how to get its bytes."""
-
-    split: str
-    raw_label: str
-    path: str
-    load: Callable[[], bytes]
 
 
 def read_image_folder(source: Source, request: Request) -> Reading | None:
@@ -60,13 +41,9 @@ def _suffix(name: str) -> str:
 
 
 def _in_class_folder(source: Source, request: Request, name: str) -> RawImage:
-    *folders, class_folder, file = name.split("/")
-    split = (
-        split_by_prefix(request.card, file)
-        or next(filter(None, map(split_named, reversed(folders))), None)
-        or request.default_split
-    )
-    return RawImage(split, class_folder, name, partial(source.read, name))
+    image = in_class_folder(source, name)
+    by_prefix = split_by_prefix(request.card, PurePosixPath(name).name)
+    return replace(image, split=by_prefix or image.split or request.default_split)
 
 
 def split_by_prefix(card: Card, file: str) -> str | None:
@@ -88,19 +65,8 @@ def read_image_table(source: Source, request: Request) -> Reading | None:
 
 
 def _in_table(source: Source, request: Request, table: str, cells: dict[str, str]) -> RawImage:
-    path = cell_path(cells["path"])
-    split = _table_split(cells.get("split"), request.default_split)
-    return RawImage(split, cells["label"], path, partial(source.read, beside_table(table, path)))
-
-
-def cell_path(cell: str) -> str:
-    """Return the path in a table's cell with forward slashes, which tables from Windows lack."""
-    return cell.strip().replace("\\", "/")
-
-
-def beside_table(table: str, path: str) -> str:
-    """Return a source's name for a picture whose path is relative to the table that names it."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(table), path))
+    image = in_table(source, table, cells["path"], cells["label"], cells.get("split"))
+    return replace(image, split=image.split or request.default_split)
 
 
 def read_pixel_table(source: Source, request: Request) -> Reading | None:
@@ -116,7 +82,7 @@ def read_pixel_table(source: Source, request: Request) -> Reading | None:
 def _pixel_rows(table: Table, request: Request, places: dict[str, int]) -> Iterator[Row | Skipped]:
     for line, cells in table.rows():
         name = f"{table.name}:{line}"
-        split = _table_split(cells.get("split") if cells else None, request.default_split)
+        split = split_in_cell(cells.get("split") if cells else None) or request.default_split
         place = places.get(cells["label"].strip()) if cells else None
         if cells is None or place is None:
             reason = f"unknown emotion code '{cells['label']}'" if cells else "too few cells"
@@ -162,22 +128,6 @@ def image_row(image: RawImage, place: int, origin: str) -> Row | Skipped:
     return Row(image.split, cells, key, str(place), blank)
 
 
-def pixel_key(content: bytes) -> tuple[str, bool]:
-    """Return the hash of a picture's size and RGB pixels, and whether they all have one colour; raises ImageError."""
-    image = open_image(content)
-    return content_key(f"{image.width}x{image.height}:".encode() + image.tobytes()), _one_colour(image)
-
-
-def is_blank(content: bytes) -> bool:
-    """Tell whether all pixels of a picture have one colour; raises ImageError."""
-    return _one_colour(open_image(content))
-
-
-def _one_colour(image: PillowImage.Image) -> bool:
-    extremes = cast("tuple[tuple[int, int], ...]", image.getextrema())  # of each band: the picture is RGB
-    return all(low == high for low, high in extremes)
-
-
 def image_features(vocabulary: Vocabulary) -> Features:
     """Return the columns of a prepared picture set: image, label, path, source, sha."""
     return Features(
@@ -207,14 +157,3 @@ def _reading(
 def _table_with(source: Source, card: Card, required: tuple[str, ...]) -> Table | None:
     tables = (find_table(source, name, card.columns, required) for name in source.names() if is_table(name))
     return next((table for table in tables if table), None)
-
-
-def _table_split(cell: str | None, default: str) -> str:
-    if not cell or not cell.strip():
-        return default
-    return split_named(cell) or cell.strip()
-
-
-def is_image(name: str) -> bool:
-    """Tell by its suffix whether a file is a picture."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES

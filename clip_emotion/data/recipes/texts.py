@@ -12,17 +12,9 @@ from datasets import ClassLabel, Features, Value
 from datasets import Sequence as ListOf
 
 from clip_emotion.data.cards import Card
-from clip_emotion.data.recipes.base import (
-    Reading,
-    Request,
-    Row,
-    Skipped,
-    content_key,
-    place_of,
-    split_of_file,
-    unknown_labels,
-    vocabularies_for,
-)
+from clip_emotion.data.content_keys import content_key
+from clip_emotion.data.layouts import labels_in_cell, split_of_file
+from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, place_of, unknown_labels, vocabularies_for
 from clip_emotion.data.sources import Source
 from clip_emotion.data.tables import Table, find_table, headerless_table, is_table, width_of
 from clip_emotion.errors import DataError, UsageError
@@ -122,7 +114,7 @@ def label_places(cell: Any, vocabulary: Vocabulary, card: Card, origin: str) -> 
 
     Raises UsageError, which names the row, for a label outside the vocabulary.
     """
-    parts = cell.split(",") if isinstance(cell, str) else cell if isinstance(cell, Sequence) else [cell]
+    parts = labels_in_cell(cell) if isinstance(cell, str) else cell if isinstance(cell, Sequence) else [cell]
     places = set()
     for part in map(str, parts):
         word = nfc(part).strip()

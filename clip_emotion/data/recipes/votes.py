@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from datasets import Features, Value
 
-from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped, content_key, split_named
+from clip_emotion.data.content_keys import content_key
+from clip_emotion.data.layouts import split_named
+from clip_emotion.data.recipes.base import Reading, Request, Row, Skipped
 from clip_emotion.data.recipes.texts import text_tables
 from clip_emotion.data.sources import Source
 from clip_emotion.data.tables import Table

@@ -19,7 +19,8 @@ from torch import Tensor
 from clip_emotion.config import Config, read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import draft_of, publish, sha256_of
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint

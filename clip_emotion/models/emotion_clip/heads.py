@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
-
-
-class HeadConfig(Config):
-    """How deep a head is: ``width`` is the hidden layer's multiple of the features, ``dim`` the embedding's size.
-
-    Without ``dim`` the embedding keeps the backbone's size. With ``depth`` 0 and a ``dim`` the head is a projection.
-    """
-
-    depth: int = Field(default=1, ge=0)
-    """Residual blocks."""
-    width: float = Field(default=2.0, gt=0)
-    """The hidden layer's size, in sizes of the features."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout in the blocks."""
-    dim: int | None = Field(default=None, ge=2)
-    """The embedding's size; null keeps the backbone's."""
+from clip_emotion.models.emotion_clip.config import HeadConfig
 
 
 class ResidualBlock(nn.Module):

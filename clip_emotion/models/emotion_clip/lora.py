@@ -6,33 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
 from clip_emotion.errors import MissingExtraError, UsageError
+from clip_emotion.models.emotion_clip.config import LoraSettings
 
 ADAPTER = "default"
 PROJECTION = "text_projection"
 _ADAPTED = re.compile(r"\.lora_[AB]\.[^.]+\.weight$")
-
-
-class LoraSettings(Config):
-    """Rank r, α and dropout of the adapters; ``targets`` are layers by their last names (c_fc), by default all.
-
-    All are the linear and convolutional layers that come after a tower's first embedding, save those inside PyTorch's
-    own multi-head attention and open_clip's attention pooling, which read the weights themselves and would pass an
-    adapter by, and the text projection of open_clip's own towers, which may be no layer of another kind.
-    """
-
-    rank: int = Field(default=8, ge=1)
-    """Rank of the adapters."""
-    alpha: int = Field(default=16, ge=1)
-    """α of the adapters, which are scaled by α / rank."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout before the adapters."""
-    targets: tuple[str, ...] | None = None
-    """Layers by their last names; null takes all."""
 
 
 def add_adapters(backbone: nn.Module, settings: LoraSettings, inside: Iterable[str]) -> None:

@@ -3,86 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
 from clip_emotion.errors import UsageError
 from clip_emotion.models.backbone import Backbone
-from clip_emotion.models.emotion_clip.heads import HeadConfig, ResidualHead
-from clip_emotion.models.emotion_clip.lora import (
-    LoraSettings,
-    adapted_layers,
-    add_adapters,
-    plain_name,
-    plain_state,
-    remove_adapters,
-)
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig, last_blocks
+from clip_emotion.models.emotion_clip.heads import ResidualHead
+from clip_emotion.models.emotion_clip.lora import adapted_layers, add_adapters, plain_name, plain_state, remove_adapters
 from clip_emotion.models.logit_scale import LARGEST_SCALE
 
 BACKBONE = "backbone."
-_LAST_BLOCKS = re.compile(r"last-(\d+)-blocks")
-
-
-class EmotionClipConfig(Config):
-    """What is put on a backbone and what of it is trained.
-
-    ``classes`` adds a linear classifier over the image embedding. ``train`` is ``heads`` (heads, classifier, scale),
-    ``last-N-blocks`` (these and the last N blocks of each tower with its final norms and projections), ``all``, or
-    ``lora`` (the heads, and adapters in the towers). ``logit_scale`` is what cosines are multiplied by at first;
-    without it that is what the backbone came with.
-    """
-
-    image_head: HeadConfig | None = Field(default_factory=HeadConfig)
-    """The head on the image side; null has none."""
-    text_head: HeadConfig | None = None
-    """The head on the text side; null has none."""
-    classes: int | None = Field(default=None, ge=2)
-    """Classes of a classifier over the image embedding; null has none."""
-    train: str = "heads"
-    """What is trained: heads, last-N-blocks, all or lora."""
-    lora: LoraSettings = Field(default_factory=LoraSettings)
-    """The adapters of train: lora."""
-    logit_scale: float | None = Field(default=None, gt=0, le=LARGEST_SCALE)
-    """What cosines are multiplied by at first; null takes the backbone's."""
-    learn_logit_scale: bool = True
-    """Whether that is trained."""
-
-    @field_validator("train")
-    @classmethod
-    def _known(cls, mode: str) -> str:
-        last_blocks(mode)
-        return mode
-
-    @model_validator(mode="after")
-    def _one_size(self) -> EmotionClipConfig:
-        sizes = {head.dim if head else None for head in (self.image_head, self.text_head)}
-        if len(sizes) > 1:
-            raise ValueError(
-                "image_head.dim and text_head.dim must be the same, for pictures and texts share one space "
-                "(a head of depth 0 is a projection alone)"
-            )
-        return self
-
-
-def last_blocks(mode: str) -> int | None:
-    """Return how many blocks of each tower a mode of training opens: None stands for all, embeddings included.
-
-    Raises ValueError for an unknown mode.
-    """
-    fixed = {"heads": 0, "lora": 0, "all": None}
-    if mode in fixed:
-        return fixed[mode]
-    matched = _LAST_BLOCKS.fullmatch(mode)
-    if not matched or int(matched[1]) < 1:
-        raise ValueError(f"Unknown training mode '{mode}': choose heads, last-N-blocks (last-2-blocks), all or lora.")
-    return int(matched[1])
 
 
 @dataclass(frozen=True)

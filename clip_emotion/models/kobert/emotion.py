@@ -21,6 +21,7 @@ from clip_emotion.config import Config, load_config
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.files import sha256_of, write_atomic
 from clip_emotion.models.fingerprint import fingerprint
+from clip_emotion.models.kobert.config import KobertHeadConfig
 from clip_emotion.models.kobert.loading import TOKENIZER_FILES, Kobert, load_kobert
 from clip_emotion.models.quiet import quietly
 from clip_emotion.models.weights_file import weights_bytes
@@ -37,23 +38,6 @@ HEAD = "head."
 STAMP = "clip_emotion"
 """The entry of the weights' metadata that says which description they belong to."""
 AGAIN = "copy the whole folder again, or train it with clip-emotion train configs/train/kobert_kote.yaml"
-
-Pooling = Literal["cls", "mean"]
-
-
-class KobertHeadConfig(Config):
-    """What is put on top of KoBERT, and how much of a text it reads.
-
-    ``pooling`` makes one vector of a text: ``cls`` is BERT's own, the pre-trained pooler's output at [CLS];
-    ``mean`` is the mean of the last layer's outputs over all tokens. ``max_tokens`` counts [CLS] and [SEP] as well.
-    """
-
-    pooling: Pooling = "cls"
-    """What stands for a text: BERT's own vector of [CLS], or the mean over its tokens."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Dropout before the head."""
-    max_tokens: int = Field(128, ge=3)
-    """Tokens that are read of a text."""
 
 
 class KobertEmotionConfig(Config):

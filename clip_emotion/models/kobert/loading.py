@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from clip_emotion.errors import MissingExtraError, ModelError
+from clip_emotion.files import expanded
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.hub import knock
+from clip_emotion.models.kobert.config import HUB_NAME
 from clip_emotion.models.quiet import quietly
 from clip_emotion.text_batches import length_batches
 
-HUB_NAME = "monologg/kobert"
 TOKENIZER_FILES = ("tokenizer_78b3253a26.model", "vocab.txt")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 HOW_TO_GET = (
@@ -102,7 +103,7 @@ def load_kobert(source: str | Path = HUB_NAME, device: torch.device | str = "cpu
     where a part is missing, damaged, out of reach, or does not fit the others.
     """
     tokenizer_class = _tokenizer_class()
-    folder = _from_hub() if str(source) == HUB_NAME else Path(source).expanduser()
+    folder = _from_hub() if str(source) == HUB_NAME else expanded(source)
     missing = _missing(folder)
     if missing:
         what = f"lacks {', '.join(missing)}" if folder.is_dir() else "does not exist"

@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from clip_emotion.config import Config, load_config
 from clip_emotion.errors import ModelError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.image_tower import ImageTower, ImageTowerConfig, luminance, standardise
-from clip_emotion.models.mini.message_tower import MessageTower, ReadingConfig
-from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig, pad_ids, tokenize
+from clip_emotion.models.mini.config import ImageTowerConfig, ReadingConfig, TextTowerConfig
+from clip_emotion.models.mini.image_tower import ImageTower, luminance, standardise
+from clip_emotion.models.mini.message_tower import MessageTower
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
 from clip_emotion.models.word_pieces import WordPieces, count_pieces
 from clip_emotion.text import nfc
 from clip_emotion.text_batches import length_batches

@@ -4,33 +4,12 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
+from clip_emotion.models.mini.config import ImageTowerConfig
 
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of red, green and blue, as Pillow's mode L has them."""
-
-
-class ImageTowerConfig(Config):
-    """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
-
-    Each stage halves the side of its features.
-    """
-
-    stem: int = Field(32, ge=1)
-    """Channels of the first layer."""
-    widths: tuple[int, ...] = (64, 128, 256)
-    """Channels of each stage."""
-    blocks: tuple[int, ...] = (2, 2, 2)
-    """Blocks of each stage."""
-    dropout: float = Field(0.2, ge=0, lt=1)
-    """Dropout before the embedding."""
-    image_size: int = Field(48, ge=8)
-    """Side of the images, in pixels."""
-    dim: int = Field(256, ge=2)
-    """The embedding's size."""
 
 
 class ConvolutionBlock(nn.Module):

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from clip_emotion.config import Config
-from clip_emotion.models.mini.text_tower import TextTower, TextTowerConfig
-
-
-class ReadingConfig(Config):
-    """Sizes of the transformer blocks that the message tower has beyond the text tower's own sizes."""
-
-    layers: int = Field(2, ge=0)
-    """Blocks."""
-    heads: int = Field(4, ge=1)
-    """Heads of attention, which share the width."""
-    feed_forward: int = Field(512, ge=4)
-    """Inner width of the feed-forward layers."""
+from clip_emotion.models.mini.config import ReadingConfig, TextTowerConfig
+from clip_emotion.models.mini.text_tower import TextTower
 
 
 class AttentionBlock(nn.Module):

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from clip_emotion.config import Config
+from clip_emotion.models.mini.config import TextTowerConfig
 
 PAD = 0
-
-
-class TextTowerConfig(Config):
-    """Sizes of the text tower; ``token_width`` is the factorised embedding's inner width (ALBERT, 1909.11942)."""
-
-    vocabulary_size: int = Field(16_000, ge=8)
-    """Sub-words."""
-    token_width: int = Field(128, ge=4)
-    """The factorised embedding's inner width."""
-    width: int = Field(256, ge=4)
-    """Width of the tower."""
-    layers: int = Field(2, ge=0)
-    """Blocks."""
-    kernel: Literal[1, 3, 5, 7] = 3
-    """Sub-words that a block looks at."""
-    max_tokens: int = Field(64, ge=4)
-    """Sub-words that are read of a text."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Dropout in the tower."""
-    dim: int = Field(256, ge=2)
-    """The embedding's size."""
 
 
 class NeighbourBlock(nn.Module):

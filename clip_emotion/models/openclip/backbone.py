@@ -24,11 +24,13 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.models.backbone import RANDOM_PREFIX, Backbone, Spec, in_groups
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.openclip.encoder import encode_tokens, languages_of, load_open_clip, open_tokenizer
 from clip_emotion.models.quiet import quietly
 from clip_emotion.resources import configs_dir
+from clip_emotion.text import LIKENESS
 
 DESCRIPTION = "open_clip_config.json"
 HF_CONFIG = "config.json"
@@ -228,10 +230,10 @@ def _architecture(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if name in open_clip.list_models():
         return open_clip.get_model_config(name), {}
     shipped = {file.name: file for file in sorted((configs_dir() / "models").glob("*.json"))}
-    place = Path(name).expanduser()
+    place = expanded(name)
     file = place if place.is_file() else shipped.get(name) or shipped.get(f"{name}.json")
     if file is None:
-        close = difflib.get_close_matches(name, open_clip.list_models(), n=4, cutoff=0.6) or ["ViT-B-32", "RN50"]
+        close = difflib.get_close_matches(name, open_clip.list_models(), n=4, cutoff=LIKENESS) or ["ViT-B-32", "RN50"]
         raise UsageError(
             f"Unknown architecture '{name}': choose a JSON file, one of {', '.join(shipped)}, or one of open_clip's "
             f"{len(open_clip.list_models())}, such as {', '.join(close)}."

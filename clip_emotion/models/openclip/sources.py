@@ -15,8 +15,10 @@ import open_clip
 from safetensors import SafetensorError
 
 from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.models.faults import short
 from clip_emotion.models.hub import knock
+from clip_emotion.text import LIKENESS
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class ModelSource:
 def find_source(spec: str, cache_dir: Path | None = None) -> ModelSource:
     """Find what a model's spec means and have its weights on disk; raises UsageError or ModelError."""
     if spec.startswith(FOLDER_PREFIX):
-        folder = Path(spec.removeprefix(FOLDER_PREFIX)).expanduser()
+        folder = expanded(spec.removeprefix(FOLDER_PREFIX))
         if not (folder / "open_clip_config.json").is_file():
             raise ModelError(f"Model folder {folder} has no open_clip_config.json: name a folder that open_clip saved.")
         return ModelSource(FOLDER_PREFIX + str(folder))
@@ -49,20 +51,20 @@ def find_source(spec: str, cache_dir: Path | None = None) -> ModelSource:
     settings = open_clip.get_pretrained_cfg(architecture, weights) if weights else {}
     if settings:
         return ModelSource(architecture, _tagged_weights(spec, settings, cache_dir), settings)
-    file = Path(weights).expanduser()
+    file = expanded(weights)
     if weights and file.is_file():
         return ModelSource(architecture, str(file))
     raise _unknown_weights(architecture, weights)
 
 
 def _unknown_architecture(spec: str, architecture: str) -> str:
-    place = Path(spec).expanduser()
+    place = expanded(spec)
     if spec and place.is_dir():
         lacks = f"Folder {spec} holds no mini.yaml and no checkpoint.yaml"
         return f"{lacks}: name a model that open_clip saved as local-dir:{spec}."
     if place.is_file():
         return f"Checkpoint {spec} does not tell its architecture: name it too, as in ViT-B-32:{spec}."
-    close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=0.4)
+    close = difflib.get_close_matches(architecture, open_clip.list_models(), n=4, cutoff=LIKENESS)
     hint = f"did you mean {', '.join(close)}" if close else "see open_clip.list_models()"
     return f"Unknown model '{spec}': it is neither mini, nor a checkpoint's folder, nor an open_clip name/tag ({hint})."
 

@@ -9,8 +9,8 @@ from itertools import count, islice
 import torch
 from torch import Tensor
 
+from clip_emotion.data.content_keys import pixel_key
 from clip_emotion.data.images import ImageSource
-from clip_emotion.data.recipes.images import pixel_key
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.evaluation.labelled import ImageRow

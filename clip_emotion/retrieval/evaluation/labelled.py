@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clip_emotion.data.images import SUFFIXES
-from clip_emotion.data.recipes.base import split_named
-from clip_emotion.data.recipes.images import beside_table, cell_path
+from clip_emotion.data.cards import load_card
+from clip_emotion.data.layouts import in_class_folder, in_table, is_image, labels_in_cell, split_in_cell
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.retrieval.evaluation.selection import WHOLE, RowSelection, parse_slice, pick_split, sample_rows
 from clip_emotion.text import nfc
 
-PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "경로", "파일")
+TABLE_CARD = "image_csv"
+"""The card that says how tables spell the columns of paths and splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def open_labelled(data: str, selection: RowSelection) -> Iterator[Labelled]:
     path,label or text,labels, or a prepared set's name or folder. Raises UsageError for a choice that cannot be, and
     DataError for data in another form.
     """
-    path = Path(data).expanduser()
+    path = expanded(data)
     if not path.exists() and (path.suffix or "/" in data):
         raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
     if not path.exists() or (path / "dataset_dict.json").is_file():
@@ -111,7 +111,7 @@ def open_training(data: str) -> AbstractContextManager[Labelled]:
 
 
 def _read(source: Source, selection: RowSelection) -> Splits:
-    images = [name for name in source.names() if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    images = [name for name in source.names() if is_image(name)]
     if images:
         return _class_folders(source, images)
     tables = [name for name in source.names() if is_table(name)]
@@ -134,20 +134,20 @@ def _chosen(data: str, splits: Any, selection: RowSelection) -> Labelled:
 
 
 def _class_folders(source: Source, names: list[str]) -> dict[str, list[ImageRow]]:
-    """Read ``[split/]class/picture`` at any depth: the folder that holds a picture is its class."""
     splits: dict[str, list[ImageRow]] = {}
     for name in names:
-        folders = name.split("/")[:-1]
-        if not folders:
+        if "/" not in name:
             raise DataError(f"{source.location}: {name} is in no class folder, move it into one named after its class.")
-        split = next(filter(None, map(split_named, reversed(folders[:-1]))), WHOLE)
-        splits.setdefault(split, []).append(ImageRow(name, folders[-1], partial(source.read, name)))
+        image = in_class_folder(source, name)
+        splits.setdefault(image.split or WHOLE, []).append(ImageRow(name, image.raw_label, image.load))
     return splits
 
 
 def _table(source: Source, name: str, selection: RowSelection) -> Splits:
     labels = selection.label_columns()
-    columns = {"labels": labels, "text": selection.text_columns(), "path": PATH_COLUMNS, "split": ("split", "usage")}
+    spellings = load_card(TABLE_CARD).columns
+    columns: dict[str, Sequence[str]] = {key: spellings[key] for key in ("path", "split")}
+    columns |= {"labels": labels, "text": selection.text_columns()}
     for kind in ("text", "path"):
         table = find_table(source, name, columns, required=(kind, "labels"))
         if table is not None:
@@ -159,11 +159,6 @@ def _table(source: Source, name: str, selection: RowSelection) -> Splits:
     )
 
 
-def _split_of(cells: dict[str, str]) -> str:
-    cell = cells.get("split", "").strip()
-    return split_named(cell) or cell or WHOLE
-
-
 def _text_rows(table: Table) -> dict[str, list[TextRow]]:
     splits: dict[str, list[TextRow]] = {}
     for line, cells in table.rows():
@@ -171,8 +166,8 @@ def _text_rows(table: Table) -> dict[str, list[TextRow]]:
         if cells is None:
             splits.setdefault(WHOLE, []).append(TextRow(where, "", (), error="too few cells"))
         else:
-            row = TextRow(where, cells["text"], split_labels(cells["labels"]))
-            splits.setdefault(_split_of(cells), []).append(row)
+            row = TextRow(where, cells["text"], labels_in_cell(cells["labels"]))
+            splits.setdefault(split_in_cell(cells.get("split")) or WHOLE, []).append(row)
     return splits
 
 
@@ -183,16 +178,11 @@ def _image_rows(source: Source, table: Table) -> dict[str, list[ImageRow]]:
         if cells is None:
             splits.setdefault(WHOLE, []).append(ImageRow("", "", bytes, place=place, error="too few cells"))
             continue
-        path = cell_path(cells["path"])
-        read = partial(source.read, beside_table(table.name, path))
-        row = ImageRow(path, cells["labels"].strip(), read, place=place, error="" if path else "no path")
-        splits.setdefault(_split_of(cells), []).append(row)
+        image = in_table(source, table.name, cells["path"], cells["labels"], cells.get("split"))
+        fault = "" if image.path else "no path"
+        row = ImageRow(image.path, image.raw_label, image.load, place=place, error=fault)
+        splits.setdefault(image.split or WHOLE, []).append(row)
     return splits
-
-
-def split_labels(cell: str) -> tuple[str, ...]:
-    """Cut a cell of labels at its commas: ``0,6`` and ``[0, 6]`` are the labels 0 and 6."""
-    return tuple(part.strip().strip("'\"") for part in cell.strip().strip("[]").split(",") if part.strip())
 
 
 def _prepared(data: str, selection: RowSelection) -> Splits:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from clip_emotion.data.recipes.base import split_named
+from clip_emotion.data.layouts import split_named
 from clip_emotion.errors import UsageError
 
 WHOLE = "all"

@@ -20,6 +20,7 @@ from clip_emotion.label import LANGUAGES
 from clip_emotion.models.base import ImageTextEncoder, MessageEncoder
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.notices import word_notices
+from clip_emotion.retrieval.labelling.predictions import Predictions
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
 from clip_emotion.types import Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
@@ -68,15 +69,15 @@ class ZeroShotLabeller:
 
     def __call__(
         self, images: object, top: int = 5, *, config: StreamConfig | None = None, face: str | None = None
-    ) -> list[Prediction]:
+    ) -> Predictions:
         """Label one image or a sequence: paths, encoded bytes, Pillow images or arrays, in any mixture.
 
-        Returns a row per image (per face with ``face='each'``), in order; a bad image's row holds its error.
+        Returns a list of rows, one an image (a face with ``face='each'``), in order; a bad image's row holds its error.
         """
         config = config or StreamConfig()
         if face is not None:
             config = replace(config, faces=replace(config.faces, mode=face))
-        return list(self.stream(as_sources(images), top, config))
+        return Predictions(self.stream(as_sources(images), top, config))
 
     def __repr__(self) -> str:
         words = ", ".join(self._names[:3]) + (" …" if len(self._names) > 3 else "")

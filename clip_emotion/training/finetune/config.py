@@ -8,11 +8,11 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from clip_emotion.config import Config
-from clip_emotion.data.transforms import TransformConfig
+from clip_emotion.data.transform_config import TransformConfig
 from clip_emotion.label import LANGUAGES
-from clip_emotion.models.emotion_clip.model import EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig
 from clip_emotion.training.loop.config import FitConfig
-from clip_emotion.training.losses import LossConfig
+from clip_emotion.training.loss_config import LossConfig
 from clip_emotion.training.sources import RawSource
 from clip_emotion.vocabulary_file import check_templates
 

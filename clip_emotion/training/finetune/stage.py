@@ -13,7 +13,7 @@ from clip_emotion.data.batches import row_labels
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.evaluation.result import ClassTable
-from clip_emotion.files import write_atomic
+from clip_emotion.files import expanded, write_atomic
 from clip_emotion.models.backbone import RANDOM_PREFIX
 from clip_emotion.models.emotion_clip.checkpoint import (
     DESCRIPTION,
@@ -21,8 +21,8 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from clip_emotion.models.emotion_clip.heads import HeadConfig
-from clip_emotion.models.emotion_clip.model import EmotionClip, EmotionClipConfig
+from clip_emotion.models.emotion_clip.config import EmotionClipConfig, HeadConfig
+from clip_emotion.models.emotion_clip.model import EmotionClip
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.loading import open_backbone
@@ -95,7 +95,7 @@ def open_model(config: FinetuneConfig, vocabulary: Vocabulary, source: str) -> E
 
 def _opened(base: str, settings: EmotionClipConfig, device: torch.device, source: str) -> EmotionClip:
     """Open a backbone and put heads on it, or go on from the weights of a finished run with the same heads."""
-    folder = Path(base).expanduser()
+    folder = expanded(base)
     if not (folder / DESCRIPTION).is_file():
         return EmotionClip(open_backbone(base, device), settings)
     before = load_checkpoint(folder, device)
@@ -130,7 +130,7 @@ def _weights_read(base: str, model: EmotionClip) -> str:
     """
     if base.startswith(RANDOM_PREFIX):
         return "random"
-    from_run = (Path(base).expanduser() / DESCRIPTION).is_file()
+    from_run = (expanded(base) / DESCRIPTION).is_file()
     read = ("backbone.", "image_head.", "text_head.") if from_run else ("backbone.",)
     weights = {name: value for name, value in model.plain_state_dict().items() if name.startswith(read)}
     return fingerprint({}, weights)[:16]

@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config
-from clip_emotion.models.kobert.emotion import KobertHeadConfig
-from clip_emotion.models.kobert.loading import HUB_NAME
+from clip_emotion.models.kobert.config import HUB_NAME, KobertHeadConfig
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.sources import RawSource
 

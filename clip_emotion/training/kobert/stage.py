@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from clip_emotion.errors import UsageError
-from clip_emotion.models.kobert.loading import HUB_NAME, Kobert, load_kobert
+from clip_emotion.files import expanded
+from clip_emotion.models.kobert.config import HUB_NAME
+from clip_emotion.models.kobert.loading import Kobert, load_kobert
 from clip_emotion.runtime import resolve_device
 from clip_emotion.training.kobert.config import KobertKoteConfig
 from clip_emotion.training.kobert.kote import KobertKoteObjective, load_splits
@@ -41,7 +42,7 @@ def open_backbone(config: KobertKoteConfig, source: str) -> Kobert:
     """Load the KoBERT that is to be trained, onto the device that trains; raises as ``prepare_kobert_stage``."""
     device = resolve_device(config.device)
     backbone = config.backbone.removeprefix(PREFIX)
-    if backbone != HUB_NAME and Path(backbone).expanduser().resolve() == config.out.expanduser().resolve():
+    if backbone != HUB_NAME and expanded(backbone).resolve() == expanded(config.out).resolve():
         raise UsageError(f"{source}: out would overwrite the backbone {backbone}: name another folder.")
     kobert = load_kobert(backbone, device)
     if config.head.max_tokens > kobert.max_tokens:

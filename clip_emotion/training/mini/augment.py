@@ -6,29 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Generator, Tensor
 
-from clip_emotion.config import Config
-
-
-class AugmentConfig(Config):
-    """Ranges of the random changes; ``side`` is the window's side in the source's pixels."""
-
-    rotation: float = Field(12.0, ge=0)
-    """Largest rotation, in degrees."""
-    zoom: tuple[float, float] = (0.85, 1.1)
-    """Range of the window's size."""
-    stretch: float = Field(0.07, ge=0)
-    """Largest change of the window's proportions."""
-    shift: float = Field(0.1, ge=0)
-    """Largest shift, as a share of the half side."""
-    contrast: float = Field(0.2, ge=0)
-    """Largest change of contrast."""
-    erase_probability: float = Field(0.5, ge=0, le=1)
-    """Probability that a rectangle is erased."""
-    erase_side: tuple[float, float] = (0.1, 0.4)
-    """Range of that rectangle's sides."""
+from clip_emotion.training.mini.faces_config import AugmentConfig
 
 
 def augment(images: Tensor, side: int, config: AugmentConfig, generator: Generator) -> Tensor:

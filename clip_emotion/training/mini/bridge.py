@@ -10,37 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from clip_emotion.config import Config
 from clip_emotion.data.lexicon import Concept
 from clip_emotion.text import fold
 from clip_emotion.training.mini.teacher import teacher_embeddings, teacher_words
+from clip_emotion.training.mini.words_config import BridgeConfig
 from clip_emotion.training.prompts import is_kept_out
 
 WORD = re.compile(r"[a-z][a-z'-]{2,}")
-
-
-class BridgeConfig(Config):
-    """Which English words and phrases the teacher places among the lexicon's concepts.
-
-    Words that occur ``often`` in the comments and the teacher's own; ``phrases`` runs of two to four words of comments.
-    Kept are those that come at least ``near`` to a word of the lexicon (cosine) and of whose concept the classifier is
-    at least ``sure``.
-    """
-
-    often: int = Field(4, ge=1)
-    """Comments in which a word must stand."""
-    phrases: int = Field(20_000, ge=0)
-    """Runs of words that are drawn from comments."""
-    near: float = Field(0.5, ge=-1, le=1)
-    """Least cosine to a word of the lexicon."""
-    sure: float = Field(0.3, ge=0, le=1)
-    """Least probability of the likeliest concept."""
-    seed: int = 0
-    """Seed of the runs."""
 
 
 def bridged_words(

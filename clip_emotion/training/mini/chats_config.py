@@ -13,7 +13,7 @@ from clip_emotion.data.tables import read_column
 from clip_emotion.errors import DataError
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import read_text
-from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.mini.text_config import NoiseConfig
 from clip_emotion.training.sources import RawSource

@@ -5,68 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import datasets
 import numpy as np
 import torch
 from datasets import Dataset
 from PIL import Image
-from pydantic import Field
 from torch import Tensor
 
-from clip_emotion.config import Config
 from clip_emotion.data.held_out import DIGITS, hash_share
 from clip_emotion.data.samplers import repeated_rows
 from clip_emotion.errors import DataError
-from clip_emotion.training.sources import RawSource
+from clip_emotion.training.mini.faces_config import FacesConfig
 from clip_emotion.vocabulary import Vocabulary
-
-
-class FacesConfig(Config):
-    """Where the raw image sets lie, how labels are softened by votes, and how often an epoch draws an image.
-
-    ``vote_weight`` is the share of FER+'s votes in a target, used where at least ``least_votes`` of its ten voters
-    named one of the eight emotions. One training image in ``tuning_share`` is kept out to fit the temperature, one
-    muxspace image in ``held_out_share`` is never used here, and a muxspace class is drawn ``muxspace_cap`` times an
-    epoch at most, an image of it ``muxspace_repeat`` times. ``repeat`` draws a class of FER-2013 more often than once.
-    One of the remaining muxspace images in ``muxspace_tuning_share``, where it is set, is kept out to tune with.
-    """
-
-    folder: Path
-    """The folder of the raw face sets."""
-    prepared: Path = Path("runs/prepared")
-    """Where prepared data sets are kept."""
-    fer2013: str = "fer2013.zip"
-    """FER-2013's file."""
-    votes: str = "ferplus_votes.csv"
-    """FER+'s table of votes."""
-    muxspace: str = "muxspace96.zip"
-    """muxspace's file."""
-    vote_weight: float = Field(0.3, ge=0, le=1)
-    """Share of the votes in a target."""
-    least_votes: int = Field(5, ge=1)
-    """Votes that must name a class for them to count."""
-    tuning_share: int = Field(33, ge=2)
-    """One training image in so many fits the temperature."""
-    held_out_share: int = Field(5, ge=2)
-    """One muxspace image in so many is never used."""
-    muxspace_cap: int = Field(400, ge=0)
-    """Times an epoch draws a muxspace class at most."""
-    muxspace_repeat: float = Field(1.0, gt=0)
-    """Times an epoch draws a muxspace image at most."""
-    muxspace_tuning_share: int | None = Field(None, ge=2)
-    """One remaining muxspace image in so many is kept out to tune with; null keeps none."""
-    repeat: dict[str, float] = Field(default_factory=lambda: {"disgust": 2.0})
-    """Times an epoch draws an image of a FER-2013 class."""
-
-    def raw(self) -> dict[str, RawSource]:
-        """Return the raw data sets by the names of their settings."""
-        return {
-            "fer2013": RawSource("fer2013", self.folder / self.fer2013, self.prepared, True),
-            "votes": RawSource("ferplus", self.folder / self.votes, self.prepared),
-            "muxspace": RawSource("muxspace", self.folder / self.muxspace, self.prepared, True),
-        }
 
 
 @dataclass(frozen=True)

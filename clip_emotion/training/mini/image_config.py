@@ -8,12 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config
-from clip_emotion.models.mini.image_tower import ImageTowerConfig
-from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.models.mini.config import ImageTowerConfig
+from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
-from clip_emotion.training.mini.augment import AugmentConfig
-from clip_emotion.training.mini.faces import FacesConfig
-from clip_emotion.training.mini.photographs import PhotographConfig
+from clip_emotion.training.mini.faces_config import AugmentConfig, FacesConfig, PhotographConfig
 
 
 class EaseConfig(Config):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config
-from clip_emotion.models.mini.message_tower import ReadingConfig
+from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.mini.chats_config import TasksConfig
 from clip_emotion.training.mini.text_config import NoiseConfig

@@ -9,47 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from pydantic import Field
 from torch import Generator, Tensor
 
-from clip_emotion.config import Config
-
-
-class PhotographConfig(Config):
-    """Ranges of the random changes, each made to its share of the images.
-
-    ``gamma`` is the largest exponent, and its inverse the smallest; ``light`` the most that a slope of light adds to
-    one side and takes from the other; ``blur`` the largest deviation of a Gaussian in pixels; ``sharpen`` the most of
-    an unsharp mask; ``reduce`` the smallest factor a picture is scaled down and up again by; ``noise`` the largest
-    deviation in grey levels; ``jpeg`` the range of qualities.
-    """
-
-    gamma: float = Field(1.8, ge=1)
-    """Largest exponent of the tone curve; its inverse is the smallest."""
-    light: float = Field(0.5, ge=0, lt=1)
-    """Most that a slope of light adds to one side."""
-    blur: float = Field(1.2, gt=0)
-    """Largest deviation of the blur, in pixels."""
-    sharpen: float = Field(1.5, ge=0)
-    """Most of the unsharp mask."""
-    reduce: float = Field(0.45, gt=0, le=1)
-    """Smallest factor of scaling down and up again."""
-    noise: float = Field(8.0, ge=0)
-    """Largest deviation of the noise, in grey levels."""
-    jpeg: tuple[int, int] = (30, 90)
-    """Range of JPEG's quality."""
-    light_share: float = Field(0.5, ge=0, le=1)
-    """Share of the images that are relit."""
-    blur_share: float = Field(0.3, ge=0, le=1)
-    """Share that are blurred."""
-    sharpen_share: float = Field(0.2, ge=0, le=1)
-    """Share that are sharpened."""
-    reduce_share: float = Field(0.2, ge=0, le=1)
-    """Share that are scaled down and up."""
-    noise_share: float = Field(0.2, ge=0, le=1)
-    """Share that get noise."""
-    jpeg_share: float = Field(0.2, ge=0, le=1)
-    """Share that are compressed."""
+from clip_emotion.training.mini.faces_config import PhotographConfig
 
 
 def photograph(images: Tensor, config: PhotographConfig, generator: Generator) -> Tensor:

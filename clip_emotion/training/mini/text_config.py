@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config
-from clip_emotion.models.mini.text_tower import TextTowerConfig
-from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.models.mini.config import TextTowerConfig
+from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
 
 

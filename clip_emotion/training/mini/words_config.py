@@ -8,9 +8,28 @@ from typing import Literal
 from pydantic import Field
 
 from clip_emotion.config import Config
-from clip_emotion.training.corpora import SourcesConfig
+from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
-from clip_emotion.training.mini.bridge import BridgeConfig
+
+
+class BridgeConfig(Config):
+    """Which English words and phrases the teacher places among the lexicon's concepts.
+
+    Words that occur ``often`` in the comments and the teacher's own; ``phrases`` runs of two to four words of comments.
+    Kept are those that come at least ``near`` to a word of the lexicon (cosine) and of whose concept the classifier is
+    at least ``sure``.
+    """
+
+    often: int = Field(4, ge=1)
+    """Comments in which a word must stand."""
+    phrases: int = Field(20_000, ge=0)
+    """Runs of words that are drawn from comments."""
+    near: float = Field(0.5, ge=-1, le=1)
+    """Least cosine to a word of the lexicon."""
+    sure: float = Field(0.3, ge=0, le=1)
+    """Least probability of the likeliest concept."""
+    seed: int = 0
+    """Seed of the runs."""
 
 
 class WordsBatch(Config):

@@ -1,0 +1,61 @@
+"""Sizes of the mini's towers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from clip_emotion.config import Config
+
+
+class TextTowerConfig(Config):
+    """Sizes of the text tower; ``token_width`` is the factorised embedding's inner width (ALBERT, 1909.11942)."""
+
+    vocabulary_size: int = Field(16_000, ge=8)
+    """Sub-words."""
+    token_width: int = Field(128, ge=4)
+    """The factorised embedding's inner width."""
+    width: int = Field(256, ge=4)
+    """Width of the tower."""
+    layers: int = Field(2, ge=0)
+    """Blocks."""
+    kernel: Literal[1, 3, 5, 7] = 3
+    """Sub-words that a block looks at."""
+    max_tokens: int = Field(64, ge=4)
+    """Sub-words that are read of a text."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout in the tower."""
+    dim: int = Field(256, ge=2)
+    """The embedding's size."""
+
+
+class ReadingConfig(Config):
+    """Sizes of the transformer blocks that the message tower has beyond the text tower's own sizes."""
+
+    layers: int = Field(2, ge=0)
+    """Blocks."""
+    heads: int = Field(4, ge=1)
+    """Heads of attention, which share the width."""
+    feed_forward: int = Field(512, ge=4)
+    """Inner width of the feed-forward layers."""
+
+
+class ImageTowerConfig(Config):
+    """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
+
+    Each stage halves the side of its features.
+    """
+
+    stem: int = Field(32, ge=1)
+    """Channels of the first layer."""
+    widths: tuple[int, ...] = (64, 128, 256)
+    """Channels of each stage."""
+    blocks: tuple[int, ...] = (2, 2, 2)
+    """Blocks of each stage."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout before the embedding."""
+    image_size: int = Field(48, ge=8)
+    """Side of the images, in pixels."""
+    dim: int = Field(256, ge=2)
+    """The embedding's size."""
