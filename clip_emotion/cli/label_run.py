@@ -126,11 +126,12 @@ class LabelRun:
         from clip_emotion.retrieval.labelling.row_files import place_of
 
         encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
-        names = vocabulary.names(self.labeller.language)
-        shown = ", ".join(names[:TITLE_WORDS]) + (f" … ({len(names)} words)" if len(names) > TITLE_WORDS else "")
+        title, korean_title = sheet_titles(vocabulary.names(self.labeller.language), len(self.sources))
         config = SheetConfig(
-            title=f"{shown} · {len(self.sources)} {'picture' if len(self.sources) == 1 else 'pictures'}",
+            title=title,
+            korean_title=korean_title,
             subtitle=f"{vocabulary.name}, {encoder.name} {encoder.fingerprint[:17]}",
+            language=self.labeller.language,
             faces=self.config.faces.mode == "each",
             glosses=self._glosses(),
             workers=self.config.workers,
@@ -141,6 +142,15 @@ class LabelRun:
         page = write_contact_sheet(folder, predictions, sources, config)
         mark_folder(folder, SHEET)
         return page
+
+
+def sheet_titles(words: Sequence[str], images: int) -> tuple[str, str]:
+    """Return a sheet's title in English and Korean: its first words, and how many words and images there are."""
+    shown, more = ", ".join(words[:TITLE_WORDS]), len(words) > TITLE_WORDS
+    english = f" … ({len(words)} words)" if more else ""
+    korean = f" … (단어 {len(words)}개)" if more else ""
+    pictures = f"{images:,} {'picture' if images == 1 else 'pictures'}"
+    return f"{shown}{english} · {pictures}", f"{shown}{korean} · 사진 {images:,}장"
 
 
 def _summary(images: int, rows: int, failed: int, seconds: float, before: int) -> str:

@@ -16,7 +16,9 @@ def class_table(classes: ClassTable) -> Table:
     shown = classes.numbers + 2
     table = Table(title=classes.title)
     for place, column in enumerate(classes.columns[:shown]):
-        table.add_column(column, justify="right" if 0 < place <= classes.numbers else "left")
+        is_number = 0 < place <= classes.numbers
+        # Words too long for their column go on in the next line: an ellipsis would take letters and figures away.
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in classes.rows:
         table.add_row(*row[:shown])
     return table

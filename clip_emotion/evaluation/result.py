@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from clip_emotion.arrays import BoolArray
 from clip_emotion.evaluation.families import FamilyMetrics
 from clip_emotion.evaluation.metrics import Metrics
+from clip_emotion.evaluation.wording import spoken
 
 METRIC_KEYS = (
     "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
@@ -85,16 +86,18 @@ class Evaluation:
         values |= {"left_out": self.left_out} if self.left_out else {}
         return values
 
-    def summary(self) -> list[tuple[str, str]]:
+    def summary(self, language: str = "en") -> list[tuple[str, str]]:
         """Return the headline as (what, value) lines for people, chance and majority beside each figure."""
         lines = [("rows", f"{self.n:,}")]
         if self.metrics:
-            lines += _metric_lines(self.metrics)
+            lines += self._metric_lines(self.metrics, language)
         if self.families:
-            lines += _family_lines(self.families)
+            lines += self._family_lines(self.families, language)
         for name, part in (("accuracy, also in training", self.seen), ("accuracy, not in training", self.unseen)):
             if part is not None:
-                lines.append((name, "no rows" if part.accuracy is None else f"{part.accuracy:.4f} ({part.n:,} rows)"))
+                rows = f"{spoken('rows', language)} {part.n:,}" if language == "ko" else f"{part.n:,} rows"
+                value = spoken("no rows", language) if part.accuracy is None else f"{part.accuracy:.4f} ({rows})"
+                lines.append((name, value))
         if self.faceless:
             how = "left out" if self.skipped else "taken whole"
             lines.append((f"pictures without a face, {how}", f"{self.faceless:,}"))
@@ -103,21 +106,29 @@ class Evaluation:
         for what, counts in (("classes not in the vocabulary", self.unknown_classes), ("left out", self.left_out)):
             if counts:
                 lines.append((what, ", ".join(f"{name} ({count:,})" for name, count in counts.items())))
-        return lines
+        return [(spoken(what, language), value) for what, value in lines]
 
-    def tables(self) -> list[ClassTable]:
-        """Return what was measured of each class, for people."""
+    def tables(self, language: str = "en") -> list[ClassTable]:
+        """Return what was measured of each class that has rows, for people."""
         tables = []
         if self.metrics:
             rows = [
                 (self.name(key), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
                 for key, one in self.metrics.per_class.items()
+                if one.support
             ]
             tables.append(ClassTable("Classes", ("class", "precision", "recall", "F1", "rows"), 4, rows))
         if self.families:
             columns = ("true class", "hit@1", "prec@5", "chance", "rows", "words chosen most", "its family")
             tables.append(ClassTable("Families", columns, 4, self._family_rows(self.families)))
-        return tables
+        return [
+            replace(
+                table,
+                title=spoken(table.title, language),
+                columns=tuple(spoken(column, language) for column in table.columns),
+            )
+            for table in tables
+        ]
 
     def _family_rows(self, families: FamilyMetrics) -> list[tuple[str, ...]]:
         return [
@@ -125,7 +136,7 @@ class Evaluation:
                 self.name(key),
                 *(f"{rate:.3f}" for rate in (one.hit1, one.precision5, one.chance)),
                 f"{one.support:,}",
-                ", ".join(f"{self.name(word)} {100 * share:.0f} %" for word, share in one.chosen),
+                ", ".join(f"{self.name(word)} {share:.0%}" for word, share in one.chosen),
                 ", ".join(map(self.name, one.family)),
             )
             for key, one in families.per_class.items()
@@ -135,33 +146,33 @@ class Evaluation:
         """Return the name to show for a key."""
         return self.names.get(key, key)
 
+    def _metric_lines(self, metrics: Metrics, language: str) -> list[tuple[str, str]]:
+        low, high = metrics.accuracy_ci95
+        lines = [
+            ("accuracy (top-1)", f"{metrics.accuracy:.4f}  (95 % {low:.4f}–{high:.4f})"),
+            ("  chance · most frequent", f"{metrics.chance_top1:.4f} · {metrics.majority:.4f}"),
+            ("top-5", f"{metrics.top5:.4f}"),
+            ("  chance · most frequent", f"{metrics.chance_top5:.4f} · {metrics.majority_top5:.4f}"),
+            ("macro F1", f"{metrics.macro_f1:.4f}"),
+            ("macro recall", f"{metrics.macro_recall:.4f}"),
+            ("expected calibration error", f"{metrics.ece:.4f}"),
+        ]
+        if metrics.threshold is not None:
+            lines.append(("F1 and recall count from", f"{spoken('probability', language)} ≥ {metrics.threshold:g}"))
+        if metrics.without_support:
+            names = ", ".join(map(self.name, metrics.without_support))
+            lines.append(("left out of the averages (no rows)", names))
+        return lines
 
-def _metric_lines(metrics: Metrics) -> list[tuple[str, str]]:
-    low, high = metrics.accuracy_ci95
-    lines = [
-        ("accuracy (top-1)", f"{metrics.accuracy:.4f}  (95 % {low:.4f}–{high:.4f})"),
-        ("  chance · most frequent", f"{metrics.chance_top1:.4f} · {metrics.majority:.4f}"),
-        ("top-5", f"{metrics.top5:.4f}"),
-        ("  chance · most frequent", f"{metrics.chance_top5:.4f} · {metrics.majority_top5:.4f}"),
-        ("macro F1", f"{metrics.macro_f1:.4f}"),
-        ("macro recall", f"{metrics.macro_recall:.4f}"),
-        ("expected calibration error", f"{metrics.ece:.4f}"),
-    ]
-    if metrics.threshold is not None:
-        lines.append(("F1 and recall count from", f"probability ≥ {metrics.threshold:g}"))
-    if metrics.without_support:
-        lines.append(("left out of the averages (no rows)", ", ".join(metrics.without_support)))
-    return lines
-
-
-def _family_lines(families: FamilyMetrics) -> list[tuple[str, str]]:
-    lines = [
-        ("family hit@1", f"{families.hit1:.4f}  (chance {families.chance:.4f})"),
-        ("family precision@5", f"{families.precision5:.4f}  (chance {families.chance:.4f})"),
-    ]
-    if families.left_out:
-        lines.append(("classes with no family", ", ".join(families.left_out)))
-    return lines
+    def _family_lines(self, families: FamilyMetrics, language: str) -> list[tuple[str, str]]:
+        chance = f"({spoken('chance', language)} {families.chance:.4f})"
+        lines = [
+            ("family hit@1", f"{families.hit1:.4f}  {chance}"),
+            ("family precision@5", f"{families.precision5:.4f}  {chance}"),
+        ]
+        if families.left_out:
+            lines.append(("classes with no family", ", ".join(map(self.name, families.left_out))))
+        return lines
 
 
 def finite(value: Any) -> Any:

@@ -128,6 +128,7 @@ def _page(score: ConversationScore, plots: Mapping[str, bytes], *, back: bool) -
         .get_template("conversation.html.j2")
         .render(
             score=score,
+            language=score.language,
             recency=score.settings.recency,
             back=back,
             verdict=_verdict(score.conversation),

@@ -122,7 +122,8 @@ class LabelCheck:
             for prediction, issue in zip(predictions, shown, strict=True)
         }
         subtitle = f"{len(found.issues):,} of {found.checked:,} labels are likely wrong; the first {len(shown)}."
-        config = SheetConfig(title="Labels to look at", subtitle=subtitle)
+        korean = f"라벨 {found.checked:,}개 가운데 {len(found.issues):,}개가 틀린 것 같아요. 처음 {len(shown)}개예요."
+        config = SheetConfig("Labels to look at", subtitle, "살펴볼 라벨", korean)
         sheet = write_contact_sheet(folder, predictions, sources, config)
         write_atomic(folder / ISSUES, issues_csv(found.issues))
         mark_folder(folder, SHEET)

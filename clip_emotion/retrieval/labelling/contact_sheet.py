@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from clip_emotion.data.faces.parts import NO_FACE, SKIPPED
 from clip_emotion.data.image_limits import MAX_PIXELS
 from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
@@ -21,9 +22,16 @@ from clip_emotion.html import environment
 from clip_emotion.retrieval.labelling.rows import is_faceless
 from clip_emotion.types import FaceBox, FaceRegion, Prediction
 
-PAGE_SIZE = 500
+PAGE_SIZE = 200
+"""Cards on a page, which with its thumbnails stays below 2 MB."""
 THUMBNAIL = 320
-"""The longer side of a thumbnail in pixels: sharp at phone width, some 20 kB each."""
+"""The longer side of a thumbnail in pixels: sharp at phone width, 3 to 6 kB each."""
+THUMBNAIL_BYTES = 6000
+QUALITIES = ((THUMBNAIL, 64), (THUMBNAIL, 40), (200, 30))
+"""Sides and WebP qualities of a thumbnail, the next where the one before takes more than ``THUMBNAIL_BYTES``."""
+KOREAN_NOTES = {NO_FACE: "얼굴을 찾지 못해 사진 전체를 봤어요", SKIPPED: "얼굴을 찾지 못해 단어를 붙이지 않았어요"}
+NEAR = 2
+"""So many pages on each side of a page are linked, beside the first and the last."""
 PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
 """The names of a sheet's further pages, and of nothing else."""
 FACE_COLOUR = (168, 72, 0)
@@ -33,14 +41,17 @@ SURROUNDINGS = 0.35
 
 @dataclass(frozen=True)
 class SheetConfig:
-    """What a sheet says above its images, and how large it grows.
+    """What a sheet says above its images, in which language it opens, and how large it grows.
 
-    ``glosses`` maps a label's key to its name in the other language. With ``faces`` a card shows its face and what is
+    ``korean_title`` and ``korean_subtitle`` stand for title and subtitle where Korean is chosen. ``glosses`` maps a label's key to its name in the other language. With ``faces`` a card shows its face and what is
     around it, not the whole image.
     """
 
     title: str = "clip-emotion"
     subtitle: str = ""
+    korean_title: str = ""
+    korean_subtitle: str = ""
+    language: str = "en"
     glosses: Mapping[str, str] = field(default_factory=dict)
     faces: bool = False
     page_size: int = PAGE_SIZE
@@ -62,19 +73,32 @@ def write_contact_sheet(
     try:
         for number, chunk in enumerate(chunks or [[]], start=1):
             content = template.render(
-                title=config.title,
-                subtitle=config.subtitle,
+                sheet=config,
+                language=config.language,
+                titles=(config.title, config.korean_title or config.title),
+                subtitles=(config.subtitle, config.korean_subtitle or config.subtitle),
                 cards=(cards := list(_cards(chunk, sources, config))),
                 shown=sorted({card["word"] for card in cards if card["word"]}),
                 page=number,
                 pages=len(names),
-                names=names,
+                links=_links(number, names),
             )
             write_atomic(folder / names[number - 1], content)
         _remove_stale(folder, names)
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror or error}.") from error
     return folder / names[0]
+
+
+def _links(page: int, names: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the pages that a page links, with their names: the first, the last and those near; 0 stands for a gap."""
+    near = {1, len(names), *range(max(1, page - NEAR), min(len(names), page + NEAR) + 1)}
+    links: list[tuple[int, str]] = []
+    for number in sorted(near):
+        if links and number - links[-1][0] > 1:
+            links.append((0, ""))
+        links.append((number, names[number - 1]))
+    return links
 
 
 def _remove_stale(folder: Path, names: Sequence[str]) -> None:
@@ -99,6 +123,7 @@ def _cards(
                 "share": f"{prediction.best.probability:.6f}" if prediction.best else "0",
                 "face": prediction.face.index if prediction.face.box else None,
                 "note": prediction.face.note,
+                "korean_note": KOREAN_NOTES.get(prediction.face.note or "", prediction.face.note),
                 "error": prediction.error,
                 "thumbnail": image,
                 "words": [
@@ -114,7 +139,7 @@ def _word(name: str, probability: float, gloss: str) -> dict[str, str]:
 
 
 def _thumbnail(source: ImageSource, face: FaceRegion, config: SheetConfig) -> str:
-    """Return a small JPEG in base64, an empty text where the image cannot be read.
+    """Return a small WebP in base64, an empty text where the image cannot be read.
 
     The face is framed, or with ``faces`` cut out with what is around it.
     """
@@ -125,19 +150,29 @@ def _thumbnail(source: ImageSource, face: FaceRegion, config: SheetConfig) -> st
     box = face.box
     if box is not None and config.faces:
         image, box = _around(image, box), None
+    content = b""
+    for side, quality in QUALITIES:
+        stream = io.BytesIO()
+        _small(image, box, side).save(stream, "WEBP", quality=quality, method=2)
+        content = stream.getvalue()
+        if len(content) <= THUMBNAIL_BYTES:
+            break
+    return base64.b64encode(content).decode("ascii")
+
+
+def _small(image: Image.Image, box: FaceBox | None, side: int) -> Image.Image:
+    """Return an image made small, with a frame around a face in it."""
     small = image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
     if box is not None:
         scale = small.width / image.width, small.height / image.height
         corners = (box.x, box.y, box.x + box.width, box.y + box.height)
         frame = [corner * scale[axis % 2] for axis, corner in enumerate(corners)]
-        width = max(2, THUMBNAIL // 120)
+        width = max(2, side // 120)
         # A dark line within a light one is seen on any picture.
         ImageDraw.Draw(small).rectangle(frame, outline="white", width=2 * width)
         ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=width)
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=72, optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    return small
 
 
 def _around(image: Image.Image, box: FaceBox) -> Image.Image:
