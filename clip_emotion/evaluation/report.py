@@ -41,7 +41,7 @@ def report_files(evaluation: Evaluation) -> dict[str, bytes]:
     """Return the report's files by name: index.html with its plots inside, each plot as PNG, and metrics.json.
 
     The page is in Korean and English, with a switch between them. It opens in the language of the words, in which the
-    plots are drawn: each for a wide screen and, under a name that ends in ``-narrow``, for a telephone.
+    plots are drawn, in the page also for a telephone's screen.
     """
     figures = {f"{name}{ending}": figure for ending, wide in SIZES for name, figure in _plots(evaluation, wide).items()}
     images = {name: figure_png(figure) for name, figure in figures.items()}
@@ -50,7 +50,7 @@ def report_files(evaluation: Evaluation) -> dict[str, bytes]:
     return {
         "index.html": _page(evaluation, images, inches).encode("utf-8"),
         "metrics.json": f"{values}\n".encode(),
-        **{f"{name}.png": image for name, image in images.items()},
+        **{f"{name}.png": image for name, image in images.items() if not name.endswith(NARROW_ENDING)},
     }
 
 

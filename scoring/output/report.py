@@ -17,12 +17,14 @@ from scoring.output.plots.contributions import contributions_figure
 from scoring.output.plots.curve import MANY, curve_figure
 from scoring.output.plots.ranking import ranking_figure
 from scoring.output.plots.style import NARROW, WIDE, main_speakers
-from scoring.output.wording import interval, signed, strongest_labels
-from scoring.result import ConversationScore, Failure, Outcome, Shift, Summary, TurnScore
+from scoring.output.wording import interval, korean_recency, signed, strongest_labels
+from scoring.result import ConversationScore, Failure, Outcome, PeriodScore, Shift, Summary, TurnScore
 
 MOST_TURNS = 500
 """Turns in a page's table of all turns."""
 MOST_SHIFTS = 25
+MOST_PERIODS = 120
+"""Days, weeks or months in a page's table, the last ones."""
 MOST_FAULTS = 50
 LONGEST_TEXT = 1500
 """Letters of a message that a page quotes."""
@@ -31,17 +33,17 @@ PAGE_NAME = re.compile(r"conversation-[0-9]+(\.html|-(curve|contributions)(-narr
 SIZES = (("", WIDE), ("-narrow", NARROW))
 """How the name of a plot for wide and for narrow screens ends, and its width in inches."""
 MEDIA = {
-    "photo": "photo 사진",
-    "video": "video 동영상",
-    "emoticon": "emoticon 이모티콘",
-    "file": "file 파일",
-    "voice": "voice message 음성메시지",
-    "deleted": "deleted message 삭제된 메시지",
-    "hidden": "hidden message 가려진 메시지",
-    "call": "call 통화",
-    "map": "map 지도",
-    "contact": "contact 연락처",
-    "vote": "vote 투표",
+    "photo": ("photo", "사진"),
+    "video": ("video", "동영상"),
+    "emoticon": ("emoticon", "이모티콘"),
+    "file": ("file", "파일"),
+    "voice": ("voice message", "음성메시지"),
+    "deleted": ("deleted message", "삭제된 메시지"),
+    "hidden": ("hidden message", "가려진 메시지"),
+    "call": ("call", "통화"),
+    "map": ("map", "지도"),
+    "contact": ("contact", "연락처"),
+    "vote": ("vote", "투표"),
 }
 
 
@@ -97,7 +99,8 @@ def _several(scores: Sequence[ConversationScore], failures: Sequence[Failure]) -
             rows=rows,
             failures=failures,
             plots={name: data_uri(png) for name, png in ranking.items()},
-            recency=scores[0].settings.recency.words,
+            recency=scores[0].settings.recency,
+            korean_recency=korean_recency(scores[0].settings.recency),
             language=scores[0].language,
         )
     )
@@ -130,6 +133,8 @@ def _page(score: ConversationScore, plots: Mapping[str, bytes], *, back: bool) -
             score=score,
             language=score.language,
             recency=score.settings.recency,
+            korean_recency=korean_recency(score.settings.recency),
+            periods=[_period(period, score.periods) for period in score.periods[-MOST_PERIODS:]],
             back=back,
             verdict=_verdict(score.conversation),
             scale=_scale(score.conversation),
@@ -160,7 +165,7 @@ def _verdict(summary: Summary) -> tuple[str, str]:
     return "Neither clearly warm nor clearly cold.", "따뜻하다고도 차갑다고도 하기 어려워요."
 
 
-def _scale(summary: Summary) -> dict[str, str] | None:
+def _scale(summary: Summary | PeriodScore) -> dict[str, str] | None:
     """Return where the score and its interval stand on a rail from -1 to 1, in percent of its length."""
     if summary.score is None:
         return None
@@ -190,6 +195,20 @@ def _summary(summary: Summary, labels: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _period(period: PeriodScore, periods: Sequence[PeriodScore]) -> dict[str, Any]:
+    """Return a period as the page shows it; ``depth`` in [0, 1] is how strongly its score is coloured."""
+    strongest = max(abs(one.score) for one in periods) or 1.0
+    return {
+        "start": period.start.isoformat(),
+        "score": signed(period.score),
+        "sign": _sign(period.score),
+        "depth": f"{0.7 * abs(period.score) / strongest:.2f}",
+        "interval": interval(period),
+        "turns": period.turns,
+        "scale": _scale(period),
+    }
+
+
 def _sign(value: float | None) -> str:
     return "none" if value is None else "warm" if value >= 0 else "cold"
 
@@ -203,7 +222,7 @@ def _row(one: TurnScore, labels: Mapping[str, str], strongest: float) -> dict[st
         "speaker": turn.speaker,
         "time": f"{turn.time:%Y-%m-%d %H:%M}" if turn.time else "",
         "text": text,
-        "media": MEDIA.get(turn.media, turn.media) if turn.media else "",
+        "media": MEDIA.get(turn.media, (turn.media, turn.media)) if turn.media else None,
         "image": turn.image is not None,
         "score": signed(one.score),
         "running": signed(one.running),

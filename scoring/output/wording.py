@@ -23,6 +23,15 @@ def interval(summary: Summary | PeriodScore) -> str:
     return "" if summary.ci95 is None else f"{signed(summary.ci95[0])} to {signed(summary.ci95[1])}"
 
 
+def korean_recency(recency: RecencyConfig) -> str:
+    """Return the recency in Korean, as ``recency.words`` says it in English."""
+    kinds = {"linear": "선형", "uniform": "균등", "exponential": "지수", "peak-end": "정점과 끝"}
+    if recency.kind != "exponential":
+        return kinds[recency.kind]
+    unit = {"turns": "개", "minutes": "분"}[recency.unit]
+    return f"{kinds[recency.kind]}(반감기 {'말 ' if unit == '개' else ''}{recency.half_life:g}{unit})"
+
+
 def headline(summary: Summary, recency: RecencyConfig, total: int | None = None) -> str:
     """Return a summary as one sentence: score, interval, turns (of ``total``, where not all were scored), recency."""
     between = f" (95 % interval {interval(summary)})" if summary.ci95 else ""

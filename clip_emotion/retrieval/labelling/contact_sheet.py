@@ -43,8 +43,9 @@ SURROUNDINGS = 0.35
 class SheetConfig:
     """What a sheet says above its images, in which language it opens, and how large it grows.
 
-    ``korean_title`` and ``korean_subtitle`` stand for title and subtitle where Korean is chosen. ``glosses`` maps a label's key to its name in the other language. With ``faces`` a card shows its face and what is
-    around it, not the whole image.
+    ``korean_title`` and ``korean_subtitle`` stand for title and subtitle where Korean is chosen. ``glosses`` maps a
+    label's key to its name in the other language. With ``faces`` a card shows its face and what is around it, not the
+    whole image.
     """
 
     title: str = "clip-emotion"

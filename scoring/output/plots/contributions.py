@@ -16,6 +16,7 @@ from scoring.output.plots.style import (
     main_speakers,
     plot_style,
     signed_tick,
+    spoken,
 )
 from scoring.output.wording import signed
 from scoring.result import ConversationScore, Summary
@@ -40,7 +41,7 @@ def contributions_figure(score: ConversationScore, width: float = WIDE) -> Figur
     cold = [label for label in order if whole[label] < 0][-most:]
     shown = warm + cold
     panels: dict[str, Summary] = {"whole": score.conversation}
-    names = ["whole"]
+    names = [spoken("whole", score.language)]
     for number, name in enumerate(main_speakers(score), start=1):
         panels[f"speaker {number}"] = score.speakers[name]
         names.append(drawable(name, f"speaker {number}"))

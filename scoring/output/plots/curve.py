@@ -26,6 +26,7 @@ from scoring.output.plots.style import (
     main_speakers,
     plot_style,
     signed_tick,
+    spoken,
     widest,
 )
 from scoring.output.wording import signed
@@ -76,8 +77,9 @@ def curve_figure(score: ConversationScore, width: float = WIDE) -> Figure:
         values = np.array([one.score for one in scored], dtype=np.float64)
         limit = widest(values)
         last = max((one.turn.index for one in score.turns), default=1)
-        axes.set(xlim=(1 - 0.015 * last, last * 1.015 + 0.5), ylim=(-limit, limit), xlabel="turn", ylabel="score")
-        _draw_ground(axes, limit)
+        axes.set(xlim=(1 - 0.015 * last, last * 1.015 + 0.5), ylim=(-limit, limit))
+        axes.set(xlabel=spoken("turn", score.language), ylabel=spoken("score", score.language))
+        _draw_ground(axes, limit, score.language)
         if len(scored) > MANY:
             _draw_band(axes, places, values)
         colours = dominant_colours(score)
@@ -89,13 +91,14 @@ def curve_figure(score: ConversationScore, width: float = WIDE) -> Figure:
     return figure
 
 
-def _draw_ground(axes: Axes, limit: float) -> None:
+def _draw_ground(axes: Axes, limit: float, language: str) -> None:
     axes.axhspan(0, limit, color=WARM, alpha=0.05, linewidth=0, zorder=0)
     axes.axhspan(-limit, 0, color=COLD, alpha=0.05, linewidth=0, zorder=0)
     axes.axhline(0, color=SOFT, linewidth=0.8, zorder=1)
-    for height, top, word, colour in ((0.985, "top", "따뜻함 warm", WARM), (0.015, "bottom", "차가움 cold", COLD)):
+    for height, top, word, colour in ((0.985, "top", "warm", WARM), (0.015, "bottom", "cold", COLD)):
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.6, "linewidth": 0}
-        axes.text(0.008, height, word, transform=axes.transAxes, va=top, color=colour, fontsize=9, bbox=box, zorder=8)
+        shown = spoken(word, language)
+        axes.text(0.008, height, shown, transform=axes.transAxes, va=top, color=colour, fontsize=9, bbox=box, zorder=8)
     axes.yaxis.set_major_formatter(FuncFormatter(signed_tick))
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.spines[["top", "right"]].set_visible(False)
@@ -146,7 +149,7 @@ def _draw_lines(
     (line,) = axes.plot(
         [one.turn.index for one in whole], [one.running or 0.0 for one in whole], color=INK, linewidth=2.4, zorder=7
     )
-    handles[f"whole {signed(score.conversation.score)}"] = line
+    handles[f"{spoken('whole', score.language)} {signed(score.conversation.score)}"] = line
     for number, name in enumerate(main_speakers(score)):
         own = running.get(name, ())
         (line,) = axes.plot(
@@ -191,7 +194,7 @@ def _write_shift(axes: Axes, shift: Shift, height: float) -> None:
     left, right = axes.get_xlim()
     late = (place - left) / (right - left) > 0.85
     axes.annotate(
-        f"{'▲' if shift.after >= shift.before else '▼'} {signed(shift.before)} to {signed(shift.after)}",
+        f"{'▲' if shift.after >= shift.before else '▼'} {signed(shift.before)} → {signed(shift.after)}",
         (place, height),
         xycoords=axes.get_xaxis_transform(),
         xytext=(-4 if late else 4, 0),
@@ -239,19 +242,19 @@ def _add_legend(
     """Put one column beside the axes: the running scores, then the dominant emotions with their numbers of turns."""
     blank = Line2D([], [], linestyle="none")
     handles: list[Artist] = [blank, *lines.values()]
-    names = ["running score", *lines]
+    names = [spoken("running score", score.language), *lines]
     headings = [0]
     if colours:
         headings += [len(names) + 1]
         handles += [blank, blank]
-        names += ["", "dominant emotion"]
+        names += ["", spoken("dominant emotion", score.language)]
     for label, (colour, count) in colours.items():
         handles.append(Line2D([], [], linestyle="none", marker="o", markersize=7, color=colour))
         names.append(f"{drawable(score.labels.get(label, label), label)} {count:,}")
     rest = total - sum(count for _, count in colours.values())
     if colours and rest:
         handles.append(Line2D([], [], linestyle="none", marker="o", markersize=7, color=REST))
-        names.append(f"others, or unclear {rest:,}")
+        names.append(f"{spoken('others, or unclear', score.language)} {rest:,}")
     if figure.get_figwidth() < WIDE:
         shown = [at for at in range(len(names)) if at not in headings and names[at]]
         handles, names = [handles[at] for at in shown], [names[at] for at in shown]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from scoring.output.plots.style import COLD, SOFT, WARM, WIDE, drawable, plot_style, signed_tick, widest
+from scoring.output.plots.style import COLD, SOFT, WARM, WIDE, drawable, plot_style, signed_tick, spoken, widest
 from scoring.result import ConversationScore
 
 
@@ -30,7 +30,8 @@ def ranking_figure(scores: Sequence[ConversationScore], width: float = WIDE, mos
             axes.plot([value], [place], "o", color=colour, markersize=7)
         names = [drawable(one.name, f"conversation {number}", 28) for number, one in enumerate(shown, start=1)]
         axes.set_yticks(range(len(shown)), labels=names)
-        axes.set(xlim=(-limit, limit), ylim=(len(shown) - 0.4, -0.6), xlabel="score with its 95 % interval")
+        label = spoken("score with its 95 % interval", shown[0].language if shown else "en")
+        axes.set(xlim=(-limit, limit), ylim=(len(shown) - 0.4, -0.6), xlabel=label)
         axes.xaxis.set_major_formatter(FuncFormatter(signed_tick))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)

@@ -25,6 +25,25 @@ WIDE, NARROW = 11.0, 5.2
 """Widths of a plot in inches, for a wide screen and for a telephone's."""
 
 
+KOREAN = {
+    "turn": "말의 순서",
+    "score": "점수",
+    "running score": "그때까지의 점수",
+    "whole": "전체",
+    "dominant emotion": "두드러진 감정",
+    "others, or unclear": "그 밖이거나 불분명",
+    "score with its 95 % interval": "점수와 95 % 구간",
+    "warm": "따뜻함",
+    "cold": "차가움",
+}
+"""What the plots say, in Korean."""
+
+
+def spoken(english: str, language: str) -> str:
+    """Return words of a plot in the language of the labels: Korean where it is ``ko``, else English as they are."""
+    return KOREAN[english] if language == "ko" else english
+
+
 @cache
 def _glyphs() -> frozenset[int]:
     """Return the code points that the figures' two fonts can draw."""
