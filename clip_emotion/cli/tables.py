@@ -17,8 +17,17 @@ def class_table(classes: ClassTable) -> Table:
     table = Table(title=classes.title)
     for place, column in enumerate(classes.columns[:shown]):
         is_number = 0 < place <= classes.numbers
-        # Words too long for their column go on in the next line: an ellipsis would take letters and figures away.
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number)
     for row in classes.rows:
         table.add_row(*row[:shown])
+    return uncut(table)
+
+
+def uncut(table: Table) -> Table:
+    """Return a table none of whose cells is cut on a narrow terminal.
+
+    What is too long for its column goes on in the next line: an ellipsis would take letters and figures away.
+    """
+    for column in table.columns:
+        column.overflow = "fold"
     return table

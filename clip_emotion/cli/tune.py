@@ -10,6 +10,7 @@ import typer
 
 from clip_emotion.cli.common import say, stderr, stdout
 from clip_emotion.cli.options import OVERWRITE
+from clip_emotion.cli.tables import uncut
 from clip_emotion.outputs import WriteOptions
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _show(config: SearchConfig, result: SearchResult) -> None:
         name = f"{int(record.name)}{' *' if record.name == result.best.name else ''}"
         table.add_row(name, record.status, value, str(record.step), f"{record.seconds:.0f}", values)
     console = stdout()
-    console.print(table)
+    console.print(uncut(table))
     if result.comparison:
         compared = Table(config.metric, "mean [95 % interval]", "by seed")
         for who, interval, by_seed in (
@@ -115,5 +116,5 @@ def _show(config: SearchConfig, result: SearchResult) -> None:
             ("winner", result.comparison.best, result.comparison.best_values),
         ):
             compared.add_row(who, str(interval), "  ".join(f"{one:.4f}" for one in by_seed))
-        console.print(compared)
+        console.print(uncut(compared))
     console.print(result.verdict, soft_wrap=True)

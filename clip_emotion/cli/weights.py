@@ -11,6 +11,7 @@ import typer
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, say, stdout, write_atomic
+from clip_emotion.cli.tables import uncut
 from clip_emotion.errors import UsageError
 from clip_emotion.outputs import WriteOptions, claim_file
 
@@ -109,9 +110,9 @@ def _print_csv(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> N
 def _print_table(found: AffectionWeights, vocabulary: Vocabulary, show: bool) -> None:
     console = stdout()
     console.width = max(console.width, WIDTH)
-    console.print(_weights_table(found, vocabulary))
+    console.print(uncut(_weights_table(found, vocabulary)))
     if show:
-        console.print(_spread_table(found))
+        console.print(uncut(_spread_table(found)))
     say(f"Weights from {found.source}.")
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 from clip_emotion.cli.main import app, main
@@ -54,6 +55,7 @@ ERRORS: dict[str, list[str]] = {
 TABLES: dict[str, list[str]] = {
     "label": ["label", "red.png", "blue.png", "--labels", "red,green,blue", "--face", "none"],
     "label_csv": ["label", "red.png", "--labels", "red,설렘", "--face", "none", "--format", "csv"],
+    "evaluate_families": ["evaluate", "--data", "moods", "--vocab", "kote44", "--families", "--face", "none"],
     "data_list": ["data", "list"],
     "data_stats": ["data", "stats", "raw/fer2013.zip"],
     "data_check": ["data", "check", "raw/muxspace96.zip", "--card", "muxspace"],
@@ -105,8 +107,22 @@ def test_errors(name: str, snapshots: Snapshots, capsys: pytest.CaptureFixture[s
     snapshots.check(f"errors/{name}", text)
 
 
+def write_moods(folder: Path) -> None:
+    """Pictures of two classes, each of many colours, so that their best words differ."""
+    for at, mood in enumerate(("angry", "happy")):
+        for number in range(8):
+            colour = (30 * number, 255 - 30 * number, 90 * at + 10 * number)
+            save(Image.new("RGB", (20, 20), colour), folder / mood / f"{number}.png")
+
+
 @pytest.mark.parametrize("name", TABLES)
-def test_tables(name: str, here: Path, snapshots: Snapshots, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables(
+    name: str, here: Path, snapshots: Snapshots, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "evaluate_families":
+        # The terminal that has least room: nothing of a table of words may be lost in it.
+        monkeypatch.setenv("COLUMNS", "80")
+        write_moods(here / "moods")
     if name.startswith("data_"):
         write_images(here / "raw", a_class=2)
     assert main(TABLES[name]) == 0

@@ -82,7 +82,8 @@ def test_the_page_is_whole_and_escaped() -> None:
         "index.html", "metrics.json", "confusion.png", "reliability.png", "per_class.png", "families.png",
     }  # fmt: skip
     page = files["index.html"].decode()
-    assert page.count("data:image/png;base64,") == 4
+    # Each plot for a wide screen and for a narrow one.
+    assert page.count("data:image/png;base64,") == 8
     assert "화남" in page
     assert "&lt;슬픔&gt;" in page
     assert "<슬픔>" not in page

@@ -326,7 +326,9 @@ def test_a_page_of_one_speakers_turns_says_so(tmp_path: Path) -> None:
 def test_contributions_are_drawn_as_they_are_and_warm_above_cold() -> None:
     score = scored(chat(wave(30)))
     panels = contributions_figure(score).axes
-    assert [panel.get_title().split()[0] for panel in panels] == ["whole", *score.speakers]
+    assert [panel.get_title().split()[0] for panel in panels] == ["전체", *score.speakers]
+    english = contributions_figure(replace(score, language="en")).axes
+    assert english[0].get_title().split()[0] == "whole"
     shown = [label.get_text() for label in panels[0].get_yticklabels()]
     assert shown == sorted(WEIGHTS, key=lambda label: -score.conversation.contributions[label])
     summaries = [score.conversation, *score.speakers.values()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from clip_emotion.cli.common import stdout
+from clip_emotion.cli.tables import uncut
 
 if TYPE_CHECKING:
     from clip_emotion.data.families import Association
@@ -70,4 +71,4 @@ def _print_table(vocabulary: Vocabulary, basics: list[str], found: Association, 
         table.add_row(key, str(count), *cells, " ".join(names) or "–")
     console = stdout()
     console.width = max(console.width, 130)
-    console.print(table)
+    console.print(uncut(table))

@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 
 from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.data.source import TableFormat
+from clip_emotion.cli.tables import uncut
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.outputs import mark_folder
 
@@ -199,7 +200,7 @@ def _print(found: LabelIssueReport, top: int, output: TableFormat) -> None:
         table = Table("split", "path", "given", "suggested", "quality")
         for issue in found.issues[:top]:
             table.add_row(issue.split, issue.path, issue.given, issue.suggested, f"{issue.quality:.3f}")
-        stdout().print(table)
+        stdout().print(uncut(table))
     for name, count in found.unchecked.items():
         say(f"Not checked: {name}, which {count} row(s) carry, too few to learn it without them.")
     say(f"{len(found.issues):,} of {found.checked:,} labels are likely wrong; nothing was dropped.")

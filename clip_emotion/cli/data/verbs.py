@@ -26,6 +26,7 @@ from clip_emotion.cli.data.source import (
     tell_skipped_of,
 )
 from clip_emotion.cli.options import OVERWRITE, out_folder, plot
+from clip_emotion.cli.tables import uncut
 from clip_emotion.outputs import WriteOptions, claim_file, claim_folder
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def list_data(
     table = Table("name", "kind", "prepared", "title", "licence")
     for card in cards:
         table.add_row(card.name, card.kind, "yes" if ready[card.name] else "no", card.title, card.licence)
-    stdout().print(table)
+    stdout().print(uncut(table))
 
 
 @app.command()
@@ -129,7 +130,7 @@ def stats(
         print(json.dumps({"rows": rows, "counts": counts}, ensure_ascii=False, indent=2))
         return
     console = stdout()
-    console.print(_counts_table(counts, rows))
+    console.print(uncut(_counts_table(counts, rows)))
     console.print(_bars(counts))
 
 
@@ -250,7 +251,7 @@ def _print_report(report: QualityReport) -> None:
     table.add_row("groups of contradictory labels", str(len(groups)), _first(groups))
     for fault in report.counts:
         table.add_row("counts differ", "", fault)
-    stdout().print(table)
+    stdout().print(uncut(table))
 
 
 def _first(lines: list[str], between: str = "; ") -> str:

@@ -13,6 +13,7 @@ import typer
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say, stdout
+from clip_emotion.cli.tables import uncut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def _print_table(result: ConversationEvaluation) -> None:
             for at, name in enumerate(answers):
                 table.add_row(*(opening if at == 0 else ("",) * len(opening)), name, *_cells(finding.answers[name]))
             table.add_row("", "", "", "", "chance", f"{finding.chance:.3f}", "", end_section=True)
-        console.print(table)
+        console.print(uncut(table))
     say(_sources(result))
 
 

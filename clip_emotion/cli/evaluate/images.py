@@ -15,7 +15,7 @@ from rich.table import Table
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
-from clip_emotion.cli.tables import class_table
+from clip_emotion.cli.tables import class_table, uncut
 from clip_emotion.errors import UsageError
 from clip_emotion.outputs import WriteOptions, claim_folder, mark_folder
 
@@ -147,7 +147,7 @@ def _print(result: Evaluation, output: EvaluationFormat) -> None:
     for what, value in result.summary():
         table.add_row(what, value)
     console = stdout()
-    console.print(table)
+    console.print(uncut(table))
     for classes in result.tables():
         console.print(class_table(classes))
 

@@ -11,6 +11,7 @@ import typer
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say, stdout
+from clip_emotion.cli.tables import uncut
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def evaluate_similarity(
         return
     console = stdout()
     console.width = max(console.width, WIDTH)
-    console.print(_table(result))
+    console.print(uncut(_table(result)))
     fitted = f"{result.fitted_sentences:,} sentences of {result.fitted_on}"
     console.print(f"Centred and whitened by {fitted}; in square brackets 95 % bootstrap intervals.", soft_wrap=True)
 

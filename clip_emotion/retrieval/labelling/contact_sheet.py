@@ -27,7 +27,7 @@ PAGE_SIZE = 200
 THUMBNAIL = 320
 """The longer side of a thumbnail in pixels: sharp at phone width, 3 to 6 kB each."""
 THUMBNAIL_BYTES = 6000
-QUALITIES = ((THUMBNAIL, 64), (THUMBNAIL, 40), (200, 30))
+QUALITIES = ((THUMBNAIL, 64), (THUMBNAIL, 40), (240, 30), (128, 20))
 """Sides and WebP qualities of a thumbnail, the next where the one before takes more than ``THUMBNAIL_BYTES``."""
 KOREAN_NOTES = {NO_FACE: "얼굴을 찾지 못해 사진 전체를 봤어요", SKIPPED: "얼굴을 찾지 못해 단어를 붙이지 않았어요"}
 NEAR = 2

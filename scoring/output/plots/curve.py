@@ -84,7 +84,7 @@ def curve_figure(score: ConversationScore, width: float = WIDE) -> Figure:
             _draw_band(axes, places, values)
         colours = dominant_colours(score)
         _draw_dots(axes, score, scored, colours)
-        _draw_shifts(axes, score.shifts, places)
+        _draw_shifts(axes, score.shifts, places, spoken(" to ", score.language))
         lines = _draw_lines(axes, score, scored, speakers_running(score))
         _mark_days(axes, score.turns, width)
         _add_legend(figure, score, lines, colours, len(scored))
@@ -172,7 +172,7 @@ def _draw_lines(
     return handles
 
 
-def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: FloatArray, named: int = 8) -> None:
+def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: FloatArray, to: str, named: int = 8) -> None:
     """Draw each shift as a vertical line and the levels between shifts as steps; the largest are written out."""
     if not shifts or not len(places):
         return
@@ -186,15 +186,17 @@ def _draw_shifts(axes: Axes, shifts: Sequence[Shift], places: FloatArray, named:
         written = shift in largest
         axes.axvline(shift.index - 0.5, color=INK, linestyle=":", linewidth=1.3 if written else 0.6, zorder=3)
         if written:
-            _write_shift(axes, shift, height=0.09 + 0.06 * (sum(other.index < shift.index for other in largest) % 3))
+            _write_shift(
+                axes, shift, to, height=0.09 + 0.06 * (sum(other.index < shift.index for other in largest) % 3)
+            )
 
 
-def _write_shift(axes: Axes, shift: Shift, height: float) -> None:
+def _write_shift(axes: Axes, shift: Shift, to: str, height: float) -> None:
     place = shift.index - 0.5
     left, right = axes.get_xlim()
     late = (place - left) / (right - left) > 0.85
     axes.annotate(
-        f"{'▲' if shift.after >= shift.before else '▼'} {signed(shift.before)} → {signed(shift.after)}",
+        f"{'▲' if shift.after >= shift.before else '▼'} {signed(shift.before)}{to}{signed(shift.after)}",
         (place, height),
         xycoords=axes.get_xaxis_transform(),
         xytext=(-4 if late else 4, 0),

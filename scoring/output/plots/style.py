@@ -35,6 +35,7 @@ KOREAN = {
     "score with its 95 % interval": "점수와 95 % 구간",
     "warm": "따뜻함",
     "cold": "차가움",
+    " to ": "에서 ",
 }
 """What the plots say, in Korean."""
 
