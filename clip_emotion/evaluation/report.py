@@ -92,9 +92,6 @@ def _plots(evaluation: Evaluation, is_wide: bool) -> dict[str, Figure]:
 
 
 def _page(evaluation: Evaluation, images: dict[str, bytes], inches: dict[str, float]) -> str:
-    english, korean = (
-        {"summary": evaluation.summary(language), "tables": evaluation.tables(language)} for language in ("en", "ko")
-    )
     return (
         environment("clip_emotion.evaluation")
         .get_template("evaluation.html.j2")
@@ -105,8 +102,8 @@ def _page(evaluation: Evaluation, images: dict[str, bytes], inches: dict[str, fl
             plots={name: data_uri(png) for name, png in images.items()},
             inches=inches,
             captions=CAPTIONS,
-            summary=list(zip(english["summary"], korean["summary"], strict=True)),
-            tables=list(zip(english["tables"], korean["tables"], strict=True)),
+            summary=list(zip(evaluation.summary("en"), evaluation.summary("ko"), strict=True)),
+            tables=list(zip(evaluation.tables("en"), evaluation.tables("ko"), strict=True)),
             spoken=spoken,
         )
     )

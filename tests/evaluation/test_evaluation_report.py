@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import matplotlib
@@ -13,7 +14,7 @@ from PIL import Image
 
 from clip_emotion.evaluation.families import family_metrics
 from clip_emotion.evaluation.metrics import classification_metrics
-from clip_emotion.evaluation.plots.classification import confusion_figure, per_class_figure, reliability_figure
+from clip_emotion.evaluation.plots.classification import NARROW, confusion_figure, per_class_figure, reliability_figure
 from clip_emotion.evaluation.report import report_files
 from clip_emotion.evaluation.result import Evaluation, Part, finite
 from clip_emotion.plotting import figure_png, korean_font
@@ -118,3 +119,44 @@ def test_what_was_not_measured_is_null() -> None:
 
 def test_what_json_cannot_hold_becomes_null() -> None:
     assert finite({"a": [float("nan"), (1.0, float("inf"))]}) == {"a": [None, [1.0, None]]}
+
+
+def test_every_figure_and_plot_speaks_korean() -> None:
+    full = replace(
+        found(errors=("a.png: broken",)),
+        unknown_classes={"calm": 2},
+        left_out={"contempt": 1},
+        faceless=3,
+        metrics=replace(found().metrics, threshold=0.1, without_support=("sad",)),
+        families=replace(found().families, left_out=("angry",)),
+    )
+    for one in (full, replace(full, skipped=3)):
+        for (english, value), (korean, korean_value) in zip(one.summary(), one.summary("ko"), strict=True):
+            assert re.search("[가-힣]", korean), english
+            assert re.findall(r"[\d.]+", value) == re.findall(r"[\d.]+", korean_value)
+    assert ("평균에서 제외 (행 없음)", "<슬픔>") in full.summary("ko")
+    assert [table.title for table in full.tables("ko")] == ["클래스", "감정 가족"]
+    figure = confusion_figure(np.eye(2, dtype=int), ["화남", "행복"], "", "ko")
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("예측", "실제 (행)")
+    bars = reliability_figure(full.metrics.reliability, "", "ko").axes
+    assert [bars[0].get_ylabel(), bars[1].get_xlabel(), bars[1].get_ylabel()] == ["정확도", "확신", "행 수"]
+
+
+def test_of_many_classes_only_those_with_something_in_them_are_drawn() -> None:
+    counts = np.zeros((20, 20), dtype=int)
+    counts[3, 3], counts[3, 7], counts[12, 12] = 4, 1, 2
+    axes = confusion_figure(counts, [f"c{at}" for at in range(20)]).axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["c3 (5)", "c12 (2)"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["c3", "c7", "c12"]
+    assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
+        ((0, 0), "80"), ((1, 0), "20"), ((2, 1), "100"),
+    }  # fmt: skip
+
+
+def test_plots_for_a_telephone_are_narrow() -> None:
+    found_metrics = found().metrics
+    assert confusion_figure(np.eye(3, dtype=int), KEYS, width=NARROW).get_figwidth() == NARROW
+    assert reliability_figure(found_metrics.reliability, width=NARROW).get_figwidth() == NARROW
+    # In a page each plot says how many inches it has, so that it is never blown up.
+    page = report_files(found())["index.html"].decode()
+    assert page.count(f"--narrow: {NARROW}") == page.count("<picture") == 4

@@ -84,8 +84,8 @@ def reliability_figure(bins: Reliability, title: str = "", language: str = "en",
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         steps = np.diff(bins.edges)
         upper.bar(bins.edges[:-1], bins.accuracy, width=steps, align="edge", color=BLUE, edgecolor="white")
-        line = {"color": GREY, "linestyle": "--", "label": spoken("perfectly calibrated", language)}
-        upper.plot([0, 1], [0, 1], **line)
+        line = spoken("perfectly calibrated", language)
+        upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label=line)
         dots = spoken("mean confidence of the bin", language)
         upper.plot(bins.confidence, bins.accuracy, "o", color=ORANGE, markersize=4, label=dots)
         bin_count = f"ECE {bins.ece:.3f} ({len(bins.counts)} {spoken('bins', language)})"
