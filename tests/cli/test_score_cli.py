@@ -393,7 +393,7 @@ def test_a_broken_picture_beside_a_text_is_told(run: Run, tmp_path: Path) -> Non
     assert "turn 1, picture: " in err
     assert json.loads(out)["notices"][0] in err
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
-    assert "(picture 그림)" in page
+    assert '<span lang="en">picture</span><span lang="ko">그림</span>' in page
     assert "홍길동" not in out + err + page
 
 

@@ -167,7 +167,7 @@ def test_report_folder(tmp_path, capsys, fake):
     assert (line["path"], line["given"], line["suggested"]) == ("blue/planted_0.png", "blue", "red")
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "labelled blue, looks red" in page
-    assert "data:image/jpeg;base64," in page
+    assert "data:image/webp;base64," in page
 
 
 def test_a_prepared_set_stays_as_it_is(tmp_path, capsys, fake):

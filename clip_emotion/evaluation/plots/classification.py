@@ -39,12 +39,12 @@ def confusion_figure(
     many = max(len(rows), len(columns)) > MANY
     inches = 0.30 if many else 0.65
     sides = [max(2.8, inches * len(drawn)) + 2.2 for drawn in (columns, rows)]
-    is_wide = width is None or many
+    size = (sides[0], 0.94 * sides[1]) if width is None or many else (width, width)
     with figure_style():
-        figure = Figure(figsize=(sides[0], 0.94 * sides[1]) if is_wide else (width, width), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         shown = axes.imshow(shares[np.ix_(rows, columns)], cmap="Blues", vmin=0.0, vmax=1.0)
-        if is_wide:
+        if width is None or many:
             figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, label=spoken("share of the true class", language))
         font = 7 if many else 10
         axes.set_xticks(
