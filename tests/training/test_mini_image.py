@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from clip_emotion.evaluation.measurement import Measurements
+from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.training.loop.fit import RunResult
+from clip_emotion.training.mini import image_stage
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.faces_config import FacesConfig
-from clip_emotion.training.mini.image import MiniImageObjective, TextSide, mix
+from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, mix
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.vocabulary import Vocabulary
-from tests.support.minis import tiny_image, write_images
+from tests.support.minis import tiny_image, tiny_mini, write_images
 
 
 def unit(count: int) -> torch.Tensor:
@@ -62,7 +67,7 @@ def test_a_word_that_is_near_the_wrong_faces_costs() -> None:
     plain = objective(frozen=0)
     heavy = objective(frozen=0)
     heavy.config = heavy.config.model_copy(update={"word_weight": 2.0})
-    more = heavy.loss(0, 0.0) - plain.loss(0, 0.0)
+    more = (heavy.loss(0, 0.0) - plain.loss(0, 0.0)).detach()
     # Each word against eight faces of eight classes, by a tower that knows nothing: about ln 8, and more by bad luck.
     assert 2.0 * 1.0 < float(more) < 2.0 * 8.0
 
@@ -106,3 +111,17 @@ def test_the_photographs_that_tune_are_neither_trained_on_nor_kept_for_the_end(t
     assert len(splits.training) + len(splits.photographs) == len(whole.training)
     trained = {bytes(picture.flatten().tolist()) for picture in splits.training.images}
     assert not trained & {bytes(picture.flatten().tolist()) for picture in splits.photographs.images}
+
+
+def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_mini()
+    whole.save(tmp_path / "whole")
+    described = whole.config.model_copy(update={"chat_logit_scale": 5.0})
+    monkeypatch.setattr(image_stage, "image_temperature", lambda tower, text, tuning: 0.1)
+    config = objective(frozen=0).config.model_copy(update={"text": tmp_path / "whole", "out": tmp_path / "made"})
+    config.out.mkdir()
+    model = ImageModel(ImageTower(config.tower))
+    image_stage._assemble(described, RunResult(model, Measurements(), 1.0), config, None, None)  # type: ignore[arg-type]
+    assert load_mini(tmp_path / "made", torch.device("cpu")).chat_tower is None

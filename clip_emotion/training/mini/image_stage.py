@@ -55,7 +55,9 @@ def _assemble(
         write_atomic(config.out / name, (config.text / name).read_bytes())
     scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
     record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
-    update = {"image": config.tower, "logit_scale": scale, "trained_with": record}
+    # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
+    no_chats = {"chat_logit_scale": None, "reading": None}
+    update = {"image": config.tower, "logit_scale": scale, "trained_with": record, **no_chats}
     mini.model_copy(update=update).write(config.out / PARTS[0])
 
 
