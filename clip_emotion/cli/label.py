@@ -67,7 +67,7 @@ def label(
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
     report: Path = options.report("an HTML contact sheet"),
-    max_pixels: int = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels."),
+    max_pixels: int = options.MAX_PIXELS,
 ) -> None:
     """Rank emotion words for pictures of faces.
 

@@ -25,6 +25,8 @@ from clip_emotion.cli.evaluate.similarity import evaluate_similarity
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score.verb import score
+from clip_emotion.cli.store.embed import embed
+from clip_emotion.cli.store.verbs import app as store_app
 from clip_emotion.cli.train import train
 from clip_emotion.cli.tune import tune
 from clip_emotion.cli.weights import weights
@@ -61,6 +63,8 @@ def _options(
 
 
 app.command("label")(label)
+app.command("embed")(embed)
+app.add_typer(store_app, name="store")
 app.command("score")(score)
 app.command("evaluate")(evaluate)
 app.command("evaluate-conversations")(evaluate_conversations)

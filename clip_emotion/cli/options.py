@@ -36,6 +36,8 @@ DEVICE = typer.Option(Device.auto, "--device", help="Where the model runs.")
 WORKERS = typer.Option(2, "--workers", min=1, help="Threads that read images.")
 CONFIG = typer.Option(None, "--config", help="A score configuration, such as configs/score/default.yaml.")
 KOBERT = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it.")
+MAX_PIXELS = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels.")
+STORE_TO_FILL = typer.Option(..., "--store", help="The store's file, made where there is none.")
 SPLIT = typer.Option(None, "--split", help="The split; validation, test or the only one by default.")
 
 

@@ -111,10 +111,7 @@ class ZeroShotLabeller:
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
-        try:
-            return self.encoder.encode_images(pixels).numpy()
-        except torch.cuda.OutOfMemoryError as error:
-            raise ModelError(f"A batch of {len(pixels)} pictures is too large: use a smaller --batch-size.") from error
+        return embed_pixels(self.encoder, pixels)
 
     def predict_features(
         self, embeddings: FloatingArray, top: int = 5, *, logit_scale: float | None = None
@@ -174,6 +171,14 @@ class ZeroShotLabeller:
         if isinstance(self.encoder, MessageEncoder):
             return self.encoder.encode_messages(messages), self.encoder.message_logit_scale
         return self.encoder.encode_texts(messages), self.encoder.text_logit_scale
+
+
+def embed_pixels(encoder: ImageTextEncoder, pixels: Tensor) -> NDArray[np.float32]:
+    """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
+    try:
+        return encoder.encode_images(pixels).numpy()
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(f"A batch of {len(pixels)} pictures is too large: use a smaller --batch-size.") from error
 
 
 def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:

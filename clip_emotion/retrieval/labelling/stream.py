@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from PIL import Image
 from torch import Tensor
@@ -19,6 +20,8 @@ from clip_emotion.data.images import ImageSource, read_source
 from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.types import FaceRegion, LabelledPart
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 LONGEST_SHAPE = 10
 """An image longer than this many times its width is cut to its middle: resizing it would need boundless memory."""
 
@@ -89,19 +92,24 @@ def stream_batches(
 
 
 def _read_ahead(sources: Iterable[ImageSource], preprocess: Preprocess, config: StreamConfig) -> Iterator[Region]:
-    reader = RegionReader(preprocess, config)
-    images = iter(sources)
-    pool = ThreadPoolExecutor(config.workers, thread_name_prefix="image")
     # One batch is with the encoder while the next is prepared.
-    waiting: deque[Future[list[Region]]] = deque()
+    for regions in map_ahead(RegionReader(preprocess, config), sources, config.workers, 2 * config.batch_size):
+        yield from regions
+
+
+def map_ahead(work: Callable[[Item], Made], items: Iterable[Item], workers: int, ahead: int) -> Iterator[Made]:
+    """Yield what worker threads make of items, in the items' order, at most ``ahead`` items before they are wanted."""
+    left = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="image")
+    waiting: deque[Future[Made]] = deque()
     try:
-        for source in islice(images, 2 * config.batch_size):
-            waiting.append(pool.submit(reader, source))
+        for item in islice(left, ahead):
+            waiting.append(pool.submit(work, item))
         while waiting:
-            regions = waiting.popleft().result()
-            for source in islice(images, 1):
-                waiting.append(pool.submit(reader, source))
-            yield from regions
+            made = waiting.popleft().result()
+            for item in islice(left, 1):
+                waiting.append(pool.submit(work, item))
+            yield made
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

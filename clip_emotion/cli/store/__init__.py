@@ -1,0 +1,1 @@
+"""The verbs of a store of embeddings: ``embed``, ``search`` and ``store``."""

@@ -1,0 +1,96 @@
+"""``clip-emotion embed``: pictures into a store, which any words label later without an encoder of pictures."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from clip_emotion import outputs
+from clip_emotion.cli import options
+from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.cli.face_options import (
+    Boxes,
+    Face,
+    FaceMode,
+    Finder,
+    MaxFaces,
+    MinFace,
+    NoFace,
+    WithoutFace,
+    face_options,
+)
+
+if TYPE_CHECKING:
+    from clip_emotion.retrieval.store.embedding import EmbedCounts
+
+SHOWN_ERRORS = 10
+
+
+def embed(
+    paths: list[str] = typer.Argument(None, help="Files, folders, globs, or - for a list on standard input."),
+    store: Path = options.STORE_TO_FILL,
+    model: str = options.MODEL,
+    face: FaceMode = Face.auto,
+    finder: Finder = "mtcnn",
+    min_face: MinFace = 0.04,
+    max_faces: MaxFaces = None,
+    no_face: WithoutFace = NoFace.whole,
+    boxes: Boxes = None,
+    batch_size: int = options.batch_size(32),
+    workers: int = options.WORKERS,
+    device: options.Device = options.DEVICE,
+    retry: bool = typer.Option(False, "--retry", help="Try pictures again that failed before."),
+    max_pixels: int = options.MAX_PIXELS,
+) -> None:
+    """Embed pictures of faces into a store, for any words at any time; pictures that are in it already are skipped.
+
+    Exit code: 0 all pictures are in the store, 1 some failed, 2 misuse.
+    """
+    from clip_emotion.data.finding import find_images
+    from clip_emotion.data.image_limits import allow_pixels
+
+    started = time.perf_counter()
+    found = find_images(paths or [], typer.get_binary_stream("stdin"))
+    notice = found.notice()
+    if notice:
+        say(notice)
+    inputs = [source.content for source in found.sources if isinstance(source.content, Path)]
+    outputs.claim_file(store, outputs.WriteOptions(resume=True), inputs=inputs)
+    allow_pixels(max_pixels)
+    warnings.filterwarnings("ignore", module="PIL")
+    from clip_emotion.models import registry
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
+    from clip_emotion.retrieval.store.embedding import Embedding
+    from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+    from clip_emotion.retrieval.store.records import StoreCard
+
+    faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
+    encoder = registry.load_encoder(model, device)
+    config = StreamConfig(faces, batch_size, workers, max_pixels)
+    card = StoreCard.of(encoder, model, faces)
+    with EmbeddingStore.open_for(store, card) as filled, progress_bar("Embedding", len(found.sources)) as advance:
+        counts = Embedding(filled, encoder, config, retry, advance).run(found.sources)
+    _tell(counts, time.perf_counter() - started)
+    if counts.errors:
+        raise typer.Exit(1)
+
+
+def _tell(counts: EmbedCounts, seconds: float) -> None:
+    for error in counts.errors[:SHOWN_ERRORS]:
+        say(error)
+    if len(counts.errors) > SHOWN_ERRORS:
+        say(f"… and {len(counts.errors) - SHOWN_ERRORS} more.")
+    if counts.failed_before:
+        say(f"{counts.failed_before} of the unchanged failed before: --retry tries them again.")
+    faceless = f", {counts.faceless} without a face" if counts.faceless else ""
+    parts = (
+        f"{counts.embedded} embedded ({counts.faces} embeddings{faceless})",
+        f"{counts.unchanged} unchanged",
+        f"{counts.known} moved or copied",
+    )
+    what = f"{counts.pictures} {'picture' if counts.pictures == 1 else 'pictures'}"
+    say(f"{what} in {seconds:.1f} s: {', '.join(parts)}; {len(counts.errors)} failed.")

@@ -1,0 +1,96 @@
+"""A store's rows read in blocks: vectors as one array, the rest in columns, and not an object a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_emotion.arrays import BoolArray
+from clip_emotion.retrieval.labelling.labeller import BROKEN
+from clip_emotion.retrieval.store.embedding_store import EmbeddingStore, vectors_from
+from clip_emotion.retrieval.store.records import Place
+from clip_emotion.types import FaceBox, FaceRegion, LabelledPart
+
+BLOCK = 8192
+"""Rows a block: enough for one fast matrix product, little enough for any memory."""
+ROWS = (
+    "SELECT f.name, f.place, f.raw, c.error, a.face, a.x, a.y, a.width, a.height, a.confidence, a.part, a.note, "
+    "a.vector FROM files f CROSS JOIN contents c ON c.id = f.content LEFT JOIN faces a ON a.content = c.id "
+    "ORDER BY f.id, a.part_no"
+)
+"""CROSS keeps SQLite from any other order of reading than that of the files."""
+_PARTS: dict[str | None, LabelledPart] = {None: "none", **{part: part for part in get_args(LabelledPart)}}
+
+
+@dataclass(frozen=True)
+class FaceBlock:
+    """Rows of a store, in the order in which their files came: a row a face, or a picture without one.
+
+    ``has_vector`` tells for each row whether it has a vector, ``vectors`` [V, D] are those of unit length; ``errors``
+    holds a sentence where a row has no vector although it should. Boxes are columns of numbers, None without a face.
+    """
+
+    paths: Sequence[str]
+    places: Sequence[str]
+    raw: Sequence[bytes | None]
+    errors: Sequence[str | None]
+    indices: Sequence[int | None]
+    boxes: tuple[Sequence[int | None], ...]
+    confidences: Sequence[float | None]
+    parts: Sequence[LabelledPart]
+    notes: Sequence[str]
+    has_vector: BoolArray
+    vectors: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def face(self, row: int) -> FaceRegion:
+        """Return what a row says of its part of the picture."""
+        x, y, width, height = (side[row] for side in self.boxes)
+        box = None if x is None or y is None or width is None or height is None else FaceBox(x, y, width, height)
+        return FaceRegion(self.indices[row], box, self.confidences[row], self.parts[row], self.notes[row])
+
+    def file(self, row: int) -> Path:
+        """Return where a row's picture lies."""
+        return Place(self.places[row], self.raw[row]).path
+
+
+def face_blocks(store: EmbeddingStore, size: int = BLOCK) -> Iterator[FaceBlock]:
+    """Yield all rows of one state of a store; raises DataError where it is damaged."""
+    working = os.getcwd()  # noqa: PTH109
+    with store.reading() as connection:
+        cursor = connection.execute(ROWS)
+        while rows := cursor.fetchmany(size):
+            yield _block(rows, store, working)
+
+
+def _block(rows: list[tuple[Any, ...]], store: EmbeddingStore, working: str) -> FaceBlock:
+    names, places, raw, errors, indices, *rest = zip(*rows, strict=True)
+    *boxes, confidences, parts, notes, blobs = rest
+    has_vector: BoolArray = np.fromiter((blob is not None for blob in blobs), dtype=np.bool_, count=len(rows))
+    shown = [
+        name if name[:1] == "/" or f"{working}/{name}" == place else _shown(name, place, working)
+        for name, place in zip(names, places, strict=True)
+    ]
+    faults = [
+        error if error or blob is not None or part in (None, "none") else BROKEN
+        for error, blob, part in zip(errors, blobs, parts, strict=True)
+    ]
+    vectors = vectors_from(list(compress(blobs, has_vector.tolist())), store.dim, store.path)
+    return FaceBlock(
+        shown, places, raw, faults, indices, tuple(boxes), confidences, [_PARTS[part] for part in parts],
+        [note or "" for note in notes], has_vector, vectors,
+    )  # fmt: skip
+
+
+def _shown(name: str, place: str, working: str) -> str:
+    """Return the name that the user wrote where it leads to the place from here, else the place."""
+    return name if os.path.normpath(os.path.join(working, name)) == place else place  # noqa: PTH118
