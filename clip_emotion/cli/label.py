@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +26,16 @@ from clip_emotion.cli.face_options import (
     WithoutFace,
     face_options,
 )
-from clip_emotion.cli.label_run import SHEET, LabelRun, Output
+from clip_emotion.cli.label_output import SHEET, LabelOutput, Output, Thumbnails
+from clip_emotion.cli.label_run import LabelRun
+from clip_emotion.cli.store.beside import model_beside_store
+from clip_emotion.cli.store.label import StoreRun
 from clip_emotion.errors import UsageError
 from clip_emotion.files import is_stream
 
 if TYPE_CHECKING:
-    from clip_emotion.data.images import ImageSource
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
@@ -47,9 +51,11 @@ class RowsFormat(StrEnum):
 
 
 def label(
+    context: typer.Context,
     paths: list[str] = typer.Argument(None, help="Files, folders, globs, or - for a list on standard input."),
     labels: str = options.LABELS,
     vocab: str = options.vocab(f"the model's own, else {DEFAULT_VOCABULARY}"),
+    store: Path | None = options.STORE_INSTEAD,
     top: int = typer.Option(5, "--top", min=1, help="How many words a row lists."),
     model: str = options.MODEL,
     lang: options.Language = options.LANG,
@@ -69,32 +75,71 @@ def label(
     report: Path = options.report("an HTML contact sheet"),
     max_pixels: int = options.MAX_PIXELS,
 ) -> None:
-    """Rank emotion words for pictures of faces.
+    """Rank emotion words for pictures of faces, or for the faces of a store that embed filled.
 
     Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
     """
     output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
-    from clip_emotion.data.finding import find_images
     from clip_emotion.data.image_limits import allow_pixels
-    from clip_emotion.retrieval.labelling.stream import StreamConfig
 
-    words = chosen_words(labels, vocab)
-    found = find_images(paths or [], typer.get_binary_stream("stdin"))
+    asked = Asked(chosen_words(labels, vocab), vocab, model, lang, device, top)
+    allow_pixels(max_pixels)
+    # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
+    warnings.filterwarnings("ignore", module="PIL")
+    if store is None:
+        from clip_emotion.retrieval.labelling.stream import StreamConfig
+
+        faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
+        failed = _label_pictures(paths or [], asked, output, StreamConfig(faces, batch_size, workers, max_pixels))
+    else:
+        asked = replace(asked, model=model_beside_store(context, model, "paths", "resume"))
+        failed = _label_store(store, asked, output, Thumbnails(workers, max_pixels))
+    if failed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The words' side of a call: the words, the file they may come from, and the model that reads them.
+
+    ``model`` None means the one that filled a store.
+    """
+
+    words: Vocabulary | None
+    vocab: str | None
+    model: str | None
+    lang: str
+    device: str
+    top: int
+
+
+def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, config: StreamConfig) -> int:
+    """Label pictures and return how many rows failed."""
+    from clip_emotion.data.finding import find_images
+
+    found = find_images(paths, typer.get_binary_stream("stdin"))
     sources = list(found.sources)
     notice = found.notice()
     if notice:
         say(notice)
-    _claim(output, sources, vocab)
-    allow_pixels(max_pixels)
-    # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
-    warnings.filterwarnings("ignore", module="PIL")
+    _claim(output, [source.content for source in sources if isinstance(source.content, Path)], asked.vocab)
     with outputs.held(output.path) if output.path else nullcontext():
-        labeller = _labeller(model, words, lang, device)
-        faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
-        config = StreamConfig(faces, batch_size, workers, max_pixels)
-        failed = LabelRun(sources, labeller, config, min(top, len(labeller.vocabulary))).run(output)
-    if failed:
-        raise typer.Exit(1)
+        labeller = _labeller(asked.model or "mini", asked)
+        thumbnails = Thumbnails(config.workers, config.max_pixels)
+        top = min(asked.top, len(labeller.vocabulary))
+        return LabelRun(sources, config, LabelOutput(labeller, top, config.faces.written(), thumbnails)).run(output)
+
+
+def _label_store(store: Path, asked: Asked, output: Output, thumbnails: Thumbnails) -> int:
+    """Label the faces of a store and return how many rows failed."""
+    from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+
+    with EmbeddingStore.open(store) as opened:
+        _claim(output, [store], asked.vocab)
+        with outputs.held(output.path) if output.path else nullcontext():
+            labeller = _labeller(asked.model or opened.card.model, asked)
+            top = min(asked.top, len(labeller.vocabulary))
+            return StoreRun(opened, LabelOutput(labeller, top, opened.card.face, thumbnails)).run(output)
 
 
 def _settle_output(
@@ -115,12 +160,11 @@ def _settle_output(
     return Output(form, out, report, writing)
 
 
-def _claim(output: Output, sources: Sequence[ImageSource], vocab: str | None) -> None:
+def _claim(output: Output, inputs: Sequence[Path], vocab: str | None) -> None:
     """See that rows and report may be written and replace no input; raises UsageError else."""
     from clip_emotion.retrieval.labelling.row_files import partial_path
 
-    inputs = [source.content for source in sources if isinstance(source.content, Path)]
-    inputs += [Path(vocab)] if vocab else []
+    inputs = [*inputs, *([Path(vocab)] if vocab else [])]
     if output.path is not None:
         outputs.claim_file(output.path, output.writing, inputs=inputs, resumable=True)
         if output.format == RowsFormat.parquet.value:
@@ -129,16 +173,17 @@ def _claim(output: Output, sources: Sequence[ImageSource], vocab: str | None) ->
         outputs.claim_folder(output.report, SHEET, output.writing, inputs=inputs, resumable=output.writing.resume)
 
 
-def _labeller(model: str, words: Vocabulary | None, lang: str, device: str) -> ZeroShotLabeller:
+def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:
     from clip_emotion.models import registry
     from clip_emotion.resources import cache_dir
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.vocabulary import Vocabulary
 
-    encoder = registry.load_encoder(model, device)
+    encoder = registry.load_encoder(model, asked.device)
+    words = asked.words
     if words is None:
         words = registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
-    labeller = ZeroShotLabeller(encoder, words, lang, cache=cache_dir() / "vocabularies")
+    labeller = ZeroShotLabeller(encoder, words, asked.lang, cache=cache_dir() / "vocabularies")
     for notice in labeller.notices:
         say(f"Note: {notice}")
     return labeller

@@ -38,6 +38,7 @@ CONFIG = typer.Option(None, "--config", help="A score configuration, such as con
 KOBERT = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it.")
 MAX_PIXELS = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels.")
 STORE_TO_FILL = typer.Option(..., "--store", help="The store's file, made where there is none.")
+STORE_INSTEAD = typer.Option(None, "--store", help="Use the embeddings of a store that embed filled.")
 SPLIT = typer.Option(None, "--split", help="The split; validation, test or the only one by default.")
 
 

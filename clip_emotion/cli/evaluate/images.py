@@ -15,15 +15,19 @@ from rich.table import Table
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
+from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.tables import class_table, uncut
 from clip_emotion.errors import UsageError
 from clip_emotion.outputs import WriteOptions, claim_folder, mark_folder
 
 if TYPE_CHECKING:
+    from clip_emotion.data.faces.options import FaceOptions
     from clip_emotion.evaluation.result import Evaluation
     from clip_emotion.models.base import ImageTextEncoder
+    from clip_emotion.retrieval.evaluation.classes import ClassRules
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.selection import RowSelection
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.vocabulary import Vocabulary
 
 SHOWN_ERRORS = 10
@@ -38,11 +42,13 @@ class EvaluationFormat(StrEnum):
 
 
 def evaluate(
+    context: typer.Context,
     data: str = typer.Option(..., help="Image folder or .zip of class folders, .csv or .tsv[.gz], or a prepared set."),
     split: str | None = options.SPLIT,
     vocab: str | None = options.vocab("the model's own"),
     labels: str | None = options.LABELS,
     model: str = options.MODEL,
+    store: Path | None = options.STORE_INSTEAD,
     lang: options.Language = options.LANG,
     families: bool = typer.Option(False, "--families", help="Also agreement by family of basic emotions."),
     output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print the result."),
@@ -73,18 +79,17 @@ def evaluate(
     vocabulary = chosen_words(labels, vocab)
     if report is not None:
         claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
-
-    from clip_emotion.retrieval.evaluation.classes import ClassRules
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
-    from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     parse_slice(rows)
-    selection = RowSelection(split, rows, limit, seed, text_column, label_column, lang)
-    rules = ClassRules.read(class_map, leave_out) if class_map else ClassRules(left_out=tuple(leave_out))
-    stream = StreamConfig(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
-    settings = EvaluationOptions(lang, families, threshold, seed, stream, rules)
-    result = _evaluate(Sources(data, train_data, selection), _model(model, device), vocabulary, settings)
+    settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out))
+    sources = Sources(data, train_data, RowSelection(split, rows, limit, seed, text_column, label_column, lang))
+    if store is None:
+        stream = _stream(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
+        result = _evaluate(sources, _model(model, device), vocabulary, replace(settings, stream=stream))
+    else:
+        result = _evaluate_store(store, sources, (model_beside_store(context, model), device), vocabulary, settings)
     _tell(result, output, report)
 
 
@@ -95,6 +100,18 @@ class Sources:
     data: str
     train_data: str | None
     selection: RowSelection
+
+
+def _rules(class_map: Path | None, leave_out: list[str]) -> ClassRules:
+    from clip_emotion.retrieval.evaluation.classes import ClassRules
+
+    return ClassRules.read(class_map, leave_out) if class_map else ClassRules(left_out=tuple(leave_out))
+
+
+def _stream(faces: FaceOptions, batch_size: int, workers: int) -> StreamConfig:
+    from clip_emotion.retrieval.labelling.stream import StreamConfig
+
+    return StreamConfig(faces, batch_size, workers)
 
 
 def _model(name: str, device: str) -> ImageTextEncoder:
@@ -124,6 +141,22 @@ def _evaluate(
             training = stack.enter_context(open_training(sources.train_data)).images
         advance = stack.enter_context(progress_bar("evaluating", total=len(rows.images) + len(rows.texts)))
         return evaluate_rows(encoder, rows, vocabulary, replace(settings, progress=advance), training)
+
+
+def _evaluate_store(
+    store: Path,
+    sources: Sources,
+    model: tuple[str | None, str],
+    vocabulary: Vocabulary | None,
+    settings: EvaluationOptions,
+) -> Evaluation:
+    """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and the device."""
+    from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+    from clip_emotion.retrieval.store.evaluation import StoredRows
+
+    with EmbeddingStore.open(store) as opened:
+        encoder = _model(model[0] or opened.card.model, model[1])
+        return _evaluate(sources, encoder, vocabulary, replace(settings, embed_rows=StoredRows(opened)))
 
 
 def _tell(result: Evaluation, output: EvaluationFormat, report: Path | None) -> None:

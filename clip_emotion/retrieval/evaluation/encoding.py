@@ -39,6 +39,10 @@ class Encoded:
     skipped: int = 0
 
 
+EmbedRows = Callable[[ImageTextEncoder, Sequence[ImageRow], StreamConfig, Progress], Encoded]
+"""What finds the embeddings of labelled images."""
+
+
 def encode_image_rows(
     encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress = no_progress
 ) -> Encoded:
@@ -64,9 +68,14 @@ def encode_image_rows(
             embeddings.append(encoder.encode_images(torch.stack(readable)))
         progress(len(batch))
     if not kept:
-        why = f"could be read, the first is {errors[0]}" if errors else "has a face: leave out --face require."
-        raise DataError(f"None of the {len(rows)} pictures {why}")
+        raise none_usable(len(rows), errors)
     return Encoded(torch.cat(embeddings), kept, tuple(errors), faceless, skipped)
+
+
+def none_usable(rows: int, errors: Sequence[str]) -> DataError:
+    """Return the error that tells that none of so many images has an embedding, with the first reason."""
+    why = f"could be read, the first is {errors[0]}" if errors else "has a face: leave out --face require."
+    return DataError(f"None of the {rows} pictures {why}")
 
 
 def _source(row: ImageRow) -> ImageSource:

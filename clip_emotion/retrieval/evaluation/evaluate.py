@@ -20,6 +20,7 @@ from clip_emotion.evaluation.result import Evaluation, Part
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, Judged, judge_rows, unknown_classes
 from clip_emotion.retrieval.evaluation.encoding import (
+    EmbedRows,
     Progress,
     encode_image_rows,
     encode_text_rows,
@@ -44,7 +45,7 @@ class EvaluationOptions:
     """How to evaluate: ``stream`` reads images, ``threshold`` None means the encoder's own.
 
     ``language`` is that of the label words; ``classes`` says what the data's classes mean; ``progress`` is told the
-    number of rows done.
+    number of rows done. ``embed_rows`` finds the images' embeddings.
     """
 
     language: str = "auto"
@@ -54,6 +55,7 @@ class EvaluationOptions:
     stream: StreamConfig = field(default_factory=lambda: StreamConfig(batch_size=64))
     classes: ClassRules = field(default_factory=ClassRules)
     progress: Progress = no_progress
+    embed_rows: EmbedRows = encode_image_rows
 
     def __post_init__(self) -> None:
         if self.stream.faces.mode == "each":
@@ -137,7 +139,7 @@ class _Run:
         own, basic = (ClassMatcher(words, self.options.classes) for words in (self.vocabulary, Vocabulary.load(BASIC)))
         usable, judged = judge_rows(rows, [basic] if self.options.families else [own], self.options.classes)
         self._refuse_nothing(usable, judged, about)
-        encoded = encode_image_rows(self.encoder, usable, self.options.stream, self.options.progress)
+        encoded = self.options.embed_rows(self.encoder, usable, self.options.stream, self.options.progress)
         probabilities = self._probabilities(encoded.embeddings, self.encoder.logit_scale)
         kept = [usable[place] for place in encoded.kept]
         result = _told(replace(about, n=len(kept)), judged, encoded.errors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,19 @@ from clip_emotion.types import Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 BROKEN = "The model gives no finite numbers for this picture."
+
+
+@dataclass(frozen=True)
+class RankedFeatures:
+    """Labels ranked for N rows, the best k first: positions [N, k], probabilities [N, k], cosines [N, k].
+
+    ``finite`` [N] is false for rows whose embeddings are not, and which get no labels.
+    """
+
+    positions: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    similarities: NDArray[np.float32]
+    finite: NDArray[np.bool_]
 
 
 class ZeroShotLabeller:
@@ -120,6 +133,12 @@ class ZeroShotLabeller:
 
         The probability of label l is softmax over the whole vocabulary of logit_scale · cos(embedding, l).
         """
+        return self.labels_of(self.rank_features(embeddings, top, logit_scale=logit_scale))
+
+    def rank_features(
+        self, embeddings: FloatingArray, top: int = 5, *, logit_scale: float | None = None
+    ) -> RankedFeatures:
+        """Rank the labels for embeddings [N, D] of unit length, as arrays: for very many rows at once."""
         _check_top(top)
         scale = self.encoder.logit_scale if logit_scale is None else logit_scale
         finite: NDArray[np.bool_] = np.all(np.isfinite(embeddings), axis=1)
@@ -127,12 +146,12 @@ class ZeroShotLabeller:
         logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
         probabilities = softmax(logits, axis=1)
         top = min(top, len(self.index))
-        return [
-            self._labels(*columns) if good else ()
-            for good, *columns in zip(
-                finite, positions[:, :top], probabilities[:, :top], similarities[:, :top], strict=True
-            )
-        ]
+        return RankedFeatures(positions[:, :top], probabilities[:, :top], similarities[:, :top], finite)
+
+    def labels_of(self, ranked: RankedFeatures) -> list[tuple[ScoredLabel, ...]]:
+        """Return each ranked row's labels, best first; none for a row that is not finite."""
+        columns = (ranked.positions, ranked.probabilities, ranked.similarities)
+        return [self._labels(*row) if good else () for good, *row in zip(ranked.finite.tolist(), *columns, strict=True)]
 
     def _labels(
         self, positions: NDArray[np.int64], probabilities: NDArray[np.float64], similarities: NDArray[np.float32]

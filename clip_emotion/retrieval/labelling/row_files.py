@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from clip_emotion.data.finding import resolve_path
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.parquet import read_parquet, write_parquet
-from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, RowFormat, RunCard, from_row, to_row
+from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, JsonLines, RowFormat, RunCard, from_row, to_row
 from clip_emotion.text import nfc
 from clip_emotion.types import Prediction
 
@@ -33,6 +33,15 @@ class RowWriter:
     def write(self, prediction: Prediction) -> None:
         """Append one row; raises DataError when the place is full or gone."""
         self._put(self.row_format.encode(to_row(prediction, self.card), self.card))
+
+    @property
+    def takes_json_lines(self) -> bool:
+        """Whether the rows are JSON lines, which may also be written many at once."""
+        return isinstance(self.row_format, JsonLines)
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append whole JSON lines; raises DataError when the place is full or gone."""
+        self._put(lines)
 
     def _put(self, content: bytes) -> None:
         left = memoryview(content)

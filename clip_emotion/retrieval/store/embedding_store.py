@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.labelling.labeller import BROKEN
 from clip_emotion.retrieval.store import database
 from clip_emotion.retrieval.store.database import told, transaction
 from clip_emotion.retrieval.store.records import VECTOR, Picture, Place, StoreCard, StoredFile
@@ -29,6 +30,15 @@ class Found:
     """A file that is in a store unchanged, and whether it could not be used."""
 
     failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFace:
+    """A part of a picture in a store: its vector [D] of unit length, or None, and why where that is a fault."""
+
+    vector: NDArray[np.float32] | None
+    note: str
+    error: str | None
 
 
 class EmbeddingStore:
@@ -213,14 +223,19 @@ class EmbeddingStore:
                 return int(number)
         return None
 
-    def vector_of(self, sha256: str) -> NDArray[np.float32] | None:
-        """Return the embedding [D] of the first face of a content, or None where the store has none."""
+    def first_face(self, sha256: str) -> StoredFace | None:
+        """Return the first part of the picture with this content, or None where the store has no such picture."""
         query = (
-            "SELECT vector FROM contents JOIN faces ON content = id WHERE sha256 = ? AND vector IS NOT NULL "
+            "SELECT error, part, note, vector FROM contents LEFT JOIN faces ON content = id WHERE sha256 = ? "
             "ORDER BY id, part_no LIMIT 1"
         )
-        found = self._one(query, sha256)
-        return None if found is None else vectors_from([found[0]], self.dim, self.path)[0]
+        row = self._one(query, sha256)
+        if row is None:
+            return None
+        error, part, note, blob = row
+        vector = None if blob is None else vectors_from([blob], self.dim, self.path)[0]
+        broken = BROKEN if vector is None and part not in (None, "none") else None
+        return StoredFace(vector, note or "", error or broken)
 
 
 def vectors_from(blobs: Sequence[bytes], dim: int | None, path: Path) -> NDArray[np.float32]:

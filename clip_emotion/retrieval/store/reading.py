@@ -73,20 +73,23 @@ def face_blocks(store: EmbeddingStore, size: int = BLOCK) -> Iterator[FaceBlock]
 
 
 def _block(rows: list[tuple[Any, ...]], store: EmbeddingStore, working: str) -> FaceBlock:
-    names, places, raw, errors, indices, *rest = zip(*rows, strict=True)
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    names, places, raw, errors, indices, *rest = columns
     *boxes, confidences, parts, notes, blobs = rest
-    has_vector: BoolArray = np.fromiter((blob is not None for blob in blobs), dtype=np.bool_, count=len(rows))
+    has_vector: BoolArray = np.array([blob is not None for blob in blobs])
     shown = [
         name if name[:1] == "/" or f"{working}/{name}" == place else _shown(name, place, working)
         for name, place in zip(names, places, strict=True)
     ]
-    faults = [
-        error if error or blob is not None or part in (None, "none") else BROKEN
-        for error, blob, part in zip(errors, blobs, parts, strict=True)
-    ]
-    vectors = vectors_from(list(compress(blobs, has_vector.tolist())), store.dim, store.path)
+    if not has_vector.all():
+        errors = [
+            error if error or blob is not None or part in (None, "none") else BROKEN
+            for error, blob, part in zip(errors, blobs, parts, strict=True)
+        ]
+        blobs = list(compress(blobs, has_vector.tolist()))
+    vectors = vectors_from(blobs, store.dim, store.path)
     return FaceBlock(
-        shown, places, raw, faults, indices, tuple(boxes), confidences, [_PARTS[part] for part in parts],
+        shown, places, raw, errors, indices, tuple(boxes), confidences, list(map(_PARTS.__getitem__, parts)),
         [note or "" for note in notes], has_vector, vectors,
     )  # fmt: skip
 

@@ -1,0 +1,66 @@
+"""Labelled pictures whose embeddings a store has: found by content, with no encoder of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clip_emotion.data.faces.parts import FACELESS
+from clip_emotion.errors import ImageError, UsageError
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.evaluation.encoding import Encoded, Progress, none_usable
+from clip_emotion.retrieval.evaluation.labelled import ImageRow
+from clip_emotion.retrieval.labelling.stream import StreamConfig
+from clip_emotion.retrieval.store.embedding_store import EmbeddingStore, StoredFace
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Finds the embeddings of labelled pictures in a store, in place of ``encode_image_rows``.
+
+    Raises UsageError where the store has a row a face, or another encoder's embeddings.
+    """
+
+    store: EmbeddingStore
+
+    def __post_init__(self) -> None:
+        if self.store.card.options().mode == "each":
+            raise UsageError(
+                f"A picture has one true class, and {self.store.path} holds each of its faces: embed with --face auto, "
+                "none or require into another store."
+            )
+
+    def __call__(
+        self, encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress
+    ) -> Encoded:
+        """Return the embeddings of the rows that the store has; raises DataError where it has none."""
+        self.store.check_encoder(encoder.name, encoder.fingerprint)
+        vectors, kept = [], []
+        errors: list[str] = []
+        faceless = skipped = 0
+        for place, row in enumerate(rows):
+            face = self._face(row)
+            faceless += face.note in FACELESS
+            if face.vector is not None:
+                vectors.append(face.vector)
+                kept.append(place)
+            elif face.error is not None:
+                errors.append(f"{row.where}: {face.error}")
+            else:
+                skipped += 1
+            progress(1)
+        if not kept:
+            raise none_usable(len(rows), errors)
+        return Encoded(torch.from_numpy(np.stack(vectors)), kept, tuple(errors), faceless, skipped)
+
+    def _face(self, row: ImageRow) -> StoredFace:
+        try:
+            digest = hashlib.sha256(row.read()).hexdigest()
+        except ImageError as error:
+            return StoredFace(None, "", str(error))
+        missing = f"The picture is not in {self.store.path}: embed it first."
+        return self.store.first_face(digest) or StoredFace(None, "", missing)
