@@ -69,7 +69,7 @@ def test_rows_formats_and_sheet_are_those_without_a_store(
     rows = [json.loads(line) for line in lines.splitlines()]
     assert rows == [nearly(json.loads(line)) for line in direct.splitlines()]
     assert run("label", "--store", "faces.db", *WORDS)[1].split("%")[0] == table.split("%")[0]
-    assert Path("sheet/index.html").read_text("utf-8").count("data:image/jpeg") == 5
+    assert Path("sheet/index.html").read_text("utf-8").count("data:image/webp") == 5
     assert run("label", "--store", "faces.db", *WORDS, "--out", "rows.parquet")[0] == 0
     assert pq.read_table("rows.parquet").to_pylist() == [{**row, "error": None} for row in rows]
     assert run("label", "--store", "faces.db", *WORDS, "--out", "rows.csv")[0] == 0

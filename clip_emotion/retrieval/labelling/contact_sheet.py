@@ -20,7 +20,7 @@ from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment
 from clip_emotion.retrieval.labelling.rows import is_faceless
-from clip_emotion.types import FaceBox, FaceRegion, Prediction
+from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
 
 PAGE_SIZE = 200
 """Cards on a page, which with its thumbnails stays below 2 MB."""
@@ -45,7 +45,7 @@ class SheetConfig:
 
     ``korean_title`` and ``korean_subtitle`` stand for title and subtitle where Korean is chosen. ``glosses`` maps a
     label's key to its name in the other language. With ``faces`` a card shows its face and what is around it, not the
-    whole image.
+    whole image; with ``similarities`` words show these instead of their probabilities.
     """
 
     title: str = "clip-emotion"
@@ -55,6 +55,7 @@ class SheetConfig:
     language: str = "en"
     glosses: Mapping[str, str] = field(default_factory=dict)
     faces: bool = False
+    similarities: bool = False
     page_size: int = PAGE_SIZE
     workers: int = 2
     max_pixels: int = MAX_PIXELS
@@ -121,22 +122,25 @@ def _cards(
                 "path": prediction.path,
                 "faceless": is_faceless(prediction),
                 "word": prediction.best.name if prediction.best else "",
-                "share": f"{prediction.best.probability:.6f}" if prediction.best else "0",
+                "share": f"{_measure(prediction.best, config):.6f}" if prediction.best else "0",
                 "face": prediction.face.index if prediction.face.box else None,
                 "note": prediction.face.note,
                 "korean_note": KOREAN_NOTES.get(prediction.face.note or "", prediction.face.note),
                 "error": prediction.error,
                 "thumbnail": image,
-                "words": [
-                    _word(label.name, label.probability, config.glosses.get(label.key, ""))
-                    for label in prediction.labels
-                ],
+                "words": [_word(label, config) for label in prediction.labels],
             }
 
 
-def _word(name: str, probability: float, gloss: str) -> dict[str, str]:
-    share = f"{probability:.0%}" if probability >= 0.0995 else f"{probability:.1%}"
-    return {"name": name, "gloss": gloss if gloss != name else "", "share": share, "width": f"{100 * probability:.1f}"}
+def _measure(label: ScoredLabel, config: SheetConfig) -> float:
+    return label.similarity if config.similarities else label.probability
+
+
+def _word(label: ScoredLabel, config: SheetConfig) -> dict[str, str]:
+    value, gloss = _measure(label, config), config.glosses.get(label.key, "")
+    share = f"{value:.3f}" if config.similarities else f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
+    width = f"{100 * min(max(value, 0), 1):.1f}"
+    return {"name": label.name, "gloss": gloss if gloss != label.name else "", "share": share, "width": width}
 
 
 def _thumbnail(source: ImageSource, face: FaceRegion, config: SheetConfig) -> str:

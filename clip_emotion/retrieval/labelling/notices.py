@@ -16,9 +16,14 @@ STRANGE, VERY_STRANGE = 0.5, 0.7
 
 def word_notices(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> tuple[str, ...]:
     """Return a sentence for each doubt about a vocabulary's words in a language under an encoder."""
-    doubts = (_only_word(vocabulary, language), _other_language(encoder, vocabulary, language))
-    told = tuple(sentence for sentence in doubts if sentence)
-    return told if doubts[1] else (*told, *_strange_words(encoder, vocabulary, language))
+    only = _only_word(vocabulary, language)
+    return (*([only] if only else []), *reading_notices(encoder, vocabulary, language))
+
+
+def reading_notices(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> tuple[str, ...]:
+    """Return a sentence for each doubt whether an encoder reads a vocabulary's words at all."""
+    other = _other_language(encoder, vocabulary, language)
+    return (other,) if other else _strange_words(encoder, vocabulary, language)
 
 
 def _only_word(vocabulary: Vocabulary, language: str) -> str:

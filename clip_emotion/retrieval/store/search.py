@@ -1,0 +1,178 @@
+"""A store searched: the faces that lie nearest to words or to another face, and far from what is not wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_emotion.data.finding import resolve_path
+from clip_emotion.data.images import ImageSource
+from clip_emotion.errors import DataError, UsageError
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.labelling.index import VocabularyIndex
+from clip_emotion.retrieval.labelling.labeller import BROKEN, choose_language, embed_pixels
+from clip_emotion.retrieval.labelling.stream import RegionReader, StreamConfig
+from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+from clip_emotion.retrieval.store.reading import FaceBlock, face_blocks
+from clip_emotion.types import FaceRegion, Prediction, ScoredLabel
+from clip_emotion.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is searched for: words and pictures that are alike, words that are not, how many faces, and how near."""
+
+    texts: Sequence[str] = ()
+    like: Sequence[str] = ()
+    unlike: Sequence[str] = ()
+    top: int = 50
+    min_similarity: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.texts and not self.like:
+            raise UsageError('Say what to search for: words such as "비장한 얼굴", or --like PICTURE.')
+        if self.top < 1:
+            raise UsageError(f"top must be at least 1, not {self.top}.")
+
+    @property
+    def title(self) -> str:
+        """What is searched for, in one line."""
+        return " + ".join([*self.texts, *self.like]) + "".join(f" − {word}" for word in self.unlike)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A search in an encoder's space: the direction wanted [D], of unit length, and that not wanted [D], or zeros.
+
+    A face's similarity is its cosine with what is wanted; its score, by which faces are ranked, is that less its mean
+    cosine with the words that are not wanted.
+    """
+
+    wanted: NDArray[np.float32]
+    unwanted: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, wanted: Wanted, store: EmbeddingStore, encoder: ImageTextEncoder, lang: str = "auto") -> Query:
+        """Encode what is searched for; a picture that the store has is taken from there.
+
+        Raises UsageError where the store holds another encoder's embeddings, DataError for a picture that cannot be
+        used.
+        """
+        words = [*wanted.texts, *wanted.unlike]
+        encoded = _encode(words, encoder, lang) if words else np.empty((0, 0), dtype=np.float32)
+        pictures = [_picture(path, store, encoder) for path in wanted.like]
+        together = np.stack([*encoded[: len(wanted.texts)], *pictures])
+        store.check_words(encoder, together.shape[1])
+        mean = together.mean(axis=0)
+        none = np.zeros_like(mean)
+        return cls(
+            mean / max(float(np.linalg.norm(mean)), 1e-12),
+            encoded[len(wanted.texts) :].mean(axis=0) if wanted.unlike else none,
+        )
+
+
+def _encode(words: Sequence[str], encoder: ImageTextEncoder, lang: str) -> NDArray[np.float32]:
+    """Embed each text as ``label`` embeds a word: by the mean of its prompts."""
+    vocabularies = [Vocabulary.from_words([word]) for word in words]
+    indexes = [VocabularyIndex.build(encoder, one, choose_language(encoder, one, lang)) for one in vocabularies]
+    return np.concatenate([index.embeddings for index in indexes])
+
+
+def _picture(path: str, store: EmbeddingStore, encoder: ImageTextEncoder) -> NDArray[np.float32]:
+    """Return the embedding of a picture's largest face, found as the store's faces were."""
+    store.check_encoder(encoder.name, encoder.fingerprint)
+    place = resolve_path(path)
+    if place is None or not place.is_file():
+        raise UsageError(f"--like {path}: there is no such picture.")
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise DataError(f"--like {path}: the file cannot be read ({error.strerror or error}).") from error
+    known = store.first_face(hashlib.sha256(content).hexdigest())
+    if known is not None and known.vector is not None:
+        return known.vector
+    reader = RegionReader(encoder.preprocess, StreamConfig(store.card.options()))
+    region = reader(ImageSource(path, content))[0]
+    if region.pixels is None:
+        raise DataError(f"--like {path}: {region.error or 'no face is found in it.'}")
+    vector: NDArray[np.float32] = embed_pixels(encoder, region.pixels[None])[0]
+    if not np.isfinite(vector).all():
+        raise DataError(f"--like {path}: {BROKEN}")
+    return vector
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A face that a search found; ``file`` is where its picture lies."""
+
+    path: str
+    file: Path
+    face: FaceRegion
+    similarity: float
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hit as JSON-ready values."""
+        return {
+            "path": self.path, "face": self.face.to_dict(), "similarity": self.similarity, "score": self.score,
+        }  # fmt: skip
+
+    def prediction(self, title: str, model: str) -> Prediction:
+        """Return the row of a contact sheet of similarities; a search has no probabilities."""
+        return Prediction(self.path, (ScoredLabel(title, title, math.nan, self.similarity),), model, self.face)
+
+
+@dataclass(frozen=True)
+class IndexChoice:
+    """Which index answers a search, and why."""
+
+    kind: str
+    reason: str
+
+
+def choose_index(faces: int) -> IndexChoice:
+    """Say which index answers a search among so many faces.
+
+    It is one pass of NumPy, whatever their number: a command asks once, and any index would first have to be built from
+    the same vectors, read from the same file. Something quicker pays where many searches share what was built.
+    """
+    return IndexChoice(
+        "exact inner product, NumPy",
+        f"one search reads the {faces:,} vectors once, and multiplying them costs less than building any index",
+    )
+
+
+def search(store: EmbeddingStore, query: Query, top: int, min_similarity: float | None = None) -> list[Hit]:
+    """Return the faces of the highest score, best first, at most ``top``; equal ones in the order of the store.
+
+    Faces whose similarity is below ``min_similarity`` are left out. Raises DataError where the store is damaged.
+    """
+    hits: list[Hit] = []
+    least = -math.inf
+    for block in face_blocks(store):
+        # Later faces of an equal score stand behind those that are there, and never displace them.
+        hits += _hits(block, query, top, (least, -math.inf if min_similarity is None else min_similarity))
+        hits = sorted(hits, key=lambda hit: -hit.score)[:top]
+        least = hits[-1].score if len(hits) == top else -math.inf
+    return hits
+
+
+def _hits(block: FaceBlock, query: Query, top: int, floor: tuple[float, float]) -> Iterator[Hit]:
+    """Yield a block's faces above a score and of at least a similarity, the best of them and at most ``top``."""
+    if not len(block.vectors):
+        return
+    similarities = block.vectors @ query.wanted
+    scores = similarities - block.vectors @ query.unwanted
+    good = np.flatnonzero((scores > floor[0]) & (similarities >= floor[1]))
+    best = np.sort(good[np.argsort(-scores[good], kind="stable")[:top]])
+    rows = np.flatnonzero(block.has_vector)[best]
+    for at, row in zip(best.tolist(), rows.tolist(), strict=True):
+        similarity, score = float(similarities[at]), float(scores[at])
+        yield Hit(block.paths[row], block.file(row), block.face(row), similarity, score)

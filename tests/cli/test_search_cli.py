@@ -1,0 +1,61 @@
+"""``search`` through the real command line, with the bundled model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clip_emotion.cli.main import main
+from tests.support.pictures import GRACE_HOPPER, noise, save, two_faces
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([*map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_words_and_faces_find_faces(run: Run, tmp_path: Path) -> None:
+    two_faces(tmp_path / "p")
+    save(noise((48, 48)), tmp_path / "p" / "noise.png")
+    assert run("embed", "p", "--store", "faces.db", "--face", "each")[0] == 0
+    code, out, err = run("search", "비장한 얼굴", "--store", "faces.db", "--top", 2, "--report", "sheet")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["1", "2"]
+    assert "exact inner product" in err
+    page = Path("sheet/index.html").read_text("utf-8")
+    assert page.count("data:image/webp") == 2
+    assert out.split()[1] in page
+    assert "nan" not in page.split("<main")[-1].lower().split("<script")[0]
+    code, out, _ = run("search", "--like", GRACE_HOPPER, "--store", "faces.db", "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["rank"], row["path"], row["face"]["index"]) for row in rows] == [
+        (1, "p/two.png", 0), (2, "p/two.png", 1), (3, "p/noise.png", None),
+    ]  # fmt: skip
+    assert rows[0]["similarity"] > 0.95
+    assert (
+        run("search", "행복", "--not", "미소", "--store", "faces.db", "--min-similarity", 1, "--out", "r.jsonl")[0] == 0
+    )
+    assert Path("r.jsonl").read_bytes() == b""
+    assert run("search", "행복", "--store", "faces.db", "--out", "r.jsonl")[0] == 2
+
+
+def test_misuse_is_told(run: Run) -> None:
+    code, _, err = run("search", "--store", "faces.db")
+    assert code == 2
+    assert "Say what to search for" in err
+    code, _, err = run("search", "행복", "--store", "faces.db")
+    assert code == 2
+    assert "There is no store" in err
+    assert run("search", "행복", "--store", "faces.db", "--out", "r.txt", "--format", "table")[0] == 2
