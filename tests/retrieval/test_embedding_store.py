@@ -77,6 +77,33 @@ def test_rows_of_a_moved_folder_move_with_it(folder: Path, store: Path) -> None:
     assert all(Path(path).parent == folder for path, _, _ in after)
 
 
+def test_very_many_moved_files_behind_a_new_one_are_not_held(tmp_path: Path, store: Path) -> None:
+    folder = write_noise(tmp_path / "pictures", 40)
+    embed(store, folder)
+    before = content_of(store)
+    folder = folder.rename(folder.with_name("elsewhere"))
+    save(plain("red"), folder / "000_first.png")
+    shutil.copy(folder / "000_first.png", folder / "000_second.png")
+    held: list[int] = []
+
+    class Watcher(FakeEncoder):
+        def encode_images(self, pixels):
+            with EmbeddingStore.open(store) as opened:
+                held.append(sum(not path.is_relative_to(folder) for path in map(Path, names_in(opened))))
+            return super().encode_images(pixels)
+
+    counts = embed(store, folder, encoder=Watcher(), batch_size=2)
+    assert (counts.embedded, counts.known, counts.errors) == (1, 41, [])
+    assert held[0] <= 16
+    after = content_of(store)
+    assert names_of(after)[:40] == names_of(before)
+    assert names_of(after)[40:] == ["000_first.png", "000_second.png"]
+
+
+def names_in(store: EmbeddingStore) -> list[str]:
+    return [place for (place,) in store.connection.execute("SELECT place FROM files")]
+
+
 def test_a_touched_file_is_not_embedded_again(folder: Path, store: Path) -> None:
     embed(store, folder)
     os.utime(folder / "00.png", ns=(1, 1))
@@ -190,6 +217,11 @@ def _of_another_size(store: Path) -> None:
         raw.execute("UPDATE card SET value = '12' WHERE key = 'dim'")
 
 
+def _of_other_settings(store: Path) -> None:
+    with sqlite3.connect(store) as raw:
+        raw.execute("UPDATE card SET value = '{}' WHERE key = 'face_options'")
+
+
 def _of_another_release(store: Path) -> None:
     with sqlite3.connect(store) as raw:
         raw.execute("PRAGMA user_version = 99")
@@ -205,6 +237,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (_truncated, "damaged or truncated"),
     "overwritten": (_overwritten, "damaged or truncated"),
     "dimension": (_of_another_size, "damaged or truncated"),
+    "settings": (_of_other_settings, "damaged or truncated"),
     "release": (_of_another_release, "format 99 of another release"),
 }
 

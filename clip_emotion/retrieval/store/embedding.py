@@ -82,8 +82,8 @@ class Embedding:
             self._waiting.append(picture)
             if file.content in self._under_way or self.store.knows(file.content, failed=not self.retry):
                 picture.complete = True
-                if len(self._waiting) >= ahead:
-                    self._write()
+                if len(self._waiting) >= 2 * ahead:
+                    self._write_known()
                 continue
             self._under_way.add(file.content)
             self._encoded[source.name] = picture
@@ -147,6 +147,19 @@ class Embedding:
         whole: list[Picture] = []
         while self._waiting and self._waiting[0].complete:
             whole.append(self._waiting.popleft())
+        self._write_all(whole)
+
+    def _write_known(self) -> None:
+        """Write the pictures whose content the store has, ahead of those that the encoder is still to see.
+
+        Else very many moved files behind a new one would have to be held.
+        """
+        known = [one for one in self._waiting if one.complete and one.file.content not in self._under_way]
+        taken = set(map(id, known))
+        self._waiting = deque(one for one in self._waiting if id(one) not in taken)
+        self._write_all(known)
+
+    def _write_all(self, whole: list[Picture]) -> None:
         settled = [picture for picture in whole if _is_as_it_was(picture.file)]
         written = self.store.write(settled) if settled else []
         for picture in whole:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_emotion.errors import DataError, UsageError
+from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.labeller import BROKEN
 from clip_emotion.retrieval.store import database
@@ -55,10 +55,13 @@ class EmbeddingStore:
             pairs = dict(connection.execute("SELECT key, value FROM card"))
         try:
             self.card = StoreCard.read(pairs)
+            self.dim = int(pairs["dim"]) if "dim" in pairs else None
         except KeyError as error:
             connection.close()
             raise UsageError(f"{path} is empty: fill it with clip-emotion embed PATHS --store {path}.") from error
-        self.dim = int(pairs["dim"]) if "dim" in pairs else None
+        except (ValueError, ClipEmotionError) as error:
+            connection.close()
+            raise database.damaged(path) from error
 
     @classmethod
     def open(cls, path: str | Path) -> EmbeddingStore:

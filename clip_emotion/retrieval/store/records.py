@@ -58,8 +58,11 @@ class StoreCard:
 
     @classmethod
     def read(cls, pairs: Mapping[str, str]) -> StoreCard:
-        """Return the card that a table's pairs hold; raises KeyError where some are missing."""
-        return cls(**{name: pairs[name] for name in cls.__dataclass_fields__})
+        """Return the card that a table's pairs hold; raises KeyError where some are missing, ValueError for others."""
+        card = cls(**{name: pairs[name] for name in cls.__dataclass_fields__})
+        if {*json.loads(card.face_options)} != {*CHOSEN}:
+            raise ValueError(card.face_options)
+        return card
 
     def options(self) -> FaceOptions:
         """Return the face settings, without the boxes that a person gave."""
