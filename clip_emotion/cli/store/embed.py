@@ -23,6 +23,7 @@ from clip_emotion.cli.face_options import (
     WithoutFace,
     face_options,
 )
+from clip_emotion.files import expanded
 
 if TYPE_CHECKING:
     from clip_emotion.retrieval.store.embedding import EmbedCounts
@@ -59,6 +60,7 @@ def embed(
     if notice:
         say(notice)
     inputs = [source.content for source in found.sources if isinstance(source.content, Path)]
+    store = expanded(store)
     outputs.claim_file(store, outputs.WriteOptions(resume=True), inputs=inputs)
     allow_pixels(max_pixels)
     warnings.filterwarnings("ignore", module="PIL")

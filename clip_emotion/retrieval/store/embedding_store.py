@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
+from clip_emotion.files import expanded
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.labeller import BROKEN
 from clip_emotion.retrieval.store import database
@@ -66,7 +67,7 @@ class EmbeddingStore:
     @classmethod
     def open(cls, path: str | Path) -> EmbeddingStore:
         """Open a store that is there; raises UsageError or DataError where it is none, or is damaged."""
-        path = Path(path).expanduser()
+        path = expanded(path)
         return cls(path, database.connect(path))
 
     @classmethod
@@ -75,7 +76,7 @@ class EmbeddingStore:
 
         Raises UsageError where it holds embeddings of another encoder, or of faces found in another way.
         """
-        path = Path(path).expanduser()
+        path = expanded(path)
         connection = database.create(path)
         with told(path), transaction(connection):
             if not connection.execute("SELECT count(*) FROM card").fetchone()[0]:

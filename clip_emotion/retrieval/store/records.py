@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clip_emotion.data.faces.boxes import boxes_of
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.finding import display_name
+from clip_emotion.files import expanded
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.stream import Region
 from clip_emotion.types import FaceBox, FaceRegion
@@ -46,7 +47,7 @@ class StoreCard:
     @classmethod
     def of(cls, encoder: ImageTextEncoder, model: str, faces: FaceOptions) -> StoreCard:
         """Describe a store of an encoder's embeddings; a local ``model`` is kept by its absolute path."""
-        local = Path(model).expanduser()
+        local = expanded(model)
         model = str(local.absolute()) if local.exists() else model
         chosen = {name: getattr(faces, name) for name in CHOSEN}
         given = "" if faces.boxes is None else _digest(faces.boxes)
