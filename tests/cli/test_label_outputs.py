@@ -153,7 +153,7 @@ def test_a_resumed_report_shows_pictures_of_both_runs(
     monkeypatch.chdir(tmp_path)
     assert run("pictures/1.png", "--out", target)[0] == 0
     assert run(folder, "--out", target, "--resume", "--report", tmp_path / "sheet")[0] == 0
-    assert (tmp_path / "sheet" / "index.html").read_text("utf-8").count("data:image/jpeg") == 3
+    assert (tmp_path / "sheet" / "index.html").read_text("utf-8").count("data:image/webp") == 3
 
 
 def test_two_writers_do_not_share_a_file(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -54,7 +54,6 @@ def embed(
     from clip_emotion.data.finding import find_images
     from clip_emotion.data.image_limits import allow_pixels
 
-    started = time.perf_counter()
     found = find_images(paths or [], typer.get_binary_stream("stdin"))
     notice = found.notice()
     if notice:
@@ -73,6 +72,7 @@ def embed(
     faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
     encoder = registry.load_encoder(model, device)
     config = StreamConfig(faces, batch_size, workers, max_pixels)
+    started = time.perf_counter()
     card = StoreCard.of(encoder, model, faces)
     with EmbeddingStore.open_for(store, card) as filled, progress_bar("Embedding", len(found.sources)) as advance:
         counts = Embedding(filled, encoder, config, retry, advance).run(found.sources)
