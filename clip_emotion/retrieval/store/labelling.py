@@ -14,9 +14,13 @@ from clip_emotion.data.faces.parts import FACELESS
 from clip_emotion.data.images import ImageSource
 from clip_emotion.retrieval.labelling.labeller import RankedFeatures, ZeroShotLabeller
 from clip_emotion.retrieval.labelling.rows import RunCard
+from clip_emotion.retrieval.labelling.stream import map_ahead
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.reading import FaceBlock, face_blocks
 from clip_emotion.types import Prediction
+
+AHEAD = 2
+"""Blocks that are ranked before they are wanted."""
 
 
 def label_store(store: EmbeddingStore, labeller: ZeroShotLabeller, top: int) -> Iterator[LabelledBlock]:
@@ -27,9 +31,13 @@ def label_store(store: EmbeddingStore, labeller: ZeroShotLabeller, top: int) -> 
     """
     dim = labeller.index.embeddings.shape[1]
     store.check_words(labeller.encoder, dim)
-    for block in face_blocks(store):
+
+    def ranked(block: FaceBlock) -> LabelledBlock:
         vectors = block.vectors if len(block.vectors) else np.empty((0, dim), dtype=np.float32)
-        yield LabelledBlock(block, labeller.rank_features(vectors, top), labeller)
+        return LabelledBlock(block, labeller.rank_features(vectors, top), labeller)
+
+    # Ranking leaves the interpreter free: it goes on beside the writing of the block before.
+    yield from map_ahead(ranked, face_blocks(store), 1, AHEAD)
 
 
 @dataclass(frozen=True)
