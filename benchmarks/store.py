@@ -1,10 +1,12 @@
-"""How fast a store answers: ``python benchmarks/store.py [--faces 100000] [--repeats 3]``.
+"""How fast a store answers: ``python benchmarks/store.py [--faces 100000] [--repeats 3] [--pictures FOLDER]``.
 
 A store is filled with random unit vectors; then a new vocabulary of 44 words is put to all of them, as
 ``clip-emotion label --store FILE --vocab kote44 --out rows.jsonl`` does after its start-up: words encoded, vectors
 read, words ranked, rows written. The parts are measured one by one too, each with what it needs before it. Seconds are
 those of the clock, the best of the repeats; beside them the processor's, which a busy machine does not stretch. Last, a
 search, and what exact search in vectors that are read already takes by NumPy and by FAISS.
+
+With ``--pictures`` it only tells how far rows from a store are from those of labelling a folder's pictures themselves.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ import faiss
 import numpy as np
 
 from clip_emotion.data.faces.options import FaceOptions
+from clip_emotion.data.finding import find_images
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.labelling.row_files import Target, open_target
 from clip_emotion.retrieval.labelling.rows import RunCard
+from clip_emotion.retrieval.labelling.stream import StreamConfig
+from clip_emotion.retrieval.store.embedding import Embedding
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.labelling import label_store
 from clip_emotion.retrieval.store.reading import face_blocks
@@ -112,6 +117,20 @@ def compare_indexes(store: Path, repeats: int) -> dict[str, tuple[float, float]]
     return {name: min(_seconds(part) for _ in range(repeats)) for name, part in parts.items()}
 
 
+def compare_rows(folder: Path, store: Path, encoder: ImageTextEncoder) -> None:
+    """Print how many rows name the same five words in the same order, and how far probabilities are apart at most."""
+    sources = find_images([str(folder)]).sources
+    with EmbeddingStore.open_for(store, StoreCard.of(encoder, "mini", FaceOptions())) as opened:
+        Embedding(opened, encoder, StreamConfig()).run(sources)
+        labeller = ZeroShotLabeller(encoder, Vocabulary.load("kote44"))
+        stored = [row for block in label_store(opened, labeller, 5) for row in block.predictions()]
+    direct = list(labeller.stream(sources, 5))
+    pairs = [(one.labels, two.labels) for one, two in zip(direct, stored, strict=True)]
+    same = sum([a.key for a in one] == [b.key for b in two] for one, two in pairs)
+    apart = max(abs(a.probability - b.probability) for one, two in pairs for a, b in zip(one, two, strict=True))
+    print(f"{same} of {len(pairs)} rows with the same five words in the same order; probabilities {apart:.6f} apart")
+
+
 def _seconds(run: Callable[[], None]) -> tuple[float, float]:
     clock, processor = time.perf_counter(), time.process_time()
     run()
@@ -123,11 +142,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     encoder = load_encoder("mini", "cpu")
     dim = encoder.encode_texts(["a"]).shape[1]
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "faces.db"
+        if options.pictures:
+            compare_rows(options.pictures, store, encoder)
+            return
         fill(store, encoder, options.faces, dim)
         print(
             f"{options.faces:,} faces of {dim} numbers, 44 words; the store takes {store.stat().st_size / 1e6:.0f} MB"
