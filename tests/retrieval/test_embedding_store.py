@@ -18,7 +18,7 @@ from clip_emotion.data.images import open_image
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
 from clip_emotion.retrieval.store.database import PAGE_SIZE
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-from clip_emotion.retrieval.store.records import VECTOR
+from clip_emotion.retrieval.store.records import VECTOR, StoreCard
 from clip_emotion.retrieval.store.upkeep import prune, store_info, verify
 from clip_emotion.types import FaceBox
 from tests.support.fakes import FakeEncoder
@@ -195,6 +195,14 @@ def test_other_encoders_and_other_faces_are_refused(folder: Path, store: Path) -
     with pytest.raises(UsageError, match="faces found with 'none', not with 'auto'"):
         embed(store, folder, faces=FaceOptions("auto"))
     assert embed(store, folder, faces=WHOLE).unchanged == 6
+
+
+def test_a_model_of_ones_own_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mini", "run"):
+        (tmp_path / name).mkdir()
+    cards = [StoreCard.of(FakeEncoder(), model, WHOLE).model for model in ("mini", "run", "ViT-B-32/openai")]
+    assert cards == ["mini", str(tmp_path / "run"), "ViT-B-32/openai"]
 
 
 def _foreign(store: Path) -> None:

@@ -19,6 +19,7 @@ from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.finding import display_name
 from clip_emotion.files import expanded
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.registry import BUNDLED
 from clip_emotion.retrieval.labelling.stream import Region
 from clip_emotion.types import FaceBox, FaceRegion
 
@@ -47,8 +48,8 @@ class StoreCard:
     @classmethod
     def of(cls, encoder: ImageTextEncoder, model: str, faces: FaceOptions) -> StoreCard:
         """Describe a store of an encoder's embeddings; a local ``model`` is kept by its absolute path."""
-        local = expanded(model)
-        model = str(local.absolute()) if local.exists() else model
+        if model not in BUNDLED and (local := expanded(model)).exists():
+            model = str(local.absolute())
         chosen = {name: getattr(faces, name) for name in CHOSEN}
         given = "" if faces.boxes is None else _digest(faces.boxes)
         return cls(model, encoder.name, encoder.fingerprint, faces.written(), json.dumps(chosen), given)
