@@ -56,3 +56,13 @@ class MessageEncoder(Protocol):
     def encode_messages(self, texts: list[str]) -> Tensor:
         """Embed messages: M strings → [M, D], L2-normalised, on the CPU."""
         ...
+
+
+def text_reader(encoder: ImageTextEncoder) -> tuple[Callable[[list[str]], Tensor], float]:
+    """Return what embeds texts that are to be judged, and its logit scale: the side for messages where there is one.
+
+    Words, which texts are compared with, are always embedded by ``encode_texts``.
+    """
+    if isinstance(encoder, MessageEncoder):
+        return encoder.encode_messages, encoder.message_logit_scale
+    return encoder.encode_texts, encoder.text_logit_scale

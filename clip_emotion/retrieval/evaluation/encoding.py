@@ -12,7 +12,7 @@ from torch import Tensor
 from clip_emotion.data.content_keys import pixel_key
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, ImageError
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ImageTextEncoder, text_reader
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
 
@@ -99,10 +99,10 @@ def pixel_keys(rows: Iterable[ImageRow]) -> list[str | None]:
 def encode_text_rows(
     encoder: ImageTextEncoder, texts: list[str], batch_size: int = TEXT_BATCH, progress: Progress = no_progress
 ) -> Tensor:
-    """Embed texts in batches of at least ``TEXT_BATCH``: M strings → [M, D]."""
-    size = max(batch_size, TEXT_BATCH)
+    """Embed texts that are to be judged, in batches of at least ``TEXT_BATCH``: M strings → [M, D]."""
+    size, (read, _) = max(batch_size, TEXT_BATCH), text_reader(encoder)
     parts = []
     for start in range(0, len(texts), size):
-        parts.append(encoder.encode_texts(texts[start : start + size]))
+        parts.append(read(texts[start : start + size]))
         progress(len(parts[-1]))
     return torch.cat(parts)

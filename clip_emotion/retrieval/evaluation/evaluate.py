@@ -17,7 +17,7 @@ from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.families import FamilyMetrics, family_metrics
 from clip_emotion.evaluation.metrics import Metrics, classification_metrics, multilabel_metrics, rank
 from clip_emotion.evaluation.result import Evaluation, Part
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ImageTextEncoder, text_reader
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, Judged, judge_rows, unknown_classes
 from clip_emotion.retrieval.evaluation.encoding import (
     EmbedRows,
@@ -185,7 +185,7 @@ class _Run:
                 truth[at, matcher.position(label)] = True
         size = self.options.stream.batch_size
         embeddings = encode_text_rows(self.encoder, [row.text for row in usable], size, self.options.progress)
-        probabilities = self._probabilities(embeddings, self.encoder.text_logit_scale)
+        probabilities = self._probabilities(embeddings, text_reader(self.encoder)[1])
         return _told(replace(about, n=len(usable), metrics=self._text_metrics(probabilities, truth)), judged)
 
     def _text_metrics(self, probabilities: FloatingArray, truth: BoolArray) -> Metrics:

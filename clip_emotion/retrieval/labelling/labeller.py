@@ -17,7 +17,7 @@ from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.label import LANGUAGES
-from clip_emotion.models.base import ImageTextEncoder, MessageEncoder
+from clip_emotion.models.base import ImageTextEncoder, text_reader
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.predictions import Predictions
@@ -171,8 +171,8 @@ class ZeroShotLabeller:
         texts = [texts] if isinstance(texts, str) else list(texts)
         if not texts:
             return []
-        embeddings = self.encoder.encode_texts(texts).numpy()
-        return self.predict_features(embeddings, top, logit_scale=self.encoder.text_logit_scale)
+        read, scale = text_reader(self.encoder)
+        return self.predict_features(read(texts).numpy(), top, logit_scale=scale)
 
     def message_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return each chat message's probability of every label, [N, L] in the vocabulary's order; NaN if not finite.
@@ -182,14 +182,9 @@ class ZeroShotLabeller:
         """
         if not texts:
             return np.empty((0, len(self.index)))
-        embeddings, scale = self._read(list(texts))
-        similarities = self.index.similarities(embeddings.numpy()).astype(np.float64)
+        read, scale = text_reader(self.encoder)
+        similarities = self.index.similarities(read(list(texts)).numpy()).astype(np.float64)
         return np.asarray(softmax(scale * similarities, axis=1))
-
-    def _read(self, messages: list[str]) -> tuple[Tensor, float]:
-        if isinstance(self.encoder, MessageEncoder):
-            return self.encoder.encode_messages(messages), self.encoder.message_logit_scale
-        return self.encoder.encode_texts(messages), self.encoder.text_logit_scale
 
 
 def embed_pixels(encoder: ImageTextEncoder, pixels: Tensor) -> NDArray[np.float32]:

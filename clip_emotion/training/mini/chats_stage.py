@@ -8,18 +8,16 @@ from typing import Any
 
 import torch
 
-from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.corpora import TextRows, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.chats import MiniChatsObjective
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.chats_tasks import load_tasks
+from clip_emotion.training.mini.text_stage import calibrated
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
-from clip_emotion.vocabulary import Vocabulary
 
 
 def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
@@ -31,21 +29,20 @@ def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     tuning = load_corpora(config.sources).tuning["kote"]
-    finish(encoder, result.model.tower, config.model_dump(mode="json"), tuning).save(config.out)
+    finish(encoder, result.model.tower, {"chats": config.model_dump(mode="json")}, tuning).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
 def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], tuning: TextRows) -> MiniEncoder:
-    """Return the mini with the trained chat tower, whose scale is fitted on KOTE comments kept out of training."""
-    record = {**encoder.config.trained_with, "chats": made_with}
+    """Return the mini with the trained chat tower, calibrated on KOTE comments kept out of training.
+
+    It reads all texts that are to be judged, so that the multi-label threshold becomes its.
+    """
     draft = replace(encoder, chat_tower=tower)
-    labels = prototypes(map(encoder.encode_texts, Vocabulary.load("kote44").prompts("ko")))
-    similarities = draft.encode_messages(list(tuning.texts)) @ labels.T
-    # A comment with several labels counts once with each of them.
-    pairs = tuning.targets.nonzero()
-    scale = 1 / fit_temperature(similarities[pairs[:, 0]].numpy(), pairs[:, 1].numpy())
-    described = encoder.config.model_copy(update={"chat_logit_scale": scale, "trained_with": record})
-    return replace(draft, config=described)
+    scale, threshold = calibrated(draft, draft.encode_messages, tuning)
+    record = {**encoder.config.trained_with, **made_with}
+    update = {"chat_logit_scale": scale, "text_threshold": threshold, "trained_with": record}
+    return replace(draft, config=encoder.config.model_copy(update=update))
 
 
 def check_chats(config: MiniChatsConfig, source: str, made: Made) -> Iterable[RawSource]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from clip_emotion.config import read_yaml, validate
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
@@ -43,7 +46,8 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
         load_tower(objective.model.tower, config.start / PARTS[2])
     settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-    _assemble(mini, result, config, text, splits.tuning.joined(splits.photographs))
+    # Not on the photographs kept out of training, which are too like the others: they would make too sure of strangers.
+    _assemble(mini, result, config, text, splits.tuning)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
 
 
@@ -54,11 +58,18 @@ def _assemble(
     for name in (PARTS[1], PARTS[3]):
         write_atomic(config.out / name, (config.text / name).read_bytes())
     scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
-    record = {**mini.trained_with, "image": config.model_dump(mode="json"), "seconds": round(result.seconds)}
+    before = {} if config.start is None else {"image_before": _image_record(config.start)}
+    made_with = {"image": config.model_dump(mode="json"), "seconds": round(result.seconds), **before}
+    record = {**mini.trained_with, **made_with}
     # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
     no_chats = {"chat_logit_scale": None, "reading": None}
     update = {"image": config.tower, "logit_scale": scale, "trained_with": record, **no_chats}
     mini.model_copy(update=update).write(config.out / PARTS[0])
+
+
+def _image_record(folder: Path) -> Any:
+    """Return how the image tower of a mini was trained, as the mini tells it."""
+    return validate(MiniConfig, read_yaml(folder / PARTS[0]), str(folder)).trained_with.get("image")
 
 
 def text_side(encoder: MiniEncoder, basic: Vocabulary, corpora: Corpora) -> TextSide:

@@ -40,7 +40,8 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     tuning = load_corpora(config.sources).tuning["kote"]
-    finish(described, result.model.tower, config.model_dump(mode="json"), tuning).save(config.out)
+    made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
+    finish(described, result.model.tower, made_with, tuning).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 

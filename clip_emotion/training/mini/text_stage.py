@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import PAD, TextTower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_state
-from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
+from clip_emotion.training.corpora import CORPORA, Corpora, TextRows, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.text import MiniTextObjective
@@ -96,16 +96,20 @@ def prepare_text_stage(config: MiniTextConfig) -> MiniTextObjective:
 
 def tune_text(encoder: MiniEncoder, corpora: Corpora) -> MiniConfig:
     """Fit the text scale and the multi-label threshold on KOTE comments that neither train nor validate."""
-    vocabulary, rows = Vocabulary.load("kote44"), corpora.tuning["kote"]
-    labels = prototypes(map(encoder.encode_texts, vocabulary.prompts("ko")))
-    similarities = encoder.encode_texts(list(rows.texts)) @ labels.T
+    scale, threshold = calibrated(encoder, encoder.encode_texts, corpora.tuning["kote"])
+    return encoder.config.model_copy(update={"text_logit_scale": scale, "text_threshold": threshold})
+
+
+def calibrated(encoder: MiniEncoder, read: Callable[[list[str]], Tensor], comments: TextRows) -> tuple[float, float]:
+    """Fit the logit scale and the multi-label threshold with which KOTE's comments are read best."""
+    labels = prototypes(map(encoder.encode_texts, Vocabulary.load("kote44").prompts("ko")))
+    similarities = read(list(comments.texts)) @ labels.T
     # A comment with several labels counts once with each of them.
-    pairs = rows.targets.nonzero()
+    pairs = comments.targets.nonzero()
     scale = 1 / fit_temperature(similarities[pairs[:, 0]].numpy(), pairs[:, 1].numpy())
     probabilities = (scale * similarities).softmax(dim=1)
-    scores = {threshold: _macro_f1(probabilities >= threshold, rows.targets > 0) for threshold in THRESHOLDS}
-    best = max(scores, key=lambda threshold: scores[threshold])
-    return encoder.config.model_copy(update={"text_logit_scale": scale, "text_threshold": best})
+    scores = {threshold: _macro_f1(probabilities >= threshold, comments.targets > 0) for threshold in THRESHOLDS}
+    return scale, max(scores, key=lambda threshold: scores[threshold])
 
 
 def _macro_f1(predicted: Tensor, truth: Tensor) -> float:
