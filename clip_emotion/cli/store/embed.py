@@ -90,7 +90,7 @@ def _tell(counts: EmbedCounts, seconds: float) -> None:
         say(f"{counts.failed_before} of the unchanged failed before: --retry tries them again.")
     faceless = f", {counts.faceless} without a face" if counts.faceless else ""
     parts = (
-        f"{counts.embedded} embedded ({counts.faces} embeddings{faceless})",
+        f"{counts.embedded} embedded ({counts.faces} {'embedding' if counts.faces == 1 else 'embeddings'}{faceless})",
         f"{counts.unchanged} unchanged",
         f"{counts.known} moved or copied",
     )

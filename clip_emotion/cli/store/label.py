@@ -46,7 +46,8 @@ class StoreRun:
             say(f"Contact sheet: {self.rows.write_report(output.report, reported, sources, len(sources))}")
         if faceless:
             say(f"{faceless} of {rows} rows are of pictures without a face: their words mean little.")
-        say(f"{rows:,} rows of {self.store.path} in {time.perf_counter() - started:.1f} s; {failed} failed.")
+        counted = "1 row" if rows == 1 else f"{rows:,} rows"
+        say(f"{counted} of {self.store.path} in {time.perf_counter() - started:.1f} s; {failed} failed.")
         return failed
 
 

@@ -100,7 +100,8 @@ def _search(
         hits = search_store(opened, query, wanted.top, wanted.min_similarity)
         seconds = time.perf_counter() - started
         choice = choose_index(store_info(opened).embeddings)
-    say(f"{len(hits)} faces in {seconds:.2f} s, by {choice.kind}: {choice.reason}.")
+    faces = "1 face" if len(hits) == 1 else f"{len(hits):,} faces"
+    say(f"{faces} in {seconds:.2f} s, by {choice.kind}: {choice.reason}.")
     return hits, encoder
 
 
