@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from clip_emotion.errors import DataError
+from clip_emotion.errors import DataError, UsageError
+from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.models.mini.encoder import PARTS, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.training.mini import messages, messages_stage
@@ -82,3 +84,25 @@ def test_a_file_that_forbids_nothing_is_refused(folder: Path) -> None:
     (folder / "pairs.jsonl").write_text('{"colder": "x"}\n', "utf-8")
     with pytest.raises(DataError, match="does not hold colder and warmer"):
         train(write_config(folder), [], lambda progress: None)
+
+
+def test_the_mean_of_towers_is_that_of_their_weights(tmp_path: Path) -> None:
+    reading = {"layers": 1, "heads": 2, "feed_forward": 8}
+    folders, towers = [], []
+    for seed in range(3):
+        mini = tiny_mini(seed, chat_logit_scale=5.0, reading=reading)
+        torch.manual_seed(seed)
+        tower = MessageTower(mini.config.text, ReadingConfig.model_validate(reading))
+        folders.append(tmp_path / str(seed))
+        replace(mini, chat_tower=tower).save(folders[-1])
+        found = load_mini(folders[-1], CPU).chat_tower
+        assert isinstance(found, MessageTower)
+        towers.append(found)
+    states = [tower.state_dict() for tower in towers]
+    wanted = {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+    mean = messages_stage._mean_tower(towers[0], folders[1:]).state_dict()
+    for name, tensor in wanted.items():
+        assert torch.allclose(mean[name], tensor, atol=1e-5), name
+    tiny_mini().save(tmp_path / "plain")
+    with pytest.raises(UsageError, match=r"mean_with: .*plain holds no message tower of these sizes"):
+        messages_stage._mean_tower(towers[0], [tmp_path / "plain"])

@@ -43,6 +43,8 @@ class MiniMessagesConfig(TasksConfig):
     """The folder of the mini whose chat tower the message tower starts from."""
     out: Path = Path("runs/mini_messages")
     """The run's folder."""
+    mean_with: tuple[Path, ...] = ()
+    """Folders of finished runs of this kind; the result is the mean of their towers and this run's."""
     reading: ReadingConfig = Field(default_factory=ReadingConfig)
     """Sizes of the blocks that read order."""
     rules: RulesConfig = Field(default_factory=RulesConfig)

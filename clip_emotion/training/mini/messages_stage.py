@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from clip_emotion.errors import UsageError
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.text_tower import TextTower
+from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.chats_stage import finish
@@ -41,8 +45,21 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     tuning = load_corpora(config.sources).tuning["kote"]
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
-    finish(described, result.model.tower, made_with, tuning).save(config.out)
+    tower = _mean_tower(result.model.tower, config.mean_with)
+    finish(described, tower, made_with, tuning).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
+
+
+def _mean_tower(tower: MessageTower, folders: Sequence[Path]) -> MessageTower:
+    """Return a tower with the mean of the weights of this one and those of other runs (model soup, 2203.05482)."""
+    state = tower.state_dict()
+    for at, folder in enumerate(folders, start=1):
+        other = load_mini(folder, torch.device("cpu")).chat_tower
+        if not isinstance(other, MessageTower) or other.state_dict().keys() != state.keys():
+            raise UsageError(f"mean_with: {folder} holds no message tower of these sizes.")
+        state = average_tensors(state, other.state_dict(), 1 / (at + 1), frozenset())
+    tower.load_state_dict(state)
+    return tower
 
 
 def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: TextTower) -> MiniMessagesObjective:
@@ -61,7 +78,7 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: Text
 
 def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Iterable[RawSource]:
     """Return the raw data that the stage reads; raises ModelError where a mini is not there and nothing makes it."""
-    for folder in (config.base, config.chats):
+    for folder in (config.base, config.chats, *config.mean_with):
         if folder not in made:
             load_mini(folder, torch.device("cpu"))
     if config.teacher:
@@ -75,6 +92,6 @@ MINI_MESSAGES = Stage(
     MiniMessagesConfig,
     check_messages,
     train_messages,
-    uncompared=dict.fromkeys(("fit", "out", "base", "chats", "sources"), True),
-    inputs=lambda config: (config.base, config.chats),
+    uncompared=dict.fromkeys(("fit", "out", "base", "chats", "mean_with", "sources"), True),
+    inputs=lambda config: (config.base, config.chats, *config.mean_with),
 )
