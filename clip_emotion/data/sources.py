@@ -8,12 +8,12 @@ import os
 import stat
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from clip_emotion.archive_faults import ARCHIVE_FAULTS
 from clip_emotion.data.system_files import is_system_name
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.text import nfc
@@ -73,7 +73,7 @@ def open_source(path: Path) -> Iterator[Source]:
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DataError(f"{path} is not a readable .zip ({error}): fetch it again.") from error
     with archive:
         yield archive
@@ -148,7 +148,7 @@ class ZipSource:
         try:
             self._check(member, IMAGE_LIMIT)
             return self._archive.read(member)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+        except ARCHIVE_FAULTS as error:
             raise ImageError(f"damaged in the zip ({error})") from error
 
     def open(self, name: str) -> IO[bytes]:
@@ -159,7 +159,7 @@ class ZipSource:
         try:
             self._check(member, TABLE_LIMIT)
             return self._archive.open(member)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, ImageError) as error:
+        except (*ARCHIVE_FAULTS, ImageError) as error:
             raise DataError(f"Cannot read {name} in {self.location}: {error}.") from error
 
     @staticmethod
@@ -187,7 +187,7 @@ class LimitedReader(io.RawIOBase):
         """Fill the buffer; raises DataError past the limit and on damaged gzip data."""
         try:
             chunk = self._stream.read(len(buffer))
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except ARCHIVE_FAULTS as error:
             raise DataError(f"{self._name} is damaged ({error}): fetch it again.") from error
         self._left -= len(chunk)
         if self._left < 0:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path, PurePosixPath
 
+from clip_emotion.archive_faults import ARCHIVE_FAULTS
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 
@@ -76,10 +76,12 @@ def _zipped(raw: bytes, name: str) -> list[Member]:
                     content = file.read(room + 1)
                 room -= len(bounded(content, f"What {name} holds") if len(content) <= room else _too_large(name))
                 read.append(Member(_member_name(info), content))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{name} is a damaged archive: export the chat again.") from error
+    except NotImplementedError as error:
+        raise DataError(f"{name} is packed in a way that is not read: unpack it first.") from error
     except RuntimeError as error:
         raise DataError(f"{name} is locked with a password: unpack it first.") from error
+    except ARCHIVE_FAULTS as error:
+        raise DataError(f"{name} is a damaged archive: export the chat again.") from error
     names = name if len(read) == 1 else None
     return [
         Member(names or f"{name}/{member.name}", inner)

@@ -14,6 +14,7 @@ from clip_emotion.data import sources
 from clip_emotion.data.sources import open_source, open_table
 from clip_emotion.data.tables import encoding_of, find_table
 from clip_emotion.errors import DataError, ImageError
+from tests.support.archives import damaged_zips
 
 
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:
@@ -125,3 +126,18 @@ def test_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe\xff\xff")
     with open_source(tmp_path / "t.csv") as source, pytest.raises(DataError, match="neither UTF-8 nor CP949"):
         encoding_of(source, "t.csv")
+
+
+def test_no_damage_to_a_zip_ends_in_anything_but_a_sentence(tmp_path):
+    path, refused = tmp_path / "a.zip", 0
+    for raw in damaged_zips("happy/a.png", b"pixels " * 400, 60):
+        path.write_bytes(raw)
+        try:
+            with open_source(path) as source:
+                for name in source.names():
+                    source.read(name)
+                    with source.open(name) as table:
+                        table.read(1)
+        except DataError:
+            refused += 1
+    assert refused > 120

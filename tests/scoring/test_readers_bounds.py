@@ -15,6 +15,7 @@ from scoring.conversation import Conversation
 from scoring.readers import containers, read_conversations, read_stream
 from scoring.readers.follow import FileTail
 from scoring.readers.messages import LONGEST_TEXT
+from tests.support.archives import damaged_zips
 
 CHAT = "2024년 3월 1일 오후 3:12, 민수 : 안녕\n2024년 3월 1일 오후 3:13, 영희 : 응\n"
 
@@ -178,3 +179,13 @@ def test_a_followed_line_without_an_end_is_kept_in_bounds(tmp_path: Path, monkey
         lines += update.lines
     assert lines[-1] == "B: y"
     assert len(lines[0]) <= 1100
+
+
+def test_no_damage_to_a_zip_ends_in_anything_but_a_sentence() -> None:
+    refused = 0
+    for raw in damaged_zips("chat.txt", "가: 안녕\n나: 잘 지냈어?\n".encode() * 60, 60):
+        try:
+            containers.members(raw, "chat.zip")
+        except DataError:
+            refused += 1
+    assert refused > 120
