@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from clip_emotion.cli.main import main
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.upkeep import store_info, verify
+from tests.support.commands import Run, runner
 from tests.support.label_with_fake import run_slowly
 from tests.support.pictures import noise, save, two_faces
 from tests.support.processes import start
 from tests.support.stores import content_of, embed, write_noise
 
-Run = Callable[..., tuple[int, str, str]]
 BATCH = 4
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([*map(str, arguments)])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd)
 
 
 @pytest.fixture

@@ -10,21 +10,18 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from clip_emotion.cli.main import main
 from clip_emotion.models import registry
+from tests.support.commands import Run, runner
 from tests.support.fakes import FakeEncoder
 from tests.support.label_with_fake import run_slowly
 from tests.support.pictures import plain, save, two_faces
 from tests.support.processes import start
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -33,13 +30,7 @@ def run(
 ) -> Run:
     monkeypatch.setattr(registry, "load_encoder", lambda spec="mini", device="auto": FakeEncoder())
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main(["label", *map(str, arguments)])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd, "label")
 
 
 @pytest.fixture

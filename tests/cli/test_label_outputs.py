@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clip_emotion import outputs
-from clip_emotion.cli.main import main
 from clip_emotion.models import registry
+from tests.support.commands import Run, runner
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
 
-Run = Callable[..., tuple[int, str, str]]
 WORDS = ("--labels", "red,green,blue")
 
 
@@ -36,13 +34,7 @@ def run(
 
     monkeypatch.setattr(registry, "load_encoder", load)
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main(["label", *map(str, arguments), *WORDS])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd, "label", after=tuple(WORDS))
 
 
 @pytest.fixture

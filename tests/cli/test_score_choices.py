@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clip_emotion.cli.main import main
 from clip_emotion.cli.score import verb
 from clip_emotion.label import Label
 from clip_emotion.vocabulary import Vocabulary
@@ -20,8 +19,8 @@ from scoring.affection.weights import AffectionWeights
 from scoring.config import ScoreConfig
 from scoring.conversation import Turn
 from scoring.emotions.base import Judgement
+from tests.support.commands import Run, runner
 
-Run = Callable[..., tuple[int, str, str]]
 VOCABULARY = Vocabulary("two", (Label("warm", {"ko": "따뜻함"}), Label("cold", {"ko": "차가움"})))
 
 
@@ -52,14 +51,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], emot
     monkeypatch.setattr(
         verb, "load_scorer", lambda choice, settings: AffectionScorer(emotion, weights, settings or ScoreConfig())
     )
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main(["score", *map(str, arguments)])
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd, "score")
 
 
 def write(path: Path, day: int, text: str = "안녕") -> Path:

@@ -18,15 +18,13 @@ import scoring.embedders
 import scoring.emotions.loading
 import scoring.loading
 import scoring.readers.follow
-from clip_emotion.cli.main import main
 from clip_emotion.cli.score.inputs import find_inputs, shortest_names
 from clip_emotion.cli.score.settings import parse_half_life
 from clip_emotion.errors import UsageError
 from clip_emotion.models import registry
 from scoring.config import RecencyConfig
+from tests.support.commands import Run, runner
 from tests.support.pictures import plain, save
-
-Run = Callable[..., tuple[int, str, str]]
 
 KAKAO = """하린 님과 카카오톡 대화
 저장한 날짜 : 2026-03-09 21:12:44
@@ -65,14 +63,7 @@ def run(
     monkeypatch.setattr(registry, "load_encoder", models["encoder"])
     monkeypatch.setattr(scoring.loading, "load_embedder", models["embedder"])
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main(["score", *map(str, arguments)])
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd, "score")
 
 
 @pytest.fixture

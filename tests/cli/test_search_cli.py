@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from clip_emotion.cli.main import main
+from tests.support.commands import Run, runner
 from tests.support.pictures import GRACE_HOPPER, noise, save, two_faces
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([*map(str, arguments)])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd)
 
 
 def test_words_and_faces_find_faces(run: Run, tmp_path: Path) -> None:

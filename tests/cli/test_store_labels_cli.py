@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from clip_emotion.cli.main import main
 from clip_emotion.models.mini.encoder import MiniEncoder
+from tests.support.commands import Run, runner
 from tests.support.pictures import noise, save, two_faces
 
-Run = Callable[..., tuple[int, str, str]]
 WORDS = ("--labels", "설렘,당황,비장함,지루함")
 
 
@@ -22,13 +20,7 @@ def run(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([*map(str, arguments)])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return runner(capfd)
 
 
 @pytest.fixture
