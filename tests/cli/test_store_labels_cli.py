@@ -98,3 +98,11 @@ def test_what_does_not_go_with_a_store_is_told(run: Run, extra: list[str]) -> No
     assert (code, out) == (2, "")
     assert "--store do not go together" in err
     assert run("evaluate", "--data", "pictures", "--store", "faces.db", "--boxes", "b.csv", "--vocab", "basic7")[0] == 2
+
+
+def test_texts_are_not_evaluated_from_a_store(run: Run, folder: Path) -> None:
+    assert run("embed", folder, "--store", "faces.db")[0] == 0
+    Path("texts.csv").write_text("text,label\nso glad,happy\nso sad,sad\n", encoding="utf-8")
+    code, _, err = run("evaluate", "--data", "texts.csv", "--vocab", "basic7", "--store", "faces.db")
+    assert code == 2
+    assert "A store holds pictures: leave --store out for texts." in err

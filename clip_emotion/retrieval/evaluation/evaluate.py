@@ -99,8 +99,8 @@ def evaluate_rows(
 
     ``training`` are images that it may have been trained on: the accuracy is then reported apart for those rows
     whose pixels stand among them. Rows that cannot be read, or whose class is not in the vocabulary, become
-    ``errors``. Raises UsageError where no class is in the vocabulary, and for --families or ``training`` where they do
-    not apply, DataError where no row can be read.
+    ``errors``. Raises UsageError where no class is in the vocabulary, and for --families, ``training`` or a store
+    where they do not apply, DataError where no row can be read.
     """
     options = replace(options, language=choose_language(encoder, vocabulary, options.language))
     about = Evaluation(
@@ -118,6 +118,8 @@ def evaluate_rows(
         return run.images(rows.images, about, training)
     if options.families or training is not None:
         raise UsageError("--families and --train-data are for pictures: leave them out for texts.")
+    if options.embed_rows is not encode_image_rows:
+        raise UsageError("A store holds pictures: leave --store out for texts.")
     return run.texts(rows.texts, about)
 
 
