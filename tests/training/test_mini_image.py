@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from clip_emotion.errors import ModelError
 from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.image_tower import ImageTower
@@ -17,6 +18,7 @@ from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.faces_config import FacesConfig
 from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, mix
 from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.training.mini.image_teachers import taught
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import tiny_image, tiny_mini, write_images
 
@@ -111,6 +113,34 @@ def test_the_photographs_that_tune_are_neither_trained_on_nor_kept_for_the_end(t
     assert len(splits.training) + len(splits.photographs) == len(whole.training)
     trained = {bytes(picture.flatten().tolist()) for picture in splits.training.images}
     assert not trained & {bytes(picture.flatten().tolist()) for picture in splits.photographs.images}
+
+
+def test_teachers_soften_the_targets_by_their_mean_answer(tmp_path: Path) -> None:
+    basic = Vocabulary.load("basic8")
+    teachers = [tiny_mini(seed) for seed in (1, 2)]
+    for number, teacher in enumerate(teachers):
+        teacher.save(tmp_path / str(number))
+    pictures = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
+    rows = FaceRows(pictures, torch.eye(8)[:4], torch.ones(4))
+    softened = taught(rows, [tmp_path / "0", tmp_path / "1"], 0.25, basic)
+    expected = torch.zeros(4, 8)
+    for teacher in teachers:
+        images = teacher.encode_images(pictures.expand(-1, 3, -1, -1) / 255)
+        for language in ("ko", "en"):
+            means = [teacher.encode_texts(prompts).mean(dim=0) for prompts in basic.prompts(language)]
+            words = torch.nn.functional.normalize(torch.stack(means), dim=1)
+            expected += (teacher.config.logit_scale * images @ words.T).softmax(dim=1) / 4
+    torch.testing.assert_close(softened.targets, 0.75 * rows.targets + 0.25 * expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(softened.targets.sum(dim=1), torch.ones(4))
+    assert taught(rows, [], 0.25, basic) is rows
+
+
+def test_a_teacher_that_is_not_there_is_told_before_training(tmp_path: Path) -> None:
+    tiny_mini().save(tmp_path / "mini")
+    there = {"text": tmp_path / "mini", "start": tmp_path / "mini"}
+    config = objective(frozen=0).config.model_copy(update={**there, "teachers": (tmp_path / "gone",)})
+    with pytest.raises(ModelError, match="gone"):
+        list(image_stage.check_image(config, "stage.yaml", {}))
 
 
 def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(

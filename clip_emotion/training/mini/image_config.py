@@ -72,5 +72,9 @@ class MiniImageConfig(Config):
     """Weight of faces against comments."""
     word_weight: float = Field(0.0, ge=0)
     """Weight of each class's word against the step's faces."""
+    teachers: tuple[Path, ...] = ()
+    """Finished minis whose mean answer on the training images is mixed into the targets."""
+    teacher_weight: float = Field(0.5, ge=0, le=1)
+    """Share of the teachers in the targets."""
     fit: FitConfig
     """The training loop."""

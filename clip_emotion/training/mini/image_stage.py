@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from clip_emotion.training.loop.fit import RunResult, fit
 from clip_emotion.training.mini.faces import FaceRows, load_faces
 from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
 from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.training.mini.image_teachers import taught
 from clip_emotion.training.mini.text_stage import FILES, finished_text, unfinished
 from clip_emotion.training.prompts import PromptBank
 from clip_emotion.training.sources import RawSource
@@ -41,6 +43,7 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     splits = load_faces(config.faces, basic)
     text = text_side(encoder, basic, load_corpora(config.comments))
     torch.manual_seed(config.seed)
+    splits = replace(splits, training=taught(splits.training, config.teachers, config.teacher_weight, basic))
     objective = MiniImageObjective(config, splits, text)
     if config.start is not None:
         load_tower(objective.model.tower, config.start / PARTS[2])
@@ -125,10 +128,16 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
     or made earlier."""
     text_dim = made[config.text] if config.text in made else finished_text(config.text)[0].text.dim
     check_widths(config, text_dim, source)
-    if config.start is not None and config.start not in made:
-        load_mini(config.start, torch.device("cpu"))
+    for folder in _minis(config):
+        if folder not in made:
+            load_mini(folder, torch.device("cpu"))
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
+
+
+def _minis(config: MiniImageConfig) -> tuple[Path, ...]:
+    """Return the finished minis that the stage builds on: what it starts from, and its teachers."""
+    return (*([config.start] if config.start else []), *config.teachers)
 
 
 MINI_IMAGE = Stage(
@@ -136,6 +145,14 @@ MINI_IMAGE = Stage(
     MiniImageConfig,
     check_image,
     train_image,
-    uncompared={"fit": True, "out": True, "text": True, "start": True, "faces": FILES, "comments": FILES},
-    inputs=lambda config: (config.text, *([config.start] if config.start else [])),
+    uncompared={
+        "fit": True,
+        "out": True,
+        "text": True,
+        "start": True,
+        "teachers": True,
+        "faces": FILES,
+        "comments": FILES,
+    },
+    inputs=lambda config: (config.text, *_minis(config)),
 )
