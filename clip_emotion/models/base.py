@@ -45,6 +45,15 @@ class TrainedEncoder(Protocol):
 
 
 @runtime_checkable
+class ClassEncoder(Protocol):
+    """An encoder of fixed classes, which reads no words: labels are those of its classes that they name."""
+
+    def encode_labels(self, vocabulary: Vocabulary) -> Tensor:
+        """Return the embedding of each label's class [L, D]; raises UsageError for a label that is no class."""
+        ...
+
+
+@runtime_checkable
 class MessageEncoder(Protocol):
     """An encoder that embeds chat messages by other weights than words, in the same space.
 

@@ -26,6 +26,10 @@ def load_encoder(spec: str = "mini", device: str = "auto") -> ImageTextEncoder:
         from clip_emotion.models.mini.encoder import load_mini
 
         return load_mini(folder, chosen)
+    if (folder / "classifier.yaml").is_file():
+        from clip_emotion.models.classifiers.checkpoint import load_classifier
+
+        return load_classifier(folder, chosen)
     if any((folder / name).is_file() for name in ("checkpoint.yaml", "checkpoint.pt")):
         from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
 

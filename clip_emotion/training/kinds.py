@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from clip_emotion.config import Config, apply_override, read_yaml, validate
 from clip_emotion.errors import UsageError
+from clip_emotion.training.classifier.config import ClassifierRunConfig
 from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.kobert.config import KobertKoteConfig
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
@@ -34,6 +35,7 @@ CONFIGS: dict[str, type[Config]] = {
         MiniMessagesConfig,
         KobertKoteConfig,
         FinetuneConfig,
+        ClassifierRunConfig,
     )
 }
 

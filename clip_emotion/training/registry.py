@@ -11,6 +11,7 @@ from typing import Any
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.files import expanded
 from clip_emotion.outputs import MARK, WriteOptions, held, mark_folder
+from clip_emotion.training.classifier.stage import CLASSIFIER
 from clip_emotion.training.finetune.stage import EMOTION_CLIP
 from clip_emotion.training.kinds import PlannedConfig, config_of, read_config
 from clip_emotion.training.kobert.stage import KOBERT_KOTE
@@ -26,7 +27,7 @@ from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 
 STAGES: dict[str, Stage[Any]] = {
     stage.kind: stage
-    for stage in (MINI_TEXT, MINI_WORDS, MINI_IMAGE, MINI_CHATS, MINI_MESSAGES, KOBERT_KOTE, EMOTION_CLIP)
+    for stage in (MINI_TEXT, MINI_WORDS, MINI_IMAGE, MINI_CHATS, MINI_MESSAGES, KOBERT_KOTE, EMOTION_CLIP, CLASSIFIER)
 }
 
 

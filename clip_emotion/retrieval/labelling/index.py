@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
+from torch import Tensor
 
 from clip_emotion.arrays import FloatingArray
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ClassEncoder, ImageTextEncoder
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.vocabulary import Vocabulary
 
@@ -51,6 +52,15 @@ def prompts_digest(vocabulary: Vocabulary, language: str) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def label_embeddings(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> Tensor:
+    """Return the embedding of each label [L, D]: of its prompts on average, or of the class that it names."""
+    if isinstance(encoder, ClassEncoder):
+        return encoder.encode_labels(vocabulary)
+    prompts = vocabulary.prompts(language)
+    encoded = encoder.encode_texts([prompt for of_label in prompts for prompt in of_label])
+    return prototypes(torch.split(encoded, [len(of_label) for of_label in prompts]))
+
+
 class VocabularyIndex:
     """The embeddings of a vocabulary's labels in a FAISS inner-product index, so cosine similarity ranks them."""
 
@@ -71,9 +81,7 @@ class VocabularyIndex:
 
         Raises ModelError where an embedding is not finite.
         """
-        prompts = vocabulary.prompts(language)
-        encoded = encoder.encode_texts([prompt for of_label in prompts for prompt in of_label])
-        embeddings = prototypes(torch.split(encoded, [len(of_label) for of_label in prompts])).numpy()
+        embeddings = label_embeddings(encoder, vocabulary, language).numpy()
         if not np.isfinite(embeddings).all():
             raise ModelError(f"Model {encoder.name} gives no finite embedding for some words: its weights are damaged.")
         return cls(embeddings, IndexCard.of(encoder, vocabulary, language))

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from clip_emotion.data.samplers import BalancedBatchSampler, BatchSampler, ShuffledBatchSampler
-from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
 
 
+class SamplerConfig(Protocol):
+    """What a configuration says of its batches."""
+
+    @property
+    def sampler(self) -> Literal["balanced", "shuffled"]:
+        """Balanced over the classes, or shuffled."""
+
+    @property
+    def by_source(self) -> bool:
+        """Whether the sources of each class are balanced too."""
+
+    @property
+    def batch(self) -> int:
+        """Images a step."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the draws."""
+
+
 def make_sampler(
-    config: FinetuneConfig, labels: Sequence[int], sources: Sequence[str], processes: ProcessGroup = ALONE
+    config: SamplerConfig, labels: Sequence[int], sources: Sequence[str], processes: ProcessGroup = ALONE
 ) -> BatchSampler:
     """Return the sampler that a configuration asks for, with this process's share of every batch of a group.
 

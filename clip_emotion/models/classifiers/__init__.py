@@ -1,0 +1,1 @@
+"""Classifiers of images over fixed classes: any network that timm builds by name."""

@@ -1,0 +1,1 @@
+"""Training of classifiers: the baselines that image–text encoders are compared with."""

@@ -1,0 +1,49 @@
+"""The loss of a classifier: cross-entropy against distributions, with the remedies against skewed classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def classifier_loss(
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    log_prior: Tensor | None = None,
+    focal: float = 0.0,
+) -> Tensor:
+    """Return the mean loss of logits [N, C] against target distributions [N, C].
+
+    ``L = -Σ_nc w_c t_nc (1 - p_nc)^γ log p_nc / Σ_nc w_c t_nc`` with ``p = softmax(z + τ log π)``: class weights w,
+    logit adjustment (Menon et al., 2007.07314) where ``log_prior`` [C] = τ log π is given, and the focal factor (Lin et
+    al., 1708.02002). With γ = 0 and one-hot targets it is PyTorch's weighted cross-entropy.
+    """
+    adjusted = logits.float() if log_prior is None else logits.float() + log_prior
+    log_p = adjusted.log_softmax(dim=1)
+    counted = targets if weights is None else targets * weights
+    terms = counted * log_p
+    if focal:
+        terms = terms * (1 - log_p.exp()).pow(focal)
+    return -terms.sum() / counted.sum()
+
+
+def log_priors(counts: Tensor, tau: float) -> Tensor | None:
+    """Return τ times the logarithm of each class's share [C] of the training images; None for τ = 0.
+
+    A class without images gets the share of half an image.
+    """
+    if not tau:
+        return None
+    shares = counts.double().clamp_min(0.5) / counts.sum()
+    return (tau * shares.log()).float()
+
+
+def smoothed(targets: Tensor, smoothing: float) -> Tensor:
+    """Return targets [N, C] with a share ``smoothing`` spread over all classes."""
+    return targets * (1 - smoothing) + smoothing / targets.shape[1]
+
+
+def mixed(pixels: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Mix each image and its target with its neighbour's, whose part is 1 - ``share`` (mixup, 1710.09412)."""
+    return torch.lerp(pixels.roll(1, 0), pixels, share), torch.lerp(targets.roll(1, 0), targets, share)

@@ -1,0 +1,92 @@
+"""What a classifier's training minimises, and what validation tells of it."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from torch import Tensor
+
+from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels
+from clip_emotion.evaluation.measurement import Measurement, Measurements
+from clip_emotion.models.classifiers.network import Classifier
+from clip_emotion.training.classifier.config import ClassifierRunConfig
+from clip_emotion.training.classifier.loss import classifier_loss, log_priors, mixed, smoothed
+from clip_emotion.training.finetune.data import ImageSplits
+from clip_emotion.training.finetune.metrics import class_metrics
+from clip_emotion.training.finetune.sampling import make_sampler
+from clip_emotion.training.losses import class_weights
+
+VALIDATION_BATCH = 256
+
+
+class ClassifierObjective:
+    """Images against their classes; a step's images follow from the seed and the step alone.
+
+    Close it, to end the threads that make batches ahead.
+    """
+
+    def __init__(self, config: ClassifierRunConfig, model: Classifier, splits: ImageSplits) -> None:
+        self.config, self.model, self.splits = config, model, splits
+        rows, labels = splits.training, row_labels(splits.training)
+        size = config.model.image_size
+        sampler = make_sampler(config, rows["label"], rows["source"])
+        self.batches = ImageBatches(rows, sampler, size, config.transform, seed=config.seed, cache=config.cache)
+        self.prefetcher: Prefetcher[Batch] = Prefetcher(self.batches.get, workers=config.workers)
+        validation = {**splits.validation, **splits.held_out}
+        self.validation = {
+            name: (DecodedImages(one, size, config.cache), row_labels(one)) for name, one in validation.items()
+        }
+        counts = torch.bincount(labels, minlength=model.classes)
+        remedies = config.imbalance
+        self.weights = class_weights(counts, remedies.class_weights, remedies.beta)
+        self.log_prior = log_priors(counts, remedies.logit_adjustment)
+        self.batch_accuracy: float | None = None
+        if config.head_only:
+            trained = model.head_names()
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(name in trained)
+
+    @property
+    def batch_size(self) -> int:
+        """How many images a step looks at."""
+        return self.config.batch
+
+    def close(self) -> None:
+        """End the threads that make batches ahead."""
+        self.prefetcher.close()
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Classify the step's images and return the loss."""
+        config, device = self.config, self.model.device
+        batch = self.prefetcher.get(step).to(device)
+        if config.head_only:
+            # The loop has put the whole model in training; a frozen network keeps its running means too.
+            self.model.eval()
+        pixels, targets = batch.pixels, smoothed(self.splits.targets[batch.rows], config.label_smoothing).to(device)
+        if config.mixup:
+            draw = random.Random(f"{config.seed}:{step}").betavariate(config.mixup, config.mixup)
+            pixels, targets = mixed(pixels, targets, max(draw, 1 - draw))
+        logits = self.model(pixels)
+        self.batch_accuracy = float((logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean())
+        weights = None if self.weights is None else self.weights.to(device)
+        prior = None if self.log_prior is None else self.log_prior.to(device)
+        return classifier_loss(logits, targets, weights, prior, config.imbalance.focal)
+
+    def validate(self, model: Classifier) -> Measurements:
+        """Return accuracy, macro recall, macro F1 and loss of each split; the main one has no name of its own."""
+        found: list[Measurement] = []
+        for at, (name, (images, labels)) in enumerate(self.validation.items()):
+            metrics = class_metrics(image_logits(model, images), labels)
+            found += [Measurement(metric, value, name if at else "") for metric, value in metrics.items()]
+        return Measurements(found)
+
+
+@torch.inference_mode()
+def image_logits(model: Classifier, images: DecodedImages) -> Tensor:
+    """Return the logits of all images [N, C], averaged with their mirror images', on the CPU."""
+    parts = []
+    for start in range(0, len(images), VALIDATION_BATCH):
+        pixels = images.take(range(start, min(start + VALIDATION_BATCH, len(images)))).to(model.device)
+        parts.append(((model(pixels) + model(pixels.flip(3))) / 2).cpu())
+    return torch.cat(parts)

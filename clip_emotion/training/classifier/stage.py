@@ -1,0 +1,101 @@
+"""The kind ``classifier``: from a configuration to a trained classifier."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+import torch
+
+from clip_emotion.data.batches import DecodedImages, row_labels
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
+from clip_emotion.models.classifiers.network import Classifier
+from clip_emotion.models.classifiers.sphere import RADIUS
+from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
+from clip_emotion.runtime import resolve_device
+from clip_emotion.training.classifier.config import ClassifierRunConfig
+from clip_emotion.training.classifier.objective import ClassifierObjective, image_logits
+from clip_emotion.training.finetune.data import load_images
+from clip_emotion.training.loop.fit import RunResult, fit
+from clip_emotion.training.sources import RawSource
+from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
+from clip_emotion.vocabulary import Vocabulary
+
+
+def prepare_classifier(config: ClassifierRunConfig, source: str) -> ClassifierObjective:
+    """Open network and images; raises UsageError, DataError or ModelError where settings, data or weights are amiss."""
+    vocabulary = Vocabulary.load(config.vocabulary)
+    torch.manual_seed(config.seed)
+    model = Classifier(config.model, len(vocabulary))
+    if config.start is not None:
+        before = load_classifier(config.start, torch.device("cpu"))
+        if before.vocabulary is None or before.vocabulary.keys != vocabulary.keys:
+            raise UsageError(f"{source}: the classifier {config.start} has other classes than {vocabulary.name}.")
+        if before.model.config.architecture != config.model.architecture:
+            raise UsageError(
+                f"{source}: {config.start} is a {before.model.config.architecture}, not a {config.model.architecture}: "
+                "give model the same settings."
+            )
+        model.load_state_dict(before.model.state_dict())
+    splits = load_images(config.data, vocabulary, config.seed)
+    return ClassifierObjective(config, model.to(resolve_device(config.device)), splits)
+
+
+def train_classifier(config: ClassifierRunConfig, options: RunOptions) -> Outcome:
+    """Train a classifier; ``out`` receives a folder that ``--model`` takes, beside the run's own files."""
+    objective = prepare_classifier(config, options.source)
+    try:
+        settings = CLASSIFIER.compared(config, pictures=objective.splits.fingerprints)
+        result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
+        _finish(objective, result)
+    finally:
+        objective.close()
+    following = (f"clip-emotion label IMAGES --model {shlex.quote(str(config.out))}",)
+    return Outcome(result.metrics, config.out, result.notes, following)
+
+
+def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> None:
+    """Fit the temperature on kept-out training images and write the classifier."""
+    config, rows = objective.config, objective.splits.tuning
+    vocabulary = Vocabulary.load(config.vocabulary)
+    model = result.model.eval()
+    logits = image_logits(model, DecodedImages(rows, config.model.image_size, config.cache))
+    card = ClassifierCard(
+        name=config.out.name,
+        model=config.model,
+        vocabulary=TrainedVocabulary.of(vocabulary),
+        aliases={label.key: tuple(dict.fromkeys(label.aliases())) for label in vocabulary.labels},
+        temperature=RADIUS * fit_temperature((logits / RADIUS).numpy(), row_labels(rows).numpy()),
+        metrics=dict(result.metrics),
+        data=objective.splits.fingerprints,
+        trained_with={**config.model_dump(mode="json"), "seconds": round(result.seconds)},
+    )
+    save_classifier(model, config.out, card)
+
+
+def check_classifier(config: ClassifierRunConfig, source: str, made: Made) -> Iterable[RawSource]:
+    """Return the raw data that a run reads, after trying a batch where all of it is there."""
+    sources = [*config.data.raw().values(), *filter(None, [config.data.raw_votes()])]
+    if not any(raw.fault() for raw in sources):
+        objective = prepare_classifier(config, source)
+        try:
+            objective.model.train()
+            objective.loss(0, 0.0).backward()
+        finally:
+            objective.close()
+    return sources
+
+
+CLASSIFIER = Stage(
+    "classifier",
+    ClassifierRunConfig,
+    check_classifier,
+    train_classifier,
+    uncompared={
+        **dict.fromkeys(("fit", "out", "device", "workers", "cache"), True),
+        "data": {"folder", "prepared", "merged"},
+    },
+    inputs=lambda config: (config.start,) if config.start else (),
+)
