@@ -12,6 +12,7 @@ from clip_emotion.evaluation.plots.classification import (
     per_class_figure,
     reliability_figure,
 )
+from clip_emotion.evaluation.plots.groups import groups_figure
 from clip_emotion.evaluation.result import Evaluation, finite
 from clip_emotion.evaluation.wording import spoken
 from clip_emotion.html import data_uri, environment
@@ -78,6 +79,9 @@ def _plots(evaluation: Evaluation, is_wide: bool) -> dict[str, Figure]:
             title,
             width=7.0 if is_wide else NARROW,
         )
+    for number, grouping in enumerate(evaluation.groupings, 1):
+        width = 7.0 if is_wide else NARROW
+        plots[f"groups_{number}"] = groups_figure(grouping, title, language, width)
     if families:
         hits = families.per_class.values()
         plots["families"] = per_class_figure(
@@ -91,6 +95,16 @@ def _plots(evaluation: Evaluation, is_wide: bool) -> dict[str, Figure]:
     return plots
 
 
+def _group_captions(evaluation: Evaluation) -> dict[str, tuple[str, str]]:
+    return {
+        f"groups_{number}": (
+            f"Accuracy and macro recall of each group by {grouping.column}, with 95 % intervals.",
+            f"{grouping.column} 집단별 정확도와 매크로 재현율, 95 % 구간 포함.",
+        )
+        for number, grouping in enumerate(evaluation.groupings, 1)
+    }
+
+
 def _page(evaluation: Evaluation, images: dict[str, bytes], inches: dict[str, float]) -> str:
     return (
         environment("clip_emotion.evaluation")
@@ -101,7 +115,7 @@ def _page(evaluation: Evaluation, images: dict[str, bytes], inches: dict[str, fl
             names=[name for name in images if not name.endswith(NARROW_ENDING)],
             plots={name: data_uri(png) for name, png in images.items()},
             inches=inches,
-            captions=CAPTIONS,
+            captions=CAPTIONS | _group_captions(evaluation),
             summary=list(zip(evaluation.summary("en"), evaluation.summary("ko"), strict=True)),
             tables=list(zip(evaluation.tables("en"), evaluation.tables("ko"), strict=True)),
             spoken=spoken,

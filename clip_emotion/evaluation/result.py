@@ -10,9 +10,12 @@ import numpy as np
 
 from clip_emotion.arrays import BoolArray
 from clip_emotion.evaluation.families import FamilyMetrics
+from clip_emotion.evaluation.groups import RATES, Grouping
 from clip_emotion.evaluation.metrics import Metrics
-from clip_emotion.evaluation.wording import spoken
+from clip_emotion.evaluation.wording import spoken, spoken_of
 
+SHOWN_GAPS = ("accuracy", "macro_recall")
+"""The rates whose largest gap is told to people; the others stand in the JSON."""
 METRIC_KEYS = (
     "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
     "ci95", "per_class", "confusion", "without_support",
@@ -63,6 +66,7 @@ class Evaluation:
     names: dict[str, str]
     metrics: Metrics | None = None
     families: FamilyMetrics | None = None
+    groupings: tuple[Grouping, ...] = ()
     seen: Part | None = None
     unseen: Part | None = None
     errors: tuple[str, ...] = ()
@@ -78,6 +82,8 @@ class Evaluation:
         values |= self.metrics.to_dict() if self.metrics else dict.fromkeys(METRIC_KEYS)
         if self.families:
             values |= self.families.to_dict()
+        if self.groupings:
+            values["by"] = {grouping.column: grouping.to_dict() for grouping in self.groupings}
         for name, part in (("seen_in_training", self.seen), ("unseen", self.unseen)):
             if part is not None:
                 values[name] = {"n": part.n, "accuracy": part.accuracy}
@@ -93,6 +99,8 @@ class Evaluation:
             lines += self._metric_lines(self.metrics, language)
         if self.families:
             lines += self._family_lines(self.families, language)
+        for grouping in self.groupings:
+            lines += _gap_lines(grouping, language)
         for name, part in (("accuracy, also in training", self.seen), ("accuracy, not in training", self.unseen)):
             if part is not None:
                 rows = f"{spoken('rows', language)} {part.n:,}" if language == "ko" else f"{part.n:,} rows"
@@ -106,7 +114,7 @@ class Evaluation:
         for what, counts in (("classes not in the vocabulary", self.unknown_classes), ("left out", self.left_out)):
             if counts:
                 lines.append((what, ", ".join(f"{name} ({count:,})" for name, count in counts.items())))
-        return [(spoken(what, language), value) for what, value in lines]
+        return [(spoken_of(what, language), value) for what, value in lines]
 
     def tables(self, language: str = "en") -> list[ClassTable]:
         """Return what was measured of each class that has rows, for people."""
@@ -121,10 +129,11 @@ class Evaluation:
         if self.families:
             columns = ("true class", "hit@1", "prec@5", "chance", "rows", "words chosen most", "its family")
             tables.append(ClassTable("Families", columns, 4, self._family_rows(self.families)))
+        tables += [_grouping_table(grouping) for grouping in self.groupings]
         return [
             replace(
                 table,
-                title=spoken(table.title, language),
+                title=spoken_of(table.title, language),
                 columns=tuple(spoken(column, language) for column in table.columns),
             )
             for table in tables
@@ -173,6 +182,29 @@ class Evaluation:
         if families.left_out:
             lines.append(("classes with no family", ", ".join(map(self.name, families.left_out))))
         return lines
+
+
+def _grouping_table(grouping: Grouping) -> ClassTable:
+    """Return a column's groups as a table, accuracy with its 95 % interval."""
+    rows = []
+    for group in grouping.groups:
+        low, high = group.intervals["accuracy"]
+        rates = [f"{getattr(group.metrics, rate):.3f}" for rate in (*RATES, "ece")]
+        rows.append((group.name, rates[0], f"{low:.3f}–{high:.3f}", *rates[1:], f"{group.metrics.n:,}"))
+    columns = ("group", "accuracy", "95 %", "macro recall", "macro F1", "ECE", "rows")
+    return ClassTable(f"Groups by\t{grouping.column}", columns, 6, rows)
+
+
+def _gap_lines(grouping: Grouping, language: str) -> list[tuple[str, str]]:
+    lines = []
+    for gap in (one for one in grouping.gaps if one.metric in SHOWN_GAPS):
+        low, high = gap.interval
+        name = spoken(gap.metric.replace("_", " "), language)
+        value = f"{name} {gap.value:.3f}  ({gap.best} − {gap.worst}, 95 % {low:.3f}–{high:.3f})"
+        lines.append((f"largest gap by\t{grouping.column}", value))
+    if grouping.unknown:
+        lines.append((f"rows without\t{grouping.column}", f"{grouping.unknown:,}"))
+    return lines
 
 
 def finite(value: Any) -> Any:

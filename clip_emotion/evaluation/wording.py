@@ -45,6 +45,12 @@ KOREAN = {
     "perfectly calibrated": "완전한 보정",
     "mean confidence of the bin": "구간의 평균 확신",
     "bins": "구간",
+    "Groups by": "집단별:",
+    "group": "집단",
+    "ECE": "ECE",
+    "95 %": "95 %",
+    "largest gap by": "가장 큰 차이:",
+    "rows without": "값이 없는 행:",
     "Korean": "한국어",
     "English": "영어",
 }
@@ -56,3 +62,9 @@ def spoken(english: str, language: str) -> str:
     Raises KeyError for words that have no Korean.
     """
     return KOREAN[english] if language == "ko" else english
+
+
+def spoken_of(english: str, language: str) -> str:
+    """Return words of an evaluation in a language, where a tab parts them from a name that is the same in every one."""
+    words, _, name = english.partition("\t")
+    return f"{spoken(words, language)} {name}".rstrip()

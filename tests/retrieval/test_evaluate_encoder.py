@@ -176,6 +176,27 @@ def test_the_table_and_the_report(folder: Path, tmp_path: Path, command: Callabl
     }  # fmt: skip
 
 
+def test_groups_are_told_apart(folder: Path, tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    rows = "".join(f"val/{colour}/{shade}.png,{'young' if shade == 1 else 'old'},{20 * shade}\n"
+                   for colour in COLOURS for shade in (1, 2))  # fmt: skip
+    (folder / "people.csv").write_text(f"path,who,age\n{rows}", "utf-8")
+    report = tmp_path / "report"
+    call = ("--data", folder, "--labels", "red,green,blue", "--by", "who", "--by", "age:30")
+    code, out, err = command(*call, "--report", report)
+    assert code == 0, err
+    assert "Groups by who" in out
+    assert "largest gap by age" in out
+    values = json.loads((report / "metrics.json").read_text("utf-8"))["by"]
+    assert {name: one["n"] for name, one in values["age"]["groups"].items()} == {"<30": 3, "≥30": 3}
+    assert values["who"]["groups"]["old"]["accuracy"] == pytest.approx(2 / 3)
+    assert values["who"]["gaps"]["accuracy"]["value"] == pytest.approx(0)
+    assert {"groups_1.png", "groups_2.png"} <= {path.name for path in report.iterdir()}
+    assert "집단별: who" in (report / "index.html").read_text("utf-8")
+    code, _, err = command("--data", folder, "--labels", "red,green,blue", "--by", "height")
+    assert code == 2
+    assert "--metadata" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -57,6 +57,10 @@ def evaluate(
     train_data: str | None = typer.Option(None, help="Training data: accuracy apart for pictures that stand in it."),
     leave_out: list[str] = typer.Option([], "--leave-out", metavar="CLASS", help="Rows of this class do not count."),
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
+    by: list[str] = typer.Option(
+        [], "--by", metavar="COLUMN", help="Measure each group of a column apart; COLUMN:25,40 cuts numbers into bands."
+    ),
+    metadata: Path | None = typer.Option(None, help="Table of path and further columns, for --by."),
     face: FaceMode = Face.auto,
     finder: Finder = "mtcnn",
     min_face: MinFace = 0.04,
@@ -79,12 +83,16 @@ def evaluate(
     vocabulary = chosen_words(labels, vocab)
     if report is not None:
         claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
+    from clip_emotion.evaluation.groups import GroupBy
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
 
     parse_slice(rows)
-    settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out))
-    sources = Sources(data, train_data, RowSelection(split, rows, limit, seed, text_column, label_column, lang))
+    groups = tuple(map(GroupBy.read, by))
+    settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=groups)
+    facts = tuple(dict.fromkeys(group.column for group in groups))
+    selection = RowSelection(split, rows, limit, seed, text_column, label_column, lang, facts=facts, metadata=metadata)
+    sources = Sources(data, train_data, selection)
     if store is None:
         stream = _stream(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
         result = _evaluate(sources, _model(model, device), vocabulary, replace(settings, stream=stream))

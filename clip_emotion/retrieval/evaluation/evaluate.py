@@ -14,8 +14,10 @@ from torch import Tensor
 
 from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
 from clip_emotion.errors import DataError, ModelError, UsageError
+from clip_emotion.evaluation.bootstrap import Resampling
 from clip_emotion.evaluation.families import FamilyMetrics, family_metrics
-from clip_emotion.evaluation.metrics import Metrics, classification_metrics, multilabel_metrics, rank
+from clip_emotion.evaluation.groups import GroupBy, group_metrics
+from clip_emotion.evaluation.metrics import classification_metrics, multilabel_metrics, rank
 from clip_emotion.evaluation.result import Evaluation, Part
 from clip_emotion.models.base import ImageTextEncoder, text_reader
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, Judged, judge_rows, unknown_classes
@@ -36,6 +38,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 TEXT_THRESHOLD = 0.06
 """The probability from which a text is said to carry a label, for encoders that do not state their own."""
+GROUP_RESAMPLES = 1000
+"""How often the rows of a group are redrawn for its intervals."""
 BASIC = "basic8"
 """The vocabulary whose keys the families speak of."""
 
@@ -45,7 +49,8 @@ class EvaluationOptions:
     """How to evaluate: ``stream`` reads images, ``threshold`` None means the encoder's own.
 
     ``language`` is that of the label words; ``classes`` says what the data's classes mean; ``progress`` is told the
-    number of rows done. ``embed_rows`` finds the images' embeddings.
+    number of rows done. ``embed_rows`` finds the images' embeddings. ``by`` are columns whose groups are measured
+    apart.
     """
 
     language: str = "auto"
@@ -56,6 +61,7 @@ class EvaluationOptions:
     classes: ClassRules = field(default_factory=ClassRules)
     progress: Progress = no_progress
     embed_rows: EmbedRows = encode_image_rows
+    by: tuple[GroupBy, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stream.faces.mode == "each":
@@ -152,16 +158,34 @@ class _Run:
             )
         targets = [own.position(row.label) for row in kept]
         if None not in targets:
-            result = self._classified(result, probabilities, np.array(targets))
+            result = self._classified(result, probabilities, np.array(targets), kept)
             if training is not None:
                 hits = rank(probabilities, 1)[:, 0] == np.array(targets)
                 seen = _seen(kept, training)
                 result = replace(result, seen=Part.of(hits[seen]), unseen=Part.of(hits[~seen]))
         return result
 
-    def _classified(self, result: Evaluation, probabilities: FloatingArray, targets: IntegerArray) -> Evaluation:
+    def _classified(
+        self,
+        result: Evaluation,
+        probabilities: FloatingArray,
+        targets: IntegerArray,
+        rows: Sequence[ImageRow] | Sequence[TextRow],
+    ) -> Evaluation:
         keys, seed = self.vocabulary.keys, self.options.seed
-        return replace(result, metrics=classification_metrics(probabilities, targets, keys, seed=seed))
+        groupings = tuple(
+            group_metrics(
+                probabilities,
+                targets,
+                keys,
+                by,
+                [row.facts.get(by.column, "") for row in rows],
+                Resampling(GROUP_RESAMPLES, seed),
+            )
+            for by in self.options.by
+        )
+        metrics = classification_metrics(probabilities, targets, keys, seed=seed)
+        return replace(result, metrics=metrics, groupings=groupings)
 
     def _refuse_nothing(self, usable: Sequence[object], judged: Judged, about: Evaluation) -> None:
         if usable:
@@ -188,14 +212,14 @@ class _Run:
         size = self.options.stream.batch_size
         embeddings = encode_text_rows(self.encoder, [row.text for row in usable], size, self.options.progress)
         probabilities = self._probabilities(embeddings, text_reader(self.encoder)[1])
-        return _told(replace(about, n=len(usable), metrics=self._text_metrics(probabilities, truth)), judged)
-
-    def _text_metrics(self, probabilities: FloatingArray, truth: BoolArray) -> Metrics:
-        keys, seed = self.vocabulary.keys, self.options.seed
+        result = _told(replace(about, n=len(usable)), judged)
         if (truth.sum(axis=1) == 1).all():
-            return classification_metrics(probabilities, truth.argmax(axis=1), keys, seed=seed)
+            return self._classified(result, probabilities, truth.argmax(axis=1), usable)
+        if self.options.by:
+            raise UsageError("--by compares groups where each row has one class, and some texts here have several.")
         threshold = text_threshold(self.encoder, self.options)
-        return multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed)
+        keys, seed = self.vocabulary.keys, self.options.seed
+        return replace(result, metrics=multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed))
 
     def _probabilities(self, embeddings: Tensor, scale: float) -> FloatingArray:
         """Return softmax(scale · cosine) over the vocabulary, [N, L]."""

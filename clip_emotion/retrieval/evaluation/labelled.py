@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,15 @@ from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
 from clip_emotion.files import expanded
+from clip_emotion.retrieval.evaluation.facts import fact_columns, facts_of, with_facts
 from clip_emotion.retrieval.evaluation.selection import WHOLE, RowSelection, parse_slice, pick_split, sample_rows
 from clip_emotion.text import nfc
 
 TABLE_CARD = "image_csv"
 """The card that says how tables spell the columns of paths and splits."""
+
+Facts = Mapping[str, str]
+"""What a table says of a row besides its class: cells by the name of their column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class ImageRow:
     """One image: the name to show, the class as the data spells it, and a function that fetches its bytes.
 
     ``sha`` is its pixel key where the data carries it, ``place`` the file and line that name it where a table does;
-    ``error`` says why the row cannot be used.
+    ``error`` says why the row cannot be used; ``facts`` are cells of the columns that were asked for.
     """
 
     name: str
@@ -35,6 +39,7 @@ class ImageRow:
     sha: str | None = None
     place: str = ""
     error: str = ""
+    facts: Facts = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,12 +59,16 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text with its labels as the data spells them; ``where`` names file and line, ``error`` what is wrong."""
+    """One text with its labels as the data spells them; ``where`` names file and line, ``error`` what is wrong.
+
+    ``facts`` are cells of the columns that were asked for.
+    """
 
     where: str
     text: str
     labels: tuple[str, ...]
     error: str = ""
+    facts: Facts = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -99,10 +108,10 @@ def open_labelled(data: str, selection: RowSelection) -> Iterator[Labelled]:
     if not path.exists() and (path.suffix or "/" in data):
         raise DataError(f"{data} does not exist: give a folder, a .zip, a .csv or .tsv file, or a prepared set's name.")
     if not path.exists() or (path / "dataset_dict.json").is_file():
-        yield _chosen(nfc(path.name), _prepared(data, selection), selection)
+        yield _chosen(nfc(path.name), with_facts(_prepared(data, selection), None, selection), selection)
         return
     with open_source(path) as source:
-        yield _chosen(nfc(path.name), _read(source, selection), selection)
+        yield _chosen(nfc(path.name), with_facts(_read(source, selection), source, selection), selection)
 
 
 def open_training(data: str) -> AbstractContextManager[Labelled]:
@@ -147,6 +156,7 @@ def _table(source: Source, name: str, selection: RowSelection) -> Splits:
     labels = selection.label_columns()
     spellings = load_card(TABLE_CARD).columns
     columns: dict[str, Sequence[str]] = {key: spellings[key] for key in ("path", "split")}
+    columns |= fact_columns(selection)
     columns |= {"labels": labels, "text": selection.text_columns()}
     for kind in ("text", "path"):
         table = find_table(source, name, columns, required=(kind, "labels"))
@@ -166,7 +176,7 @@ def _text_rows(table: Table) -> dict[str, list[TextRow]]:
         if cells is None:
             splits.setdefault(WHOLE, []).append(TextRow(where, "", (), error="too few cells"))
         else:
-            row = TextRow(where, cells["text"], labels_in_cell(cells["labels"]))
+            row = TextRow(where, cells["text"], labels_in_cell(cells["labels"]), facts=facts_of(cells))
             splits.setdefault(split_in_cell(cells.get("split")) or WHOLE, []).append(row)
     return splits
 
@@ -180,7 +190,7 @@ def _image_rows(source: Source, table: Table) -> dict[str, list[ImageRow]]:
             continue
         image = in_table(source, table.name, cells["path"], cells["labels"], cells.get("split"))
         fault = "" if image.path else "no path"
-        row = ImageRow(image.path, image.raw_label, image.load, place=place, error=fault)
+        row = ImageRow(image.path, image.raw_label, image.load, place=place, error=fault, facts=facts_of(cells))
         splits.setdefault(image.split or WHOLE, []).append(row)
     return splits
 
@@ -190,21 +200,28 @@ def _prepared(data: str, selection: RowSelection) -> Splits:
 
     sets = load_prepared(data)
     first = next(iter(sets.values()))
+    # What a prepared set says of its rows stands in columns of its own.
+    kept = [name for name in selection.facts if name in first.column_names]
     if "image" in first.column_names:
-        return {str(split): prepared_images(rows, rows.features["label"].names) for split, rows in sets.items()}
+        return {str(split): prepared_images(rows, rows.features["label"].names, kept) for split, rows in sets.items()}
     return {str(split): _prepared_texts(rows, selection, data) for split, rows in sets.items()}
 
 
-def prepared_images(rows: Any, names: Sequence[str]) -> list[ImageRow]:
-    """Return the pictures of a prepared split, whose labels are places in ``names``."""
+def prepared_images(rows: Any, names: Sequence[str], kept: Sequence[str] = ()) -> list[ImageRow]:
+    """Return the pictures of a prepared split, whose labels are places in ``names``, with the columns ``kept``."""
     from datasets import Image
 
     encoded = rows.cast_column("image", Image(decode=False))
     columns = zip(rows["label"], rows["path"], rows["sha"], strict=True)
+    facts = {name: list(map(str, rows[name])) for name in kept}
     return [
-        ImageRow(path, names[label], partial(_image_bytes, encoded, at), sha)
+        ImageRow(path, names[label], partial(_image_bytes, encoded, at), sha, facts=_at(facts, at))
         for at, (label, path, sha) in enumerate(columns)
     ]
+
+
+def _at(columns: Mapping[str, Sequence[str]], row: int) -> dict[str, str]:
+    return {name: cells[row] for name, cells in columns.items()}
 
 
 def _image_bytes(encoded: Any, at: int) -> bytes:

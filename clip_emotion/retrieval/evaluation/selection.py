@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,8 @@ class RowSelection:
 
     ``split`` None means the first of ``prefer`` that there is, else the only one; ``rows`` is a slice such as
     ``-1000:``; ``limit`` draws so many rows at random with ``seed``; columns None means the usual names,
-    ``text_<language>`` first.
+    ``text_<language>`` first. ``facts`` are further columns that each row keeps, of the data's own tables or of the
+    table ``metadata``.
     """
 
     split: str | None = None
@@ -35,6 +37,8 @@ class RowSelection:
     label_column: str | None = None
     language: str = "auto"
     prefer: tuple[str, ...] = ("validation", "test")
+    facts: tuple[str, ...] = ()
+    metadata: Path | None = None
 
     def text_columns(self) -> tuple[str, ...]:
         """Return the headers under which the text may stand, the best first."""

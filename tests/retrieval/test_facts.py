@@ -1,0 +1,70 @@
+"""What tables say of labelled rows: joined by path, from the data's own tables or another one."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from clip_emotion.errors import UsageError
+from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled
+from clip_emotion.retrieval.evaluation.selection import RowSelection
+from tests.support.minis import face
+
+
+def opened(data: Path, *facts: str, metadata: Path | None = None) -> Labelled:
+    with open_labelled(str(data), RowSelection(facts=facts, metadata=metadata)) as rows:
+        return rows
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name in ("happy/가.png", "happy/b.png", "sad/c.png"):
+        path = tmp_path / "faces" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(face(len(name)))
+    return tmp_path / "faces"
+
+
+PEOPLE = "path,label,Age,sex\nhappy/가.png,happy,31,f\nsad\\c.png,sad,NA,m\n"
+
+
+def test_a_table_beside_the_pictures_tells_of_them(folders: Path) -> None:
+    (folders / "people.csv").write_text(PEOPLE, "utf-8-sig")
+    facts = {row.name: row.facts for row in opened(folders, "age", "sex").images}
+    assert facts == {
+        "happy/b.png": {},
+        "happy/가.png": {"age": "31", "sex": "f"},
+        "sad/c.png": {"age": "NA", "sex": "m"},
+    }
+    assert all(not row.facts for row in opened(folders).images)
+
+
+def test_a_table_in_an_archive_or_elsewhere_tells_too(folders: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        for path in sorted(folders.rglob("*.png")):
+            archive.write(path, path.relative_to(folders).as_posix())
+        archive.writestr("people.csv", PEOPLE)
+    assert [row.facts.get("sex") for row in opened(tmp_path / "faces.zip", "sex").images] == [None, "f", "m"]
+    (tmp_path / "사람.csv").write_text(PEOPLE, "cp949")
+    rows = opened(folders, "sex", metadata=tmp_path / "사람.csv").images
+    assert [row.facts.get("sex") for row in rows] == [None, "f", "m"]
+
+
+def test_columns_of_the_datas_own_table(folders: Path, tmp_path: Path) -> None:
+    (folders / "all.csv").write_text("path,label,mood\nhappy/b.png,happy,good\nsad/c.png,sad,bad\n", "utf-8")
+    assert [row.facts for row in opened(folders / "all.csv", "mood").images] == [{"mood": "good"}, {"mood": "bad"}]
+    (tmp_path / "texts.csv").write_text("text,label,mood\n좋아,happy,good\n", "utf-8")
+    assert [row.facts for row in opened(tmp_path / "texts.csv", "mood").texts] == [{"mood": "good"}]
+
+
+def test_a_column_that_is_nowhere_is_one_sentence(folders: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has the columns path and age"):
+        opened(folders, "age")
+    (tmp_path / "other.csv").write_text("path,age\nsomewhere/else.png,3\n", "utf-8")
+    with pytest.raises(UsageError, match="paths name no picture"):
+        opened(folders, "age", metadata=tmp_path / "other.csv")
+    (tmp_path / "texts.csv").write_text("text,label\n좋아,happy\n", "utf-8")
+    with pytest.raises(UsageError, match="table has no column age"):
+        opened(tmp_path / "texts.csv", "age")
