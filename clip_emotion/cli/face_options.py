@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,21 @@ WithoutFace = Annotated[NoFace, typer.Option("--no-face", help="A picture withou
 Boxes = Annotated[
     Path | None, typer.Option("--boxes", help="Your own faces: a CSV or TSV of path, x, y, width, height in pixels.")
 ]
+
+
+@dataclass(frozen=True)
+class FaceArguments:
+    """Where to look in pictures that have one row each, as the command line says it."""
+
+    face: FaceMode = Face.auto
+    finder: Finder = "mtcnn"
+    min_face: MinFace = 0.04
+    no_face: WithoutFace = NoFace.whole
+    boxes: Boxes = None
+
+    def options(self) -> FaceOptions:
+        """Return the options as the library takes them; raises as ``face_options`` does."""
+        return face_options(self.face, self.finder, self.min_face, self.no_face, self.boxes)
 
 
 def face_options(

@@ -7,14 +7,15 @@ import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
-from clip_emotion.cli.face_options import Boxes, Face, FaceMode, Finder, MinFace, NoFace, WithoutFace, face_options
+from clip_emotion.cli.face_options import FaceArguments
+from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.tables import class_table, uncut
 from clip_emotion.errors import UsageError
@@ -22,6 +23,7 @@ from clip_emotion.outputs import WriteOptions, claim_folder, mark_folder
 
 if TYPE_CHECKING:
     from clip_emotion.data.faces.options import FaceOptions
+    from clip_emotion.evaluation.groups import GroupBy
     from clip_emotion.evaluation.result import Evaluation
     from clip_emotion.models.base import ImageTextEncoder
     from clip_emotion.retrieval.evaluation.classes import ClassRules
@@ -41,8 +43,51 @@ class EvaluationFormat(StrEnum):
     json = "json"
 
 
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Draw so many rows at random.")]
+Rows = Annotated[str | None, typer.Option("--rows", help="Slice of the rows, such as -1000: for the last thousand.")]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of the texts.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column of the labels.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Measure each group of a column apart; COLUMN:25,40 cuts numbers into bands."),
+]
+Metadata = Annotated[Path | None, typer.Option("--metadata", help="Table of path and further columns, for --by.")]
+
+
+@dataclass(frozen=True)
+class RowArguments:
+    """Which rows and columns of the data are meant."""
+
+    limit: Limit = None
+    rows: Rows = None
+    text_column: TextColumn = None
+    label_column: LabelColumn = None
+
+    def selection(self, about: RowSelection) -> RowSelection:
+        """Return a selection with these rows and columns; raises UsageError for what is no slice."""
+        return replace(
+            about, rows=self.rows, limit=self.limit, text_column=self.text_column, label_column=self.label_column
+        )
+
+
+@dataclass(frozen=True)
+class GroupArguments:
+    """Which groups of rows are measured apart."""
+
+    by: By = None
+    metadata: Metadata = None
+
+    def read(self) -> tuple[GroupBy, ...]:
+        """Return the groups; raises UsageError for what is no column."""
+        from clip_emotion.evaluation.groups import GroupBy
+
+        return tuple(map(GroupBy.read, self.by or ()))
+
+
+@grouped
 def evaluate(
     context: typer.Context,
+    *,
     data: str = typer.Option(..., help="Image folder or .zip of class folders, .csv or .tsv[.gz], or a prepared set."),
     split: str | None = options.SPLIT,
     vocab: str | None = options.vocab("the model's own"),
@@ -57,22 +102,12 @@ def evaluate(
     train_data: str | None = typer.Option(None, help="Training data: accuracy apart for pictures that stand in it."),
     leave_out: list[str] = typer.Option([], "--leave-out", metavar="CLASS", help="Rows of this class do not count."),
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
-    by: list[str] = typer.Option(
-        [], "--by", metavar="COLUMN", help="Measure each group of a column apart; COLUMN:25,40 cuts numbers into bands."
-    ),
-    metadata: Path | None = typer.Option(None, help="Table of path and further columns, for --by."),
-    face: FaceMode = Face.auto,
-    finder: Finder = "mtcnn",
-    min_face: MinFace = 0.04,
-    no_face: WithoutFace = NoFace.whole,
-    boxes: Boxes = None,
+    groups: GroupArguments,
+    faces: FaceArguments,
     batch_size: int = options.batch_size(64),
     workers: int = options.WORKERS,
     device: options.Device = options.DEVICE,
-    limit: int | None = options.limit("rows"),
-    rows: str | None = typer.Option(None, help="Slice of the rows, such as -1000: for the last thousand."),
-    text_column: str | None = typer.Option(None, help="Column of the texts."),
-    label_column: str | None = typer.Option(None, help="Column of the labels."),
+    chosen: RowArguments,
     threshold: float | None = typer.Option(None, min=0, max=1, help="Probability from which a text carries a label."),
     seed: int = options.seed("the confidence interval and --limit"),
 ) -> None:
@@ -83,18 +118,15 @@ def evaluate(
     vocabulary = chosen_words(labels, vocab)
     if report is not None:
         claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
-    from clip_emotion.evaluation.groups import GroupBy
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
-    from clip_emotion.retrieval.evaluation.selection import RowSelection, parse_slice
+    from clip_emotion.retrieval.evaluation.selection import RowSelection
 
-    parse_slice(rows)
-    groups = tuple(map(GroupBy.read, by))
-    settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=groups)
-    facts = tuple(dict.fromkeys(group.column for group in groups))
-    selection = RowSelection(split, rows, limit, seed, text_column, label_column, lang, facts=facts, metadata=metadata)
+    by = groups.read()
+    settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=by)
+    selection = chosen.selection(RowSelection(split, seed=seed, language=lang)).knowing(by, groups.metadata)
     sources = Sources(data, train_data, selection)
     if store is None:
-        stream = _stream(face_options(face, finder, min_face, no_face, boxes), batch_size, workers)
+        stream = _stream(faces.options(), batch_size, workers)
         result = _evaluate(sources, _model(model, device), vocabulary, replace(settings, stream=stream))
     else:
         result = _evaluate_store(store, sources, (model_beside_store(context, model), device), vocabulary, settings)

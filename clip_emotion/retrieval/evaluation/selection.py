@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from clip_emotion.data.layouts import split_named
 from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.groups import GroupBy
 
 WHOLE = "all"
 """The name of the only split where the data has none, and of all splits together."""
@@ -39,6 +41,13 @@ class RowSelection:
     prefer: tuple[str, ...] = ("validation", "test")
     facts: tuple[str, ...] = ()
     metadata: Path | None = None
+
+    def __post_init__(self) -> None:
+        parse_slice(self.rows)
+
+    def knowing(self, groups: Sequence[GroupBy], metadata: Path | None) -> RowSelection:
+        """Return the selection with the columns that groups go by, which the table ``metadata`` may hold."""
+        return replace(self, facts=tuple(dict.fromkeys(group.column for group in groups)), metadata=metadata)
 
     def text_columns(self) -> tuple[str, ...]:
         """Return the headers under which the text may stand, the best first."""
