@@ -80,7 +80,7 @@ def _search(
     store: Path, wanted: Wanted, model: str | None, lang: str, device: str
 ) -> tuple[list[Hit], ImageTextEncoder]:
     from clip_emotion.models import registry
-    from clip_emotion.retrieval.labelling.labeller import choose_language
+    from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import reading_notices
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.search import Query, choose_index

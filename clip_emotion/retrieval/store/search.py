@@ -17,7 +17,8 @@ from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
-from clip_emotion.retrieval.labelling.labeller import BROKEN, choose_language, embed_pixels
+from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
+from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.stream import RegionReader, StreamConfig
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.reading import FaceBlock, face_blocks
