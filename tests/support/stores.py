@@ -55,7 +55,8 @@ def write_vectors(store: Path, vectors: NDArray[np.floating[Any]]) -> None:
         file = StoredFile(name, Place(name), 100, number, f"{number:064x}")
         region = StoredRegion(FaceRegion(0, FaceBox(0, 0, 9, 9), 0.9, "face"), None, vector.astype(VECTOR).tobytes())
         pictures.append(Picture(file, [region]))
-    with EmbeddingStore.open_for(store, StoreCard.of(FakeEncoder(), "fake", FaceOptions())) as opened:
+    encoder: Any = FakeEncoder()
+    with EmbeddingStore.open_for(store, StoreCard.of(encoder, "fake", FaceOptions())) as opened:
         opened.write(pictures)
 
 
