@@ -16,7 +16,9 @@ class Label:
 
     ``spellings`` are names under which data sets file the label: recognised by ``Vocabulary.match``, never spoken.
     ``templates`` are sentences of its own for a language, in place of the vocabulary's. ``affection`` in [-1, 1] says
-    how warm towards the other it is when somebody feels it, where the vocabulary's makers judged that.
+    how warm towards the other it is when somebody feels it, where the vocabulary's makers judged that. ``valence``
+    (unpleasant to pleasant) and ``arousal`` (calm to excited) in [-1, 1] are people's ratings of the word, where there
+    are any.
     """
 
     key: str
@@ -26,6 +28,8 @@ class Label:
     spellings: tuple[str, ...] = ()
     templates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     affection: float | None = None
+    valence: float | None = None
+    arousal: float | None = None
 
     def name(self, language: str) -> str:
         """Return the name in a language, or the one name there is."""

@@ -62,11 +62,24 @@ class ScoredLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class Dimensions:
+    """How a face looks on two axes in [-1, 1]: unpleasant to pleasant, and calm to excited."""
+
+    valence: float
+    arousal: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the axes as JSON-ready values."""
+        return {"valence": self.valence, "arousal": self.arousal}
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What was said of one image or of one face in it; its names are those of a JSON line of ``label``.
 
     ``labels`` is empty where ``error`` says why, and where no face was found in an image that is not to be labelled
-    without one (``face.part`` is then ``none``).
+    without one (``face.part`` is then ``none``). ``dimensions`` is None unless they were asked for and the row has
+    labels.
     """
 
     path: str
@@ -74,6 +87,7 @@ class Prediction:
     model: str
     face: FaceRegion = FaceRegion()
     error: str | None = None
+    dimensions: Dimensions | None = None
 
     @property
     def best(self) -> ScoredLabel | None:
@@ -83,6 +97,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-ready values."""
         labels = [label.to_dict() for label in self.labels]
-        return {
+        values = {
             "path": self.path, "face": self.face.to_dict(), "labels": labels, "model": self.model, "error": self.error,
         }  # fmt: skip
+        return values if self.dimensions is None else {**values, **self.dimensions.to_dict()}

@@ -166,12 +166,13 @@ class Vocabulary:
 def _entry(label: Label) -> dict[str, Any]:
     lists = {"families": label.families, "spellings": label.spellings}
     tables = {"synonyms": label.synonyms, "templates": label.templates}
+    numbers = {"affection": label.affection, "valence": label.valence, "arousal": label.arousal}
     return {
         "key": label.key,
         **label.names,
         **{name: list(values) for name, values in lists.items() if values},
         **{name: {key: list(own) for key, own in values.items()} for name, values in tables.items() if values},
-        **({} if label.affection is None else {"affection": label.affection}),
+        **{name: value for name, value in numbers.items() if value is not None},
     }
 
 

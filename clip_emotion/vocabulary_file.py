@@ -24,6 +24,8 @@ class LabelEntry(Config):
     spellings: list[str] = Field(default_factory=list)
     templates: dict[str, list[str]] = Field(default_factory=dict)
     affection: float | None = Field(default=None, ge=-1, le=1)
+    valence: float | None = Field(default=None, ge=-1, le=1)
+    arousal: float | None = Field(default=None, ge=-1, le=1)
 
     @field_validator("synonyms")
     @classmethod
@@ -59,6 +61,8 @@ class LabelEntry(Config):
             spellings=tuple(map(nfc, self.spellings)),
             templates={language: tuple(map(nfc, lines)) for language, lines in self.templates.items()},
             affection=self.affection,
+            valence=self.valence,
+            arousal=self.arousal,
         )
 
 

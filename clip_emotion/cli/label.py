@@ -57,6 +57,7 @@ def label(
     vocab: str = options.vocab(f"the model's own, else {DEFAULT_VOCABULARY}"),
     store: Path | None = options.STORE_INSTEAD,
     top: int = typer.Option(5, "--top", min=1, help="How many words a row lists."),
+    dimensions: bool = options.DIMENSIONS,
     model: str = options.MODEL,
     lang: options.Language = options.LANG,
     face: FaceMode = Face.auto,
@@ -82,7 +83,7 @@ def label(
     output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
     from clip_emotion.data.image_limits import allow_pixels
 
-    asked = Asked(chosen_words(labels, vocab), vocab, model, lang, device, top)
+    asked = Asked(chosen_words(labels, vocab), vocab, model, lang, device, top, dimensions)
     allow_pixels(max_pixels)
     # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
     warnings.filterwarnings("ignore", module="PIL")
@@ -111,6 +112,7 @@ class Asked:
     lang: str
     device: str
     top: int
+    dimensions: bool
 
 
 def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, config: StreamConfig) -> int:
@@ -176,6 +178,7 @@ def _claim(output: Output, inputs: Sequence[Path], vocab: str | None) -> None:
 def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:
     from clip_emotion.models import registry
     from clip_emotion.resources import cache_dir
+    from clip_emotion.retrieval.labelling.dimensions import RatedWords
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.vocabulary import Vocabulary
 
@@ -183,7 +186,9 @@ def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:
     words = asked.words
     if words is None:
         words = registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
-    labeller = ZeroShotLabeller(encoder, words, asked.lang, cache=cache_dir() / "vocabularies")
+    cache = cache_dir() / "vocabularies"
+    rated = RatedWords(encoder, cache=cache) if asked.dimensions else None
+    labeller = ZeroShotLabeller(encoder, words, asked.lang, cache=cache, rated=rated)
     for notice in labeller.notices:
         say(f"Note: {notice}")
     return labeller

@@ -83,7 +83,11 @@ class LabelOutput:
             "face": self.face,
             "words": self.labeller.index.card.prompts[:12],
         }
-        return RunCard(self.labeller.encoder.fingerprint, self.labeller.vocabulary.name, self.top, settings)
+        rated = self.labeller.rated
+        if rated is not None:
+            settings["dimensions"] = rated.index.card.prompts[:12]
+        encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
+        return RunCard(encoder.fingerprint, vocabulary.name, self.top, settings, dimensions=rated is not None)
 
     def glosses(self) -> dict[str, str]:
         """Return the labels' names in the other language, where they have one."""

@@ -43,6 +43,9 @@ class TableWriter:
         style = "dim" if is_faceless(prediction) else None
         for entry in prediction.labels:
             self.console.print(self._line(entry), style=style)
+        if prediction.dimensions is not None:
+            valence, arousal = prediction.dimensions.valence, prediction.dimensions.arousal
+            self.console.print(f"  valence {valence:+.3f}  arousal {arousal:+.3f}", style=style)
         self.console.print()
 
     def _line(self, entry: ScoredLabel) -> Text:

@@ -25,6 +25,7 @@ from clip_emotion.cli.evaluate.similarity import evaluate_similarity
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score.verb import score
+from clip_emotion.cli.store.cluster import cluster
 from clip_emotion.cli.store.embed import embed
 from clip_emotion.cli.store.search import search
 from clip_emotion.cli.store.verbs import app as store_app
@@ -66,6 +67,7 @@ def _options(
 app.command("label")(label)
 app.command("embed")(embed)
 app.command("search")(search)
+app.command("cluster")(cluster)
 app.add_typer(store_app, name="store")
 app.command("score")(score)
 app.command("evaluate")(evaluate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,13 +16,14 @@ from clip_emotion.cli.main import main
 from clip_emotion.data.images import ImageSource
 from clip_emotion.models import registry
 from clip_emotion.retrieval.labelling.contact_sheet import PAGE_SIZE, SheetConfig, write_contact_sheet
-from clip_emotion.types import Prediction, ScoredLabel
+from clip_emotion.types import Dimensions, Prediction, ScoredLabel
 from tests.support.fakes import FakeEncoder
 from tests.support.pages import read_page
 from tests.support.pictures import plain, save
 
 START = datetime(2026, 3, 2, 9, 0)
 Run = Callable[..., int]
+PLACED = ("--dimensions", "--face", "none")
 
 
 @pytest.fixture
@@ -46,6 +48,25 @@ def test_the_contact_sheet(run: Run, tmp_path: Path, language: str, pictures: st
         language,
         f"red, blue, 설렘, 당황, 비장함, 뿌듯함 … ({counted}) · {pictures}",
     )
+
+
+@pytest.mark.parametrize(("language", "way"), [("ko", "불쾌"), ("en", "unpleasant")])
+def test_a_sheet_draws_the_plane_of_valence_and_arousal(run: Run, tmp_path: Path, language: str, way: str) -> None:
+    assert run("label", tmp_path / "faces", "--labels", "red,blue", "--lang", language, *PLACED) == 1
+    page = read_page(tmp_path / "report" / "index.html")
+    source = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert page.headings[-2:] == ["Valence and arousal", "정서가와 각성가"]
+    assert {"유쾌", "불쾌", "차분함", "흥분"} <= set(page.words["ko"])
+    assert way in page.words[language]
+    # A face is a dot and, having room, a picture that leads to its card; the broken file is neither.
+    (dots,) = re.findall(r'class="dots" d="([^"]+)"', source)
+    assert dots.count("M") == 2
+    assert sorted(re.findall(r'<a href="#(card-\d)"', source)) == ["card-1", "card-2"]
+
+
+def test_a_sheet_without_dimensions_has_no_plane(run: Run, tmp_path: Path) -> None:
+    run("label", tmp_path / "faces", "--labels", "red,blue")
+    assert "field" not in (tmp_path / "report" / "index.html").read_text("utf-8")
 
 
 def test_a_sheet_of_faces_says_in_korean_that_there_is_none(run: Run, tmp_path: Path) -> None:
@@ -116,7 +137,9 @@ def test_the_pages_of_a_large_sheet_are_few_and_light(tmp_path: Path) -> None:
     labels = tuple(ScoredLabel(f"word{at}", "흐뭇함(귀여움/예쁨)", 0.2, 0.1) for at in range(5))
     # Noise is the hardest to pack: no photograph needs more bytes.
     noise = ImageSource("noise.png", Image.effect_noise((640, 640), 90).convert("RGB"))
-    rows = [Prediction(f"a/rather/long/folder/of/pictures/{at:05}.jpg", labels, "f") for at in range(1201)]
+    places = [Dimensions(0.4 * math.sin(at), 0.3 * math.cos(7 * at)) for at in range(1201)]
+    name = "a/rather/long/folder/of/pictures/{:05}.jpg"
+    rows = [Prediction(name.format(at), labels, "f", dimensions=place) for at, place in enumerate(places)]
     config = SheetConfig(
         "words", korean_title="단어", glosses={label.key: "endearment" for label in labels}, language="ko"
     )

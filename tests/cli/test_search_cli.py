@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Run, runner
+from tests.support.pages import read_page
 from tests.support.pictures import GRACE_HOPPER, noise, save, two_faces
 
 
@@ -40,6 +41,20 @@ def test_words_and_faces_find_faces(run: Run, tmp_path: Path) -> None:
     )
     assert Path("r.jsonl").read_bytes() == b""
     assert run("search", "행복", "--store", "faces.db", "--out", "r.jsonl")[0] == 2
+
+
+def test_valence_and_arousal_stand_with_what_is_found(run: Run, tmp_path: Path) -> None:
+    two_faces(tmp_path / "p")
+    assert run("embed", "p", "--store", "faces.db", "--face", "each")[0] == 0
+    search = ("search", "행복", "--store", "faces.db", "--dimensions")
+    rows = [json.loads(line) for line in run(*search, "--format", "jsonl", "--report", "sheet")[1].splitlines()]
+    labelled = run("label", "--store", "faces.db", "--labels", "행복,슬픔", "--dimensions", "--format", "jsonl")[1]
+    known = {json.dumps(row["face"]): row for row in map(json.loads, labelled.splitlines())}
+    for row in rows:
+        same = known[json.dumps(row["face"])]
+        assert (row["valence"], row["arousal"]) == pytest.approx((same["valence"], same["arousal"]), abs=1e-6)
+        assert f"{row['valence']:+.3f} {row['arousal']:+.3f}" in run(*search)[1]
+    assert "정서가와 각성가" in read_page(Path("sheet/index.html")).headings
 
 
 def test_misuse_is_told(run: Run) -> None:

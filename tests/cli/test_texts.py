@@ -44,6 +44,7 @@ ERRORS: dict[str, list[str]] = {
     "label_store": ["label", "red.png", "--store", "faces.db", "--labels", "red"],
     "embed_store": ["embed", "red.png", "--store", "red.png"],
     "search_nothing": ["search", "--store", "faces.db"],
+    "cluster_groups": ["cluster", "--store", "faces.db", "--groups", "some"],
     "store_missing": ["store", "info", "faces.db"],
     "evaluate_words": ["evaluate", "--data", "raw/fer2013.zip"],
     "evaluate_missing": ["evaluate", "--data", "missing.zip", "--vocab", "basic7"],

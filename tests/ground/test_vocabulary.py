@@ -26,6 +26,7 @@ SIZES = {
     "chatbot3": 3,
     "emocontext4": 4,
     "emorynlp7": 7,
+    "rated49": 49,
 }
 # In FER-2013's folder order; written out here, so that a slip in the YAML file shows.
 UNSEEN = {

@@ -63,7 +63,9 @@ def read_page(path: Path) -> Page:
     assert "width=device-width" in source
     # It stands alone: data inside it, and pages beside it by their plain names.
     beside = {name for name in page.loads if not name.startswith("data:image/")}
-    assert all(re.fullmatch(r"[\w-]+\.html", name) for name in beside), beside
+    assert all(re.fullmatch(r"[\w-]+\.html(#[\w-]+)?|#[\w-]+", name) for name in beside), beside
+    # What it leads to within itself is there.
+    assert {name[1:] for name in beside if name.startswith("#")} <= set(re.findall(r'id="([^"]+)"', source))
     assert not re.search(r"@import|url\(|https?:|<link|<iframe|<object|fetch\(|XMLHttpRequest", source)
     # On a telephone what is wider than the screen scrolls inside itself, and figures too.
     assert page.loose == []

@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.finding import find_images
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.retrieval.store.embedding import EmbedCounts, Embedding
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.reading import face_blocks
-from clip_emotion.retrieval.store.records import StoreCard
+from clip_emotion.retrieval.store.records import VECTOR, Picture, Place, StoreCard, StoredFile, StoredRegion
+from clip_emotion.types import FaceBox, FaceRegion
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import noise, save
 
@@ -40,6 +44,20 @@ def embed(
     sources = find_images([str(path) for path in paths]).sources
     with EmbeddingStore.open_for(store, StoreCard.of(encoder, "fake", faces)) as opened:
         return Embedding(opened, encoder, StreamConfig(faces, batch_size), retry).run(sources)
+
+
+def write_vectors(store: Path, vectors: NDArray[np.floating[Any]]) -> None:
+    """Write a store with a face of each vector [N, D], brought to unit length, as the fake encoder's."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    pictures = []
+    for number, vector in enumerate(unit):
+        name = f"/faces/{number:05}.png"
+        file = StoredFile(name, Place(name), 100, number, f"{number:064x}")
+        region = StoredRegion(FaceRegion(0, FaceBox(0, 0, 9, 9), 0.9, "face"), None, vector.astype(VECTOR).tobytes())
+        pictures.append(Picture(file, [region]))
+    encoder: Any = FakeEncoder()
+    with EmbeddingStore.open_for(store, StoreCard.of(encoder, "fake", FaceOptions())) as opened:
+        opened.write(pictures)
 
 
 def content_of(store: Path) -> list[tuple[str, object, bytes | None]]:

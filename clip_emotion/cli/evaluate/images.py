@@ -166,7 +166,7 @@ def _evaluate(
     from clip_emotion.models.registry import own_vocabulary
     from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
     from clip_emotion.retrieval.evaluation.labelled import open_labelled, open_training
-    from clip_emotion.retrieval.labelling.labeller import choose_language
+    from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import word_notices
 
     vocabulary = vocabulary or own_vocabulary(encoder)

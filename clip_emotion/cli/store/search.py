@@ -41,6 +41,7 @@ def search(
     unlike: list[str] = typer.Option([], "--not", metavar="TEXT", help="And not so: ranks such faces lower."),
     top: int = typer.Option(50, "--top", min=1, help="How many faces to list."),
     min_similarity: float | None = typer.Option(None, min=-1, max=1, help="Leave out faces of a lower similarity."),
+    dimensions: bool = options.DIMENSIONS,
     model: str | None = MODEL,
     lang: options.Language = options.LANG,
     output_format: HitsFormat | None = typer.Option(None, "--format", help="[default: jsonl with --out, else table]"),
@@ -70,6 +71,7 @@ def search(
     allow_pixels(max_pixels)
     with outputs.held(out) if out is not None else nullcontext():
         hits, encoder = _search(store, wanted, model, lang, device)
+        hits = _placed(hits, encoder) if dimensions else hits
         as_table = out is None and output_format is not HitsFormat.jsonl
         _show(hits) if as_table else _write(hits, wanted, encoder, out)
     if report is not None:
@@ -80,7 +82,7 @@ def _search(
     store: Path, wanted: Wanted, model: str | None, lang: str, device: str
 ) -> tuple[list[Hit], ImageTextEncoder]:
     from clip_emotion.models import registry
-    from clip_emotion.retrieval.labelling.labeller import choose_language
+    from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import reading_notices
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.search import Query, choose_index
@@ -105,12 +107,21 @@ def _search(
     return hits, encoder
 
 
+def _placed(hits: Sequence[Hit], encoder: ImageTextEncoder) -> list[Hit]:
+    from clip_emotion.resources import cache_dir
+    from clip_emotion.retrieval.labelling.dimensions import RatedWords
+    from clip_emotion.retrieval.store.search import with_dimensions
+
+    return with_dimensions(hits, RatedWords(encoder, cache=cache_dir() / "vocabularies"))
+
+
 def _show(hits: Sequence[Hit]) -> None:
     console = stdout()
     for rank, hit in enumerate(hits, start=1):
         face = f"  face {hit.face.index + 1}" if hit.face.index is not None else ""
         score = f" ({hit.score:+.3f})" if hit.score != hit.similarity else ""
-        console.print(f"{rank:4}  {hit.similarity:6.3f}{score}  {printable(hit.path)}{face}", soft_wrap=True)
+        place = f"  {hit.dimensions.valence:+.3f} {hit.dimensions.arousal:+.3f}" if hit.dimensions else ""
+        console.print(f"{rank:4}  {hit.similarity:6.3f}{score}{place}  {printable(hit.path)}{face}", soft_wrap=True)
 
 
 def _write(hits: Sequence[Hit], wanted: Wanted, encoder: ImageTextEncoder, out: Path | None) -> None:

@@ -32,7 +32,8 @@ from clip_emotion.retrieval.evaluation.encoding import (
 from clip_emotion.retrieval.evaluation.labelled import ImageRow, Labelled, TextRow, open_labelled, open_training
 from clip_emotion.retrieval.evaluation.selection import RowSelection
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
-from clip_emotion.retrieval.labelling.labeller import as_vocabulary, choose_language
+from clip_emotion.retrieval.labelling.labeller import as_vocabulary
+from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Vocabulary
 

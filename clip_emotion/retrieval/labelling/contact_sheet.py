@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,32 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
-
 from clip_emotion.data.faces.parts import NO_FACE, SKIPPED
 from clip_emotion.data.image_limits import MAX_PIXELS
-from clip_emotion.data.images import ImageSource, read_source
-from clip_emotion.errors import ImageError, UsageError
+from clip_emotion.data.images import ImageSource
+from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment
+from clip_emotion.retrieval.labelling.plane import place_on_plane
 from clip_emotion.retrieval.labelling.rows import is_faceless
-from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
+from clip_emotion.retrieval.labelling.thumbnails import PLANE, thumbnail
+from clip_emotion.types import Prediction, ScoredLabel
 
 PAGE_SIZE = 200
 """Cards on a page, which with its thumbnails stays below 2 MB."""
-THUMBNAIL = 320
-"""The longer side of a thumbnail in pixels: sharp at phone width, 3 to 6 kB each."""
-THUMBNAIL_BYTES = 6000
-QUALITIES = ((THUMBNAIL, 64), (THUMBNAIL, 40), (240, 30), (128, 20))
-"""Sides and WebP qualities of a thumbnail, the next where the one before takes more than ``THUMBNAIL_BYTES``."""
 KOREAN_NOTES = {NO_FACE: "얼굴을 찾지 못해 사진 전체를 봤어요", SKIPPED: "얼굴을 찾지 못해 단어를 붙이지 않았어요"}
 NEAR = 2
 """So many pages on each side of a page are linked, beside the first and the last."""
 PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
 """The names of a sheet's further pages, and of nothing else."""
-FACE_COLOUR = (168, 72, 0)
-SURROUNDINGS = 0.35
-"""How much of a face's side a card shows around it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +71,7 @@ def write_contact_sheet(
                 subtitles=(config.subtitle, config.korean_subtitle or config.subtitle),
                 cards=(cards := list(_cards(chunk, sources, config))),
                 shown=sorted({card["word"] for card in cards if card["word"]}),
+                plane=_plane(predictions, sources, config, names) if number == 1 else None,
                 page=number,
                 pages=len(names),
                 links=_links(number, names),
@@ -90,6 +81,32 @@ def write_contact_sheet(
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror or error}.") from error
     return folder / names[0]
+
+
+def _plane(
+    predictions: Sequence[Prediction], sources: Mapping[str, ImageSource], config: SheetConfig, names: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the plane of valence and arousal with some faces as pictures, or None where no row has them."""
+    plane = place_on_plane(predictions)
+    if plane is None:
+        return None
+
+    def picture(at: int) -> str:
+        source, face = sources.get(predictions[at].path), predictions[at].face
+        return "" if source is None else thumbnail(source, face, config.max_pixels, cut=True, qualities=PLANE)
+
+    def card(at: int) -> str:
+        page, number = divmod(at, config.page_size)
+        return f"{names[page] if page else ''}#card-{number + 1}"
+
+    with ThreadPoolExecutor(config.workers) as pool:
+        images = list(pool.map(picture, plane.shown))
+    shown = [
+        {"x": plane.x[at], "y": plane.y[at], "image": image, "card": card(at), "path": predictions[at].path,
+         "word": best.name if (best := predictions[at].best) else ""}
+        for at, image in zip(plane.shown, images, strict=True) if image
+    ]  # fmt: skip
+    return {"plane": plane, "shown": shown}
 
 
 def _links(page: int, names: Sequence[str]) -> list[tuple[int, str]]:
@@ -112,12 +129,12 @@ def _remove_stale(folder: Path, names: Sequence[str]) -> None:
 def _cards(
     predictions: Sequence[Prediction], sources: Mapping[str, ImageSource], config: SheetConfig
 ) -> Iterator[dict[str, Any]]:
-    def thumbnail(prediction: Prediction) -> str:
+    def small(prediction: Prediction) -> str:
         source = sources.get(prediction.path)
-        return "" if source is None else _thumbnail(source, prediction.face, config)
+        return "" if source is None else thumbnail(source, prediction.face, config.max_pixels, cut=config.faces)
 
     with ThreadPoolExecutor(config.workers) as pool:
-        for prediction, image in zip(predictions, pool.map(thumbnail, predictions), strict=True):
+        for prediction, image in zip(predictions, pool.map(small, predictions), strict=True):
             yield {
                 "path": prediction.path,
                 "faceless": is_faceless(prediction),
@@ -129,6 +146,7 @@ def _cards(
                 "error": prediction.error,
                 "thumbnail": image,
                 "words": [_word(label, config) for label in prediction.labels],
+                "place": prediction.dimensions,
             }
 
 
@@ -141,49 +159,3 @@ def _word(label: ScoredLabel, config: SheetConfig) -> dict[str, str]:
     share = f"{value:.3f}" if config.similarities else f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
     width = f"{100 * min(max(value, 0), 1):.1f}"
     return {"name": label.name, "gloss": gloss if gloss != label.name else "", "share": share, "width": width}
-
-
-def _thumbnail(source: ImageSource, face: FaceRegion, config: SheetConfig) -> str:
-    """Return a small WebP in base64, an empty text where the image cannot be read.
-
-    The face is framed, or with ``faces`` cut out with what is around it.
-    """
-    try:
-        image = read_source(source, max_pixels=config.max_pixels)
-    except ImageError:
-        return ""
-    box = face.box
-    if box is not None and config.faces:
-        image, box = _around(image, box), None
-    content = b""
-    for side, quality in QUALITIES:
-        stream = io.BytesIO()
-        _small(image, box, side).save(stream, "WEBP", quality=quality, method=2)
-        content = stream.getvalue()
-        if len(content) <= THUMBNAIL_BYTES:
-            break
-    return base64.b64encode(content).decode("ascii")
-
-
-def _small(image: Image.Image, box: FaceBox | None, side: int) -> Image.Image:
-    """Return an image made small, with a frame around a face in it."""
-    small = image.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
-    if box is not None:
-        scale = small.width / image.width, small.height / image.height
-        corners = (box.x, box.y, box.x + box.width, box.y + box.height)
-        frame = [corner * scale[axis % 2] for axis, corner in enumerate(corners)]
-        width = max(2, side // 120)
-        # A dark line within a light one is seen on any picture.
-        ImageDraw.Draw(small).rectangle(frame, outline="white", width=2 * width)
-        ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=width)
-    return small
-
-
-def _around(image: Image.Image, box: FaceBox) -> Image.Image:
-    """Cut a face out of an image with what is around it."""
-    margin = round(SURROUNDINGS * max(box.width, box.height))
-    right, bottom = box.x + box.width + margin, box.y + box.height + margin
-    return image.crop(
-        (max(0, box.x - margin), max(0, box.y - margin), min(image.width, right), min(image.height, bottom))
-    )

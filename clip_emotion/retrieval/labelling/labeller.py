@@ -16,13 +16,14 @@ from clip_emotion.arrays import FloatingArray
 from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.label import LANGUAGES
 from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.retrieval.labelling.dimensions import RatedWords
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
+from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.predictions import Predictions
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
-from clip_emotion.types import Prediction, ScoredLabel
+from clip_emotion.types import Dimensions, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 BROKEN = "The model gives no finite numbers for this picture."
@@ -32,20 +33,30 @@ BROKEN = "The model gives no finite numbers for this picture."
 class RankedFeatures:
     """Labels ranked for N rows, the best k first: positions [N, k], probabilities [N, k], cosines [N, k].
 
-    ``finite`` [N] is false for rows whose embeddings are not, and which get no labels.
+    ``finite`` [N] is false for rows whose embeddings are not, and which get no labels. ``dimensions`` [N, 2] are
+    valence and arousal, where they were asked for.
     """
 
     positions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     similarities: NDArray[np.float32]
     finite: NDArray[np.bool_]
+    dimensions: NDArray[np.float64] | None = None
+
+    def placed(self) -> list[Dimensions | None]:
+        """Return each row's valence and arousal; None for a row that is not finite, or where not asked for."""
+        if self.dimensions is None:
+            return [None] * len(self.finite)
+        rows = zip(self.finite.tolist(), self.dimensions.tolist(), strict=True)
+        return [Dimensions(*place) if good else None for good, place in rows]
 
 
 class ZeroShotLabeller:
     """Ranks a vocabulary's words for images, or for texts.
 
     The words are encoded once, when the object is made. ``notices`` holds sentences that a person should read, such as
-    that the encoder cannot read the words' language.
+    that the encoder cannot read the words' language. With ``rated`` words, encoded once beside them, every row also has
+    valence and arousal.
     """
 
     def __init__(
@@ -55,12 +66,14 @@ class ZeroShotLabeller:
         language: str = "auto",
         *,
         cache: Path | None = None,
+        rated: RatedWords | None = None,
     ) -> None:
         self.encoder = encoder
         self.vocabulary = vocabulary
         self.language = choose_language(encoder, vocabulary, language)
         self.notices = word_notices(encoder, vocabulary, self.language)
         self.index = VocabularyIndex.cached(encoder, vocabulary, self.language, cache)
+        self.rated = rated
         self._names = vocabulary.names(self.language)
 
     @classmethod
@@ -70,15 +83,17 @@ class ZeroShotLabeller:
         vocabulary: str | Path | Sequence[str] | Vocabulary = "kote44",
         lang: str = "auto",
         device: str = "auto",
+        dimensions: bool = False,
     ) -> ZeroShotLabeller:
         """Load an encoder and a vocabulary by name.
 
-        ``vocabulary`` is a shipped name, a file, a comma list, or a sequence of words. Raises UsageError for unknown
-        names and ModelError for weights that cannot be had.
+        ``vocabulary`` is a shipped name, a file, a comma list, or a sequence of words; with ``dimensions`` rows have
+        valence and arousal too. Raises UsageError for unknown names and ModelError for weights that cannot be had.
         """
         from clip_emotion.models.registry import load_encoder
 
-        return cls(load_encoder(model, device), as_vocabulary(vocabulary), lang)
+        encoder = load_encoder(model, device)
+        return cls(encoder, as_vocabulary(vocabulary), lang, rated=RatedWords(encoder) if dimensions else None)
 
     def __call__(
         self, images: object, top: int = 5, *, config: StreamConfig | None = None, face: str | None = None
@@ -113,14 +128,14 @@ class ZeroShotLabeller:
 
     def _label_batch(self, batch: list[Region], top: int) -> Iterator[Prediction]:
         pixels = [region.pixels for region in batch if region.pixels is not None]
-        ranked = iter(self.predict_features(self.embed(torch.stack(pixels)), top) if pixels else ())
+        rows: Iterator[tuple[tuple[ScoredLabel, ...], Dimensions | None]] = iter(())
+        if pixels:
+            ranked = self.rank_features(self.embed(torch.stack(pixels)), top)
+            rows = zip(self.labels_of(ranked), ranked.placed(), strict=True)
         for region in batch:
-            yield self._prediction(region, next(ranked) if region.pixels is not None else ())
-
-    def _prediction(self, region: Region, labels: tuple[ScoredLabel, ...]) -> Prediction:
-        broken = region.pixels is not None and not labels
-        error = BROKEN if broken else region.error
-        return Prediction(region.name, labels, self.encoder.fingerprint, region.described(), error)
+            labels, place = next(rows) if region.pixels is not None else ((), None)
+            error = BROKEN if region.pixels is not None and not labels else region.error
+            yield Prediction(region.name, labels, self.encoder.fingerprint, region.described(), error, place)
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
@@ -142,11 +157,13 @@ class ZeroShotLabeller:
         _check_top(top)
         scale = self.encoder.logit_scale if logit_scale is None else logit_scale
         finite: NDArray[np.bool_] = np.all(np.isfinite(embeddings), axis=1)
-        similarities, positions = self.index.search(np.where(finite[:, None], embeddings, 0))
+        usable = np.where(finite[:, None], embeddings, 0)
+        similarities, positions = self.index.search(usable)
         logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
         probabilities = softmax(logits, axis=1)
         top = min(top, len(self.index))
-        return RankedFeatures(positions[:, :top], probabilities[:, :top], similarities[:, :top], finite)
+        places = None if self.rated is None else self.rated.dimensions(usable)
+        return RankedFeatures(positions[:, :top], probabilities[:, :top], similarities[:, :top], finite, places)
 
     def labels_of(self, ranked: RankedFeatures) -> list[tuple[ScoredLabel, ...]]:
         """Return each ranked row's labels, best first; none for a row that is not finite."""
@@ -209,19 +226,6 @@ def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:
             f"A vocabulary's words are texts, not {type(strange).__name__} as {strange!r}: write them out."
         )
     return Vocabulary.from_words(words)
-
-
-def choose_language(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str = "auto") -> str:
-    """Return the language whose names are used: with ``auto``, Korean where the encoder reads it and the words have it.
-
-    Raises UsageError for an unknown language.
-    """
-    if language in LANGUAGES:
-        return language
-    if language != "auto":
-        raise UsageError(f"Unknown language '{language}': choose one of auto, {', '.join(LANGUAGES)}.")
-    all_korean = all("ko" in label.names or "en" not in label.names for label in vocabulary.labels)
-    return "ko" if "ko" in encoder.languages and all_korean else "en"
 
 
 def _several(images: Iterable[object]) -> Iterable[object]:

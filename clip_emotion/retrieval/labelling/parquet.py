@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.labelling.rows import JsonLines, RunCard
+from clip_emotion.retrieval.labelling.rows import DIMENSIONS, JsonLines, RunCard
 
 
-def write_parquet(rows: Path, target: Path) -> None:
-    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else."""
+def write_parquet(rows: Path, target: Path, *, dimensions: bool = False) -> None:
+    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else.
+
+    With ``dimensions`` there are columns for valence and arousal.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _parquet_schema(pa)
+    schema = _parquet_schema(pa, dimensions)
     draft = target.with_name(f".{target.name}.draft")
     try:
         with rows.open("rb") as lines, pq.ParquetWriter(draft, schema) as writer:
@@ -37,7 +40,8 @@ def read_parquet(source: Path, rows: Path) -> None:
 
     row_format = JsonLines()
     try:
-        table = pq.read_table(source, schema=_parquet_schema(pa))
+        dimensions = DIMENSIONS[0] in pq.read_schema(source).names
+        table = pq.read_table(source, schema=_parquet_schema(pa, dimensions))
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{source} holds no rows that can be continued: give another --out.") from error
     with rows.open("wb") as lines:
@@ -45,14 +49,15 @@ def read_parquet(source: Path, rows: Path) -> None:
             lines.write(row_format.encode(row, RunCard("", "", 0)))
 
 
-def _parquet_schema(pa: Any) -> Any:
+def _parquet_schema(pa: Any, dimensions: bool) -> Any:
     label = pa.struct(
         [("label", pa.string()), ("name", pa.string()), ("probability", pa.float64()), ("similarity", pa.float64())]
     )
     place = [("index", pa.int32()), ("box", pa.list_(pa.int32())), ("confidence", pa.float64())]
     face = pa.struct([*place, ("part", pa.string()), ("note", pa.string())])
     words = [(name, pa.string()) for name in ("model", "vocabulary", "settings", "error")]
-    return pa.schema([("path", pa.string()), ("face", face), ("labels", pa.list_(label)), *words])
+    places = [(name, pa.float64()) for name in DIMENSIONS] if dimensions else []
+    return pa.schema([("path", pa.string()), ("face", face), ("labels", pa.list_(label)), *places, *words])
 
 
 def _chunks(lines: BinaryIO, size: int = 4096) -> Iterator[list[dict[str, Any]]]:

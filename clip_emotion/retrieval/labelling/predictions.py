@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FACE = ("index", "box", "confidence", "part", "note")
 LABEL = ("label", "name", "probability", "similarity")
 COLUMNS = ("path", *(f"face.{name}" for name in FACE), "rank", *LABEL, "model", "error")
+DIMENSIONS = ("valence", "arousal")
 
 
 class Predictions(list[Prediction]):
@@ -27,13 +28,15 @@ class Predictions(list[Prediction]):
         """Return a table with a line a word: a row's own values, the word's ``rank`` from 1, and its values.
 
         The columns are named as in a JSON line, with ``face.part`` for what stands in ``face``. A row without words,
-        whose ``error`` says why, is one line of rank 0. Raises MissingExtraError without pandas.
+        whose ``error`` says why, is one line of rank 0. ``valence`` and ``arousal`` stand last where rows have them.
+        Raises MissingExtraError without pandas.
         """
         try:
             import pandas
         except ImportError as error:
             raise MissingExtraError("to_pandas", "pandas", "pandas") from error
-        return pandas.DataFrame.from_records([line for row in self for line in _lines(row)], columns=COLUMNS)
+        columns = (*COLUMNS, *(DIMENSIONS if any(row.dimensions for row in self) else ()))
+        return pandas.DataFrame.from_records([line for row in self for line in _lines(row)], columns=columns)
 
 
 def _lines(row: Prediction) -> Iterator[dict[str, Any]]:

@@ -124,7 +124,7 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
             writer.start()
         yield writer, done
     if target.format == "parquet":
-        write_parquet(rows, target.path)
+        write_parquet(rows, target.path, dimensions=card.dimensions)
         rows.unlink()
 
 

@@ -15,12 +15,13 @@ from typing import Any, Protocol, get_args
 
 from clip_emotion.csv_text import BOM, csv_line, unguarded
 from clip_emotion.data.faces.parts import FACELESS
-from clip_emotion.types import FaceBox, FaceRegion, LabelledPart, Prediction, ScoredLabel
+from clip_emotion.types import Dimensions, FaceBox, FaceRegion, LabelledPart, Prediction, ScoredLabel
 
 RANK_COLUMNS = ("label", "name", "probability", "similarity")
 CSV_HEAD = (
     "path", "face_index", "face_x", "face_y", "face_width", "face_height", "face_confidence", "face_part", "face_note",
 )  # fmt: skip
+DIMENSIONS = ("valence", "arousal")
 CSV_TAIL = ("model", "vocabulary", "settings", "error")
 _PARTS: dict[str, LabelledPart] = {part: part for part in get_args(LabelledPart)}
 
@@ -29,13 +30,15 @@ _PARTS: dict[str, LabelledPart] = {part: part for part in get_args(LabelledPart)
 class RunCard:
     """What a run's rows have in common; rows of different cards do not belong in one file.
 
-    ``settings`` are written as ``key=value`` pairs, so that a person can read them in the row.
+    ``settings`` are written as ``key=value`` pairs, so that a person can read them in the row. With ``dimensions``
+    every row has valence and arousal, None where it has no words.
     """
 
     model: str
     vocabulary: str
     top: int
     settings: Mapping[str, str] = field(default_factory=dict)
+    dimensions: bool = False
 
     def written(self) -> dict[str, str]:
         """Return the columns that every row of the run carries."""
@@ -46,8 +49,9 @@ class RunCard:
 def to_row(prediction: Prediction, card: RunCard) -> dict[str, Any]:
     """Return a prediction as the mapping that a JSON line holds: its own values and those of its run."""
     values = prediction.to_dict()
-    error = values.pop("error")
-    return {**values, **card.written(), "error": error}
+    places = {name: values.get(name) for name in DIMENSIONS} if card.dimensions else {}
+    said = {name: values[name] for name in ("path", "face", "labels")}
+    return {**said, **places, **card.written(), "error": values["error"]}
 
 
 def from_row(row: Mapping[str, Any]) -> Prediction:
@@ -61,7 +65,9 @@ def from_row(row: Mapping[str, Any]) -> Prediction:
     # Release 0.1.0 wrote neither of these.
     confidence, part = face.get("confidence"), _PARTS[face.get("part") or ("whole" if box is None else "face")]
     region = FaceRegion(face["index"], box, confidence, part, face["note"])
-    return Prediction(row["path"], labels, row["model"], region, row["error"])
+    placed = row.get("valence") is not None
+    place = Dimensions(*(float(row[name]) for name in DIMENSIONS)) if placed else None
+    return Prediction(row["path"], labels, row["model"], region, row["error"], place)
 
 
 def is_faceless(prediction: Prediction) -> bool:
@@ -111,14 +117,14 @@ class Csv:
 
     bom: bool = True
 
-    def columns(self, top: int) -> list[str]:
+    def columns(self, card: RunCard) -> list[str]:
         """Return the names of the columns."""
-        ranks = [f"rank{rank}_{column}" for rank in range(1, top + 1) for column in RANK_COLUMNS]
-        return [*CSV_HEAD, *ranks, *CSV_TAIL]
+        ranks = [f"rank{rank}_{column}" for rank in range(1, card.top + 1) for column in RANK_COLUMNS]
+        return [*CSV_HEAD, *ranks, *_tail(card)]
 
     def head(self, card: RunCard) -> bytes:
         """Return the BOM and the header line."""
-        return ((BOM if self.bom else "") + csv_line(self.columns(card.top))).encode("utf-8")
+        return ((BOM if self.bom else "") + csv_line(self.columns(card))).encode("utf-8")
 
     def encode(self, row: Mapping[str, Any], card: RunCard) -> bytes:
         """Return the row as one record; a cell that holds commas, quotes or line ends is quoted."""
@@ -128,7 +134,7 @@ class Csv:
         for rank in range(card.top):
             entry = row["labels"][rank] if rank < len(row["labels"]) else {}
             cells += [entry.get(column) for column in RANK_COLUMNS]
-        return csv_line([*cells, *(row[column] for column in CSV_TAIL)]).encode("utf-8")
+        return csv_line([*cells, *(row[column] for column in _tail(card))]).encode("utf-8")
 
     def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
@@ -140,6 +146,10 @@ class Csv:
                 yield end, _nested(dict(zip(names, record, strict=True)))
             else:
                 raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
+
+
+def _tail(card: RunCard) -> tuple[str, ...]:
+    return (*(DIMENSIONS if card.dimensions else ()), *CSV_TAIL)
 
 
 def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -179,7 +189,8 @@ def _nested(cells: dict[str, str]) -> dict[str, Any]:
         "note": cells["face_note"],
     }
     kept = {column: cells[column] for column in ("path", "model", "vocabulary", "settings")}
-    return {**kept, "face": face, "labels": labels, "error": cells["error"] or None}
+    places = {name: float(cells[name]) if cells[name] else None for name in DIMENSIONS if name in cells}
+    return {**kept, "face": face, "labels": labels, **places, "error": cells["error"] or None}
 
 
 ROW_FORMATS: dict[str, RowFormat] = {"jsonl": JsonLines(), "csv": Csv()}

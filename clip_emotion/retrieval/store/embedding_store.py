@@ -132,8 +132,14 @@ class EmbeddingStore:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Hand out the connection for reading one state of the store, whatever others write meanwhile."""
+        """Hand out the connection for reading one state of the store, whatever others write meanwhile.
+
+        Within a reading, another one sees the same state.
+        """
         with told(self.path):
+            if self.connection.in_transaction:
+                yield self.connection
+                return
             self.connection.execute("BEGIN")
             try:
                 yield self.connection

@@ -67,12 +67,12 @@ class LabelledBlock:
 
     def predictions(self) -> list[Prediction]:
         """Return the rows as ``label`` gives them."""
-        ranked, block, model = iter(self.labeller.labels_of(self.ranked)), self.block, self.labeller.encoder.fingerprint
+        block, model = self.block, self.labeller.encoder.fingerprint
+        ranked = zip(self.labeller.labels_of(self.ranked), self.ranked.placed(), strict=True)
+        said = (next(ranked) if has_vector else ((), None) for has_vector in block.has_vector.tolist())
         return [
-            Prediction(path, next(ranked) if has_vector else (), model, block.face(row), error)
-            for row, (path, has_vector, error) in enumerate(
-                zip(block.paths, block.has_vector.tolist(), block.errors, strict=True)
-            )
+            Prediction(path, labels, model, block.face(row), error, place)
+            for row, (path, (labels, place), error) in enumerate(zip(block.paths, said, block.errors, strict=True))
         ]
 
     def json_lines(self, card: RunCard) -> bytes:
@@ -85,11 +85,12 @@ class LabelledBlock:
         # Rows without words have their places among those with words.
         labels = np.full(len(self), "", dtype=object)
         labels[self.block.has_vector] = self._labels()
+        places = list(self._places()) if card.dimensions else [""] * len(self)
         errors = ("null" if error is None else quoted(error) for error in self.block.errors)
         lines = [
-            f'{{"path": {path}, "face": {face}, "labels": [{words}], {tail}, "error": {error}}}\n'
-            for path, face, words, error in zip(
-                map(quoted, self.block.paths), self._faces(), labels.tolist(), errors, strict=True
+            f'{{"path": {path}, "face": {face}, "labels": [{words}], {place}{tail}, "error": {error}}}\n'
+            for path, face, words, place, error in zip(
+                map(quoted, self.block.paths), self._faces(), labels.tolist(), places, errors, strict=True
             )
         ]
         return "".join(lines).encode("utf-8")
@@ -110,6 +111,13 @@ class LabelledBlock:
         )
         words = map("".join, zip(*cells, strict=False))
         return list(map(", ".join, zip(*[words] * ranked.positions.shape[1], strict=True)))
+
+    def _places(self) -> Iterator[str]:
+        placed = iter(self.ranked.placed())
+        for has_vector in self.block.has_vector.tolist():
+            place = next(placed) if has_vector else None
+            valence, arousal = ("null", "null") if place is None else map(repr, (place.valence, place.arousal))
+            yield f'"valence": {valence}, "arousal": {arousal}, '
 
     def _faces(self) -> Iterator[str]:
         block = self.block

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from clip_emotion.data.finding import resolve_path
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.labelling.dimensions import RatedWords
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
-from clip_emotion.retrieval.labelling.labeller import BROKEN, choose_language, embed_pixels
+from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
+from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.stream import RegionReader, StreamConfig
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.reading import FaceBlock, face_blocks
-from clip_emotion.types import FaceRegion, Prediction, ScoredLabel
+from clip_emotion.types import Dimensions, FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 
@@ -110,23 +112,27 @@ def _picture(path: str, store: EmbeddingStore, encoder: ImageTextEncoder) -> NDA
 
 @dataclass(frozen=True)
 class Hit:
-    """A face that a search found; ``file`` is where its picture lies."""
+    """A face that a search found; ``file`` is where its picture lies, ``vector`` [D] its embedding."""
 
     path: str
     file: Path
     face: FaceRegion
     similarity: float
     score: float
+    vector: NDArray[np.float32] = field(compare=False, repr=False)
+    dimensions: Dimensions | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hit as JSON-ready values."""
-        return {
+        values = {
             "path": self.path, "face": self.face.to_dict(), "similarity": self.similarity, "score": self.score,
         }  # fmt: skip
+        return values if self.dimensions is None else {**values, **self.dimensions.to_dict()}
 
     def prediction(self, title: str, model: str) -> Prediction:
         """Return the row of a contact sheet of similarities; a search has no probabilities."""
-        return Prediction(self.path, (ScoredLabel(title, title, math.nan, self.similarity),), model, self.face)
+        labels = (ScoredLabel(title, title, math.nan, self.similarity),)
+        return Prediction(self.path, labels, model, self.face, dimensions=self.dimensions)
 
 
 @dataclass(frozen=True)
@@ -175,4 +181,14 @@ def _hits(block: FaceBlock, query: Query, top: int, floor: tuple[float, float]) 
     rows = np.flatnonzero(block.has_vector)[best]
     for at, row in zip(best.tolist(), rows.tolist(), strict=True):
         similarity, score = float(similarities[at]), float(scores[at])
-        yield Hit(block.paths[row], block.file(row), block.face(row), similarity, score)
+        # A copy, since a part of a block would hold all of it.
+        vector = block.vectors[at].copy()
+        yield Hit(block.paths[row], block.file(row), block.face(row), similarity, score, vector)
+
+
+def with_dimensions(hits: Sequence[Hit], rated: RatedWords) -> list[Hit]:
+    """Return the faces that a search found with their valence and arousal."""
+    if not hits:
+        return []
+    places = rated.dimensions(np.stack([hit.vector for hit in hits])).tolist()
+    return [replace(hit, dimensions=Dimensions(*place)) for hit, place in zip(hits, places, strict=True)]
