@@ -22,7 +22,7 @@ from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.predictions import Predictions
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
-from clip_emotion.types import Prediction, ScoredLabel
+from clip_emotion.types import FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 BROKEN = "The model gives no finite numbers for this picture."
@@ -39,6 +39,16 @@ class RankedFeatures:
     probabilities: NDArray[np.float64]
     similarities: NDArray[np.float32]
     finite: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRegion:
+    """A part of a picture as a row speaks of it, and its vector [D], or None where it has no pixels or an ``error``."""
+
+    name: str
+    face: FaceRegion
+    vector: NDArray[np.float32] | None
+    error: str | None = None
 
 
 class ZeroShotLabeller:
@@ -112,15 +122,16 @@ class ZeroShotLabeller:
             yield from self._label_batch(batch, top)
 
     def _label_batch(self, batch: list[Region], top: int) -> Iterator[Prediction]:
-        pixels = [region.pixels for region in batch if region.pixels is not None]
-        ranked = iter(self.predict_features(self.embed(torch.stack(pixels)), top) if pixels else ())
-        for region in batch:
-            yield self._prediction(region, next(ranked) if region.pixels is not None else ())
+        return self.label_regions(embed_regions(self.encoder, batch), top)
 
-    def _prediction(self, region: Region, labels: tuple[ScoredLabel, ...]) -> Prediction:
-        broken = region.pixels is not None and not labels
-        error = BROKEN if broken else region.error
-        return Prediction(region.name, labels, self.encoder.fingerprint, region.described(), error)
+    def label_regions(self, regions: Sequence[EmbeddedRegion], top: int) -> Iterator[Prediction]:
+        """Yield the row of each embedded part of a picture."""
+        vectors = [region.vector for region in regions if region.vector is not None]
+        ranked = iter(self.predict_features(np.stack(vectors), top) if vectors else ())
+        for region in regions:
+            labels = next(ranked) if region.vector is not None else ()
+            error = BROKEN if region.vector is not None and not labels else region.error
+            yield Prediction(region.name, labels, self.encoder.fingerprint, region.face, error)
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
@@ -185,6 +196,18 @@ class ZeroShotLabeller:
         read, scale = text_reader(self.encoder)
         similarities = self.index.similarities(read(list(texts)).numpy()).astype(np.float64)
         return np.asarray(softmax(scale * similarities, axis=1))
+
+
+def embed_regions(encoder: ImageTextEncoder, batch: Sequence[Region]) -> list[EmbeddedRegion]:
+    """Embed the parts of a batch that have pixels; raises ModelError when memory runs out."""
+    pixels = [region.pixels for region in batch if region.pixels is not None]
+    vectors = iter(embed_pixels(encoder, torch.stack(pixels)) if pixels else ())
+    return [
+        EmbeddedRegion(
+            region.name, region.described(), next(vectors) if region.pixels is not None else None, region.error
+        )
+        for region in batch
+    ]
 
 
 def embed_pixels(encoder: ImageTextEncoder, pixels: Tensor) -> NDArray[np.float32]:

@@ -154,6 +154,12 @@ class EmbeddingStore:
         query = "SELECT 1 FROM contents WHERE sha256 = ? AND boxes = ?" + ("" if failed else " AND error IS NULL")
         return self._one(query, *content) is not None
 
+    def contents(self, *, failed: bool = True) -> Iterator[tuple[str, str]]:
+        """Yield all contents; with ``failed`` False, only those that could be used."""
+        query = "SELECT sha256, boxes FROM contents" + ("" if failed else " WHERE error IS NULL")
+        with self.reading() as connection:
+            yield from connection.execute(query)
+
     def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
         with told(self.path):
             found: tuple[Any, ...] | None = self.connection.execute(query, values).fetchone()
