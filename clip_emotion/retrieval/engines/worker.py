@@ -123,11 +123,13 @@ class EmbedRegions:
 class EmbedIntoParts:
     """Embeds pictures for a store: writes them as a part, and returns its name.
 
-    Contents that the store ``knows`` are hashed and not embedded again; ``known`` hands out their sorted keys.
+    Contents that the store has are hashed and not embedded again; ``known`` hands out their sorted keys. ``run`` keeps
+    the parts of different runs apart, and earlier ones before later ones.
     """
 
     parts: Parts
     known: Callable[[], NDArray[np.bytes_]]
+    run: str = "0"
 
     def __call__(
         self, encoder: ImageTextEncoder, config: StreamConfig, sources: Sequence[ImageSource], first: int
@@ -135,7 +137,7 @@ class EmbedIntoParts:
         """Write a part and return its name, by which the parts are in the order of the pictures."""
         shelf = GatheredPictures(self.known())
         counts = Embedding(shelf, encoder, config).run(sources)
-        name = f"{first:012}"
+        name = f"{self.run}-{first:012}"
         self.parts.write(name, Part(shelf.pictures, _failures(counts, shelf.pictures)))
         return name.encode()
 
