@@ -170,6 +170,6 @@ def test_the_command_line_tells_of_index_and_recall(
 
 
 def test_the_choice_gives_its_reason() -> None:
-    kinds = [choose_index(files).kind for files in (100_000, 100_001, 1_000_000, 1_000_001)]
+    kinds = [choose_index(files).kind for files in (250_000, 250_001, 1_000_000, 1_000_001)]
     assert kinds == [STREAMED, EXACT, EXACT, APPROXIMATE]
     assert "250,000 files" in choose_index(250_000).reason

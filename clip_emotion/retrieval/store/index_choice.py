@@ -9,7 +9,7 @@ FaceKey = tuple[int, int]
 STREAMED = "exact inner product, from the store"
 EXACT = "exact inner product, index in half precision"
 APPROXIMATE = "inverted file (IVF), index in half precision"
-STREAMED_FILES, EXACT_FILES = 100_000, 1_000_000
+STREAMED_FILES, EXACT_FILES = 250_000, 1_000_000
 """How many files each of the first two kinds is for, at most; counting files costs nothing, counting faces does."""
 
 
