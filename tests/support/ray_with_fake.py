@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -54,7 +55,8 @@ def load_telling(name: str, device: str, hold: Hold | None) -> TellingEncoder:
 def model(log: Path, hold: Hold | None = None) -> Model:
     """Return what a worker loads."""
     log.touch()
-    return Model(str(log), "cpu", FakeEncoder.fingerprint, partial(load_telling, hold=hold))
+    load: Any = partial(load_telling, hold=hold)
+    return Model(str(log), "cpu", FakeEncoder.fingerprint, load)
 
 
 def over(log: Path) -> Path:

@@ -105,9 +105,9 @@ class RayDataEngine:
                 known = ray.put(content_keys(store.contents(failed=not filling.retry)))
                 task = EmbedIntoParts(parts, _Fetched(known), f"{time.time_ns():020}")
                 # Closed when this is left, so that an interrupted run's workers end.
-                with contextlib.closing(self._results(some, task)) as names:
-                    for name in names:
-                        filling.advance(_write(name.decode(), parts, filling, counts))
+                with contextlib.closing(self._results(some, task)) as written:
+                    for content in written:
+                        filling.advance(_write(content.decode(), parts, filling, counts))
             parts.close()
         return counts
 
@@ -149,7 +149,7 @@ class RayDataEngine:
                 raise ClipEmotionError(DIED) from error
 
 
-def _retries() -> dict[str, int]:
+def _retries() -> dict[str, Any]:
     """Return the bound on retries as Ray Data takes it; from 2.64 on it takes none, and tries for ever."""
     takes = inspect.signature(ray.data.Dataset.map_batches).parameters.values()
     return {"max_task_retries": RETRIES} if any(one.kind is one.VAR_KEYWORD for one in takes) else {}

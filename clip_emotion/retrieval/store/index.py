@@ -137,7 +137,7 @@ def _inverted(dim: int, keys: NDArray[np.void], blocks: Any) -> Any:
     """Return an empty inverted file (IVF), trained on every so many faces; its vectors are in half precision."""
     lists = max(1, int(4 * math.sqrt(len(keys))))
     every = max(1, len(keys) // (PER_LIST * lists))
-    index = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(dim, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1
     index.train(np.concatenate([vectors[::every] for _, vectors in blocks()]))
     index.nprobe = max(1, lists // LISTS_SEEN)
