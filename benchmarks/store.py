@@ -110,7 +110,7 @@ def compare_rows(folder: Path, store: Path, encoder: ImageTextEncoder) -> None:
     print(f"{same} of {len(pairs)} rows with the same five words in the same order; probabilities {apart:.6f} apart")
 
 
-def _seconds(run: Callable[[], None]) -> tuple[float, float]:
+def _seconds(run: Callable[[], object]) -> tuple[float, float]:
     clock, processor = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - clock, time.process_time() - processor
