@@ -4,7 +4,7 @@ A store is filled with random unit vectors; then a new vocabulary of 44 words is
 ``clip-emotion label --store FILE --vocab kote44 --out rows.jsonl`` does after its start-up: words encoded, vectors
 read, words ranked, rows written. The parts are measured one by one too, each with what it needs before it. Seconds are
 those of the clock, the best of the repeats; beside them the processor's, which a busy machine does not stretch. Last, a
-search, and what exact search in vectors that are read already takes by NumPy and by FAISS.
+search; benchmarks/search.py has more of it.
 
 With ``--pictures`` it only tells how far rows from a store are from those of labelling a folder's pictures themselves.
 """
@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import faiss
 import numpy as np
 
 from clip_emotion.data.faces.options import FaceOptions
@@ -97,26 +96,6 @@ def measure(store: Path, encoder: ImageTextEncoder, repeats: int) -> dict[str, t
     return {name: min(_seconds(part) for _ in range(repeats)) for name, part in parts.items()}
 
 
-def compare_indexes(store: Path, repeats: int) -> dict[str, tuple[float, float]]:
-    """Return the seconds of exact search in vectors that are read already, by NumPy and by FAISS built for it."""
-    with EmbeddingStore.open(store) as opened:
-        vectors = np.concatenate([block.vectors for block in face_blocks(opened)])
-    query = vectors[:1]
-
-    def by_numpy() -> None:
-        similarities = (vectors @ query.T)[:, 0]
-        best = np.argpartition(-similarities, 50)[:50]
-        best[np.argsort(-similarities[best])]
-
-    def by_faiss() -> None:
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        index.search(query, 50)
-
-    parts = {"  of it, in memory: NumPy": by_numpy, "  the same by FAISS, built for it": by_faiss}
-    return {name: min(_seconds(part) for _ in range(repeats)) for name, part in parts.items()}
-
-
 def compare_rows(folder: Path, store: Path, encoder: ImageTextEncoder) -> None:
     """Print how many rows name the same five words in the same order, and how far probabilities are apart at most."""
     sources = find_images([str(folder)]).sources
@@ -131,7 +110,7 @@ def compare_rows(folder: Path, store: Path, encoder: ImageTextEncoder) -> None:
     print(f"{same} of {len(pairs)} rows with the same five words in the same order; probabilities {apart:.6f} apart")
 
 
-def _seconds(run: Callable[[], None]) -> tuple[float, float]:
+def _seconds(run: Callable[[], object]) -> tuple[float, float]:
     clock, processor = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - clock, time.process_time() - processor
@@ -155,8 +134,7 @@ def main() -> None:
         print(
             f"{options.faces:,} faces of {dim} numbers, 44 words; the store takes {store.stat().st_size / 1e6:.0f} MB"
         )
-        results = measure(store, encoder, options.repeats) | compare_indexes(store, options.repeats)
-        for name, (clock, processor) in results.items():
+        for name, (clock, processor) in measure(store, encoder, options.repeats).items():
             print(f"{name:<38} {clock:7.3f} s   ({processor:.3f} s of the processor)")
     print(f"aim for 100,000 faces: {AIM} s")
 

@@ -17,6 +17,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("Working with Ray", "ray", "tune") from error
 
+ADDRESS = "RAY_ADDRESS"
+"""Ray's own variable: where it is set, work goes to the cluster that it names."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -35,6 +37,15 @@ def on_this_machine(cpus: int, *, gpus: bool) -> dict[str, Any]:
         "num_gpus": None if gpus else 0,
         "include_dashboard": False,
     }
+
+
+def joined_or_here(
+    cpus: int, *, gpus: bool, environment: Mapping[str, str] | None = None
+) -> contextlib.AbstractContextManager[None]:
+    """Join the cluster that ``RAY_ADDRESS`` names, or start one here; a session that is there is used."""
+    if os.environ.get(ADDRESS):
+        return ray_session({}, environment)
+    return ray_session(on_this_machine(cpus, gpus=gpus), {**AS_NICE, **(environment or {})})
 
 
 @contextlib.contextmanager

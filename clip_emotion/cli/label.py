@@ -15,6 +15,7 @@ import typer
 from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, say
+from clip_emotion.cli.engine_options import EngineChoice
 from clip_emotion.cli.face_options import (
     Boxes,
     Face,
@@ -35,7 +36,6 @@ from clip_emotion.files import is_stream
 
 if TYPE_CHECKING:
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
-    from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
@@ -69,7 +69,8 @@ def label(
     output_format: RowsFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
     out: Path = options.out_file("the rows"),
     batch_size: int = options.batch_size(32),
-    workers: int = options.WORKERS,
+    engine: options.EngineName = options.ENGINE,
+    workers: int = options.WORKERS_OF_ENGINE,
     device: options.Device = options.DEVICE,
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
@@ -91,9 +92,10 @@ def label(
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
         faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
-        failed = _label_pictures(paths or [], asked, output, StreamConfig(faces, batch_size, workers, max_pixels))
+        chosen = EngineChoice(engine, device, StreamConfig(faces, batch_size, workers, max_pixels))
+        failed = _label_pictures(paths or [], replace(asked, device=chosen.device_here), output, chosen)
     else:
-        asked = replace(asked, model=model_beside_store(context, model, "paths", "resume"))
+        asked = replace(asked, model=model_beside_store(context, model, "paths", "resume", "engine"))
         failed = _label_store(store, asked, output, Thumbnails(workers, max_pixels))
     if failed:
         raise typer.Exit(1)
@@ -115,7 +117,7 @@ class Asked:
     dimensions: bool
 
 
-def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, config: StreamConfig) -> int:
+def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, chosen: EngineChoice) -> int:
     """Label pictures and return how many rows failed."""
     from clip_emotion.data.finding import find_images
 
@@ -126,10 +128,12 @@ def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, config: 
         say(notice)
     _claim(output, [source.content for source in sources if isinstance(source.content, Path)], asked.vocab)
     with outputs.held(output.path) if output.path else nullcontext():
-        labeller = _labeller(asked.model or "mini", asked)
+        model, config = asked.model or "mini", chosen.config
+        labeller = _labeller(model, asked)
         thumbnails = Thumbnails(config.workers, config.max_pixels)
         top = min(asked.top, len(labeller.vocabulary))
-        return LabelRun(sources, config, LabelOutput(labeller, top, config.faces.written(), thumbnails)).run(output)
+        rows = LabelOutput(labeller, top, config.faces.written(), thumbnails)
+        return LabelRun(sources, chosen.made(model, labeller.encoder), rows).run(output)
 
 
 def _label_store(store: Path, asked: Asked, output: Output, thumbnails: Thumbnails) -> int:

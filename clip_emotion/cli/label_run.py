@@ -15,16 +15,16 @@ from clip_emotion.cli.label_output import LabelOutput, Output
 
 if TYPE_CHECKING:
     from clip_emotion.data.images import ImageSource
-    from clip_emotion.retrieval.labelling.stream import StreamConfig
+    from clip_emotion.retrieval.engines.base import Engine
     from clip_emotion.types import Prediction
 
 
 @dataclass(frozen=True)
 class LabelRun:
-    """One labelling run: these images, these settings, this way out."""
+    """One labelling run: these images, this engine, this way out."""
 
     sources: Sequence[ImageSource]
-    config: StreamConfig
+    engine: Engine
     rows: LabelOutput
 
     def run(self, output: Output) -> int:
@@ -61,7 +61,7 @@ class LabelRun:
         """Yield the rows behind a progress bar, unless the rows themselves run over the same screen."""
         with nullcontext(_no_bar) if quiet else progress_bar("Labelling", len(images)) as advance:
             before: str | None = None
-            for prediction in self.rows.labeller.stream(images, self.rows.top, self.config):
+            for prediction in self.engine.label(images, self.rows.labeller, self.rows.top):
                 if prediction.path != before:
                     advance(1)
                 before = prediction.path

@@ -28,12 +28,31 @@ class Device(StrEnum):
     mps = "mps"
 
 
+class EngineName(StrEnum):
+    """What runs the encoder."""
+
+    local = "local"
+    ray = "ray"
+
+
 OVERWRITE = typer.Option(False, "--overwrite", help="Replace an output that is there already.")
 LABELS = typer.Option(None, "--labels", help='Your own words: "설렘,당황,비장함".')
 MODEL = typer.Option("mini", "--model", help="mini, an open_clip name/tag, a checkpoint or a folder.")
 LANG = typer.Option(Language.auto, "--lang", help="The language of the words.")
 DEVICE = typer.Option(Device.auto, "--device", help="Where the model runs.")
 WORKERS = typer.Option(2, "--workers", min=1, help="Threads that read images.")
+WORKERS_OF_ENGINE = typer.Option(
+    2, "--workers", min=1, help="Threads that read images; with --engine ray, processes that each hold the model."
+)
+ENGINE = typer.Option(
+    EngineName.local, "--engine", help="local: this process; ray: many, here or on the cluster of RAY_ADDRESS."
+)
+PARTS = typer.Option(
+    None,
+    "--parts",
+    metavar="FOLDER",
+    help="With --engine ray: where all machines write, a folder or an s3:// or gs:// URI [default: STORE.parts].",
+)
 CONFIG = typer.Option(None, "--config", help="A score configuration, such as configs/score/default.yaml.")
 KOBERT = typer.Option(None, "--kobert", help="KoBERT with its KOTE head, as train writes it.")
 MAX_PIXELS = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictures with more pixels.")

@@ -14,9 +14,9 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.store import search as searching
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-from clip_emotion.retrieval.store.reading import face_blocks
+from clip_emotion.retrieval.store.reading import vector_blocks
 from clip_emotion.retrieval.store.records import VECTOR, Picture, Place, StoreCard, StoredFile, StoredRegion
-from clip_emotion.retrieval.store.search import Query, Wanted, choose_index, search
+from clip_emotion.retrieval.store.search import Query, Wanted, search
 from clip_emotion.types import FaceRegion
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import noise, plain, save
@@ -55,7 +55,7 @@ def store(tmp_path: Path, vectors: NDArray[np.float32]) -> Path:
 def test_exact_whatever_the_blocks(
     store: Path, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, size: int, top: int
 ) -> None:
-    monkeypatch.setattr(searching, "face_blocks", partial(face_blocks, size=size))
+    monkeypatch.setattr(searching, "vector_blocks", partial(vector_blocks, size=size))
     query = Query(vectors[3], 0.5 * vectors[9])
     with EmbeddingStore.open(store) as opened:
         hits = search(opened, query, top, 0.1)
@@ -131,9 +131,3 @@ def test_a_face_is_looked_for_as_in_the_store(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no face is found in it"):
         names(tmp_path / "faces.db", FakeEncoder(), like=[str(other)])
     assert names(tmp_path / "faces.db", FakeEncoder(), texts=["red"]) == []
-
-
-def test_the_choice_of_index_gives_its_reason() -> None:
-    choice = choose_index(250_000)
-    assert "NumPy" in choice.kind
-    assert "250,000" in choice.reason

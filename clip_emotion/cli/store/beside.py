@@ -10,6 +10,7 @@ SETTLED = ("face", "finder", "min_face", "max_faces", "no_face", "boxes")
 """The options that were settled when a store was filled."""
 _REASONS = {
     "paths": "the pictures are those of the store",
+    "engine": "no picture is embedded",
     "resume": "rows from a store take seconds",
 }
 

@@ -12,6 +12,7 @@ import typer
 from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.cli.engine_options import EngineChoice
 from clip_emotion.cli.face_options import (
     Boxes,
     Face,
@@ -42,7 +43,9 @@ def embed(
     no_face: WithoutFace = NoFace.whole,
     boxes: Boxes = None,
     batch_size: int = options.batch_size(32),
-    workers: int = options.WORKERS,
+    engine: options.EngineName = options.ENGINE,
+    workers: int = options.WORKERS_OF_ENGINE,
+    parts: str | None = options.PARTS,
     device: options.Device = options.DEVICE,
     retry: bool = typer.Option(False, "--retry", help="Try pictures again that failed before."),
     max_pixels: int = options.MAX_PIXELS,
@@ -64,18 +67,18 @@ def embed(
     allow_pixels(max_pixels)
     warnings.filterwarnings("ignore", module="PIL")
     from clip_emotion.models import registry
+    from clip_emotion.retrieval.engines.base import Filling
     from clip_emotion.retrieval.labelling.stream import StreamConfig
-    from clip_emotion.retrieval.store.embedding import Embedding
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.records import StoreCard
 
     faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
-    encoder = registry.load_encoder(model, device)
-    config = StreamConfig(faces, batch_size, workers, max_pixels)
+    chosen = EngineChoice(engine, device, StreamConfig(faces, batch_size, workers, max_pixels), parts)
+    encoder = registry.load_encoder(model, chosen.device_here)
     started = time.perf_counter()
     card = StoreCard.of(encoder, model, faces)
     with EmbeddingStore.open_for(store, card) as filled, progress_bar("Embedding", len(found.sources)) as advance:
-        counts = Embedding(filled, encoder, config, retry, advance).run(found.sources)
+        counts = chosen.made(model, encoder).embed(found.sources, Filling(filled, retry, advance))
     _tell(counts, time.perf_counter() - started)
     if counts.errors:
         raise typer.Exit(1)

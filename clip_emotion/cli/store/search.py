@@ -85,9 +85,9 @@ def _search(
     from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import reading_notices
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-    from clip_emotion.retrieval.store.search import Query, choose_index
+    from clip_emotion.retrieval.store.index_choice import choose_index
+    from clip_emotion.retrieval.store.search import Query
     from clip_emotion.retrieval.store.search import search as search_store
-    from clip_emotion.retrieval.store.upkeep import store_info
     from clip_emotion.vocabulary import Vocabulary
 
     with EmbeddingStore.open(store) as opened:
@@ -99,9 +99,9 @@ def _search(
                 say(f"Note: {notice}")
         started = time.perf_counter()
         query = Query.of(wanted, opened, encoder, lang)
-        hits = search_store(opened, query, wanted.top, wanted.min_similarity)
+        choice = choose_index(opened.count_files())
+        hits = search_store(opened, query, wanted.top, wanted.min_similarity, choice.kind)
         seconds = time.perf_counter() - started
-        choice = choose_index(store_info(opened).embeddings)
     faces = "1 face" if len(hits) == 1 else f"{len(hits):,} faces"
     say(f"{faces} in {seconds:.2f} s, by {choice.kind}: {choice.reason}.")
     return hits, encoder

@@ -30,13 +30,20 @@ class InfoFormat(StrEnum):
 def info(
     store: Path = STORE,
     output: InfoFormat = typer.Option(InfoFormat.table, "--format", help="How to print the counts."),
+    recall: bool = typer.Option(False, "--recall", help="Measure how many of the 10 nearest faces a search finds."),
 ) -> None:
-    """Say what a store holds: encoder, face settings, files and embeddings."""
+    """Say what a store holds: encoder, face settings, files and embeddings; and which index searches it."""
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-    from clip_emotion.retrieval.store.upkeep import store_info
+    from clip_emotion.retrieval.store.index_choice import choose_index
+    from clip_emotion.retrieval.store.upkeep import recall_of, store_info
 
     with EmbeddingStore.open(store) as opened:
-        values = store_info(opened).to_dict()
+        choice = choose_index(opened.count_files())
+        values = {**store_info(opened).to_dict(), "index": choice.kind}
+        if recall:
+            measured = recall_of(opened, choice.kind)
+            values[f"recall_at_{measured.k}"] = measured.share
+            say(f"Recall of the index over {measured.queries} faces, against exact search: {measured.share:.3f}.")
     if output is InfoFormat.json:
         print(json.dumps(values, ensure_ascii=False, indent=2))
         return

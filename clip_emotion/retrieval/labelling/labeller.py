@@ -23,7 +23,7 @@ from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.predictions import Predictions
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
-from clip_emotion.types import Dimensions, Prediction, ScoredLabel
+from clip_emotion.types import Dimensions, FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 BROKEN = "The model gives no finite numbers for this picture."
@@ -49,6 +49,16 @@ class RankedFeatures:
             return [None] * len(self.finite)
         rows = zip(self.finite.tolist(), self.dimensions.tolist(), strict=True)
         return [Dimensions(*place) if good else None for good, place in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRegion:
+    """A part of a picture as a row speaks of it, and its vector [D], or None where it has no pixels or an ``error``."""
+
+    name: str
+    face: FaceRegion
+    vector: NDArray[np.float32] | None
+    error: str | None = None
 
 
 class ZeroShotLabeller:
@@ -127,15 +137,19 @@ class ZeroShotLabeller:
             yield from self._label_batch(batch, top)
 
     def _label_batch(self, batch: list[Region], top: int) -> Iterator[Prediction]:
-        pixels = [region.pixels for region in batch if region.pixels is not None]
+        return self.label_regions(embed_regions(self.encoder, batch), top)
+
+    def label_regions(self, regions: Sequence[EmbeddedRegion], top: int) -> Iterator[Prediction]:
+        """Yield the row of each embedded part of a picture."""
+        vectors = [region.vector for region in regions if region.vector is not None]
         rows: Iterator[tuple[tuple[ScoredLabel, ...], Dimensions | None]] = iter(())
-        if pixels:
-            ranked = self.rank_features(self.embed(torch.stack(pixels)), top)
+        if vectors:
+            ranked = self.rank_features(np.stack(vectors), top)
             rows = zip(self.labels_of(ranked), ranked.placed(), strict=True)
-        for region in batch:
-            labels, place = next(rows) if region.pixels is not None else ((), None)
-            error = BROKEN if region.pixels is not None and not labels else region.error
-            yield Prediction(region.name, labels, self.encoder.fingerprint, region.described(), error, place)
+        for region in regions:
+            labels, place = next(rows) if region.vector is not None else ((), None)
+            error = BROKEN if region.vector is not None and not labels else region.error
+            yield Prediction(region.name, labels, self.encoder.fingerprint, region.face, error, place)
 
     def embed(self, pixels: Tensor) -> NDArray[np.float32]:
         """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
@@ -202,6 +216,18 @@ class ZeroShotLabeller:
         read, scale = text_reader(self.encoder)
         similarities = self.index.similarities(read(list(texts)).numpy()).astype(np.float64)
         return np.asarray(softmax(scale * similarities, axis=1))
+
+
+def embed_regions(encoder: ImageTextEncoder, batch: Sequence[Region]) -> list[EmbeddedRegion]:
+    """Embed the parts of a batch that have pixels; raises ModelError when memory runs out."""
+    pixels = [region.pixels for region in batch if region.pixels is not None]
+    vectors = iter(embed_pixels(encoder, torch.stack(pixels)) if pixels else ())
+    return [
+        EmbeddedRegion(
+            region.name, region.described(), next(vectors) if region.pixels is not None else None, region.error
+        )
+        for region in batch
+    ]
 
 
 def embed_pixels(encoder: ImageTextEncoder, pixels: Tensor) -> NDArray[np.float32]:

@@ -7,18 +7,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clip_emotion.data.faces.parts import FACELESS
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
 from clip_emotion.files import sha256_of
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, map_ahead, stream_batches
-from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+from clip_emotion.retrieval.store.embedding_store import Found
 from clip_emotion.retrieval.store.records import Picture, Place, StoredFile, StoredRegion, given_boxes
 
 MOVING = "The file or the store changed meanwhile: run again."
@@ -41,6 +43,36 @@ class EmbedCounts:
     faceless: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def add(self, picture: Picture) -> None:
+        """Count a picture that was written; one without regions was known."""
+        if picture.regions is None:
+            self.known += 1
+            return
+        broken = any(one.face.part != "none" and one.vector is None for one in picture.regions)
+        error = picture.error or (BROKEN if broken else None)
+        if error:
+            self.errors.append(f"{picture.file.name}: {error}")
+        else:
+            self.embedded += 1
+        self.faces += sum(region.vector is not None for region in picture.regions)
+        self.faceless += sum(region.face.note in FACELESS for region in picture.regions)
+
+
+class Shelf(Protocol):
+    """Where embedded pictures go: a store, or what a worker gathers for one."""
+
+    def found(self, place: str, size: int, mtime_ns: int) -> Found | None:
+        """Return what became of a file of this size and time, or None where it is not there."""
+        ...
+
+    def knows(self, content: tuple[str, str], *, failed: bool = True) -> bool:
+        """Tell whether a content is there; with ``failed`` False, only one that could be used."""
+        ...
+
+    def write(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Take pictures, and return those that were taken."""
+        ...
+
 
 @dataclass
 class Embedding:
@@ -49,7 +81,7 @@ class Embedding:
     With ``retry`` files that failed before are tried again.
     """
 
-    store: EmbeddingStore
+    store: Shelf
     encoder: ImageTextEncoder
     config: StreamConfig
     retry: bool = False
@@ -90,27 +122,11 @@ class Embedding:
             yield source
 
     def _changed(self, sources: Iterable[ImageSource]) -> Iterator[tuple[ImageSource, Place, os.stat_result]]:
-        for source in sources:
-            self.counts.pictures += 1
-            try:
-                place, stat = self._look(source)
-            except OSError as error:
-                self._fail(source.name, source.error or f"The file cannot be read ({error.strerror or error}).")
-                continue
-            found = self.store.found(place.text, stat.st_size, stat.st_mtime_ns)
-            if found is None or (found.failed and self.retry):
-                yield source, place, stat
+        for one in changed_files(sources, self.store, self.counts, retry=self.retry):
+            if isinstance(one, int):
+                self.advance(one)
             else:
-                self.counts.unchanged += 1
-                self.counts.failed_before += found.failed
-                self.advance(1)
-
-    def _look(self, source: ImageSource) -> tuple[Place, os.stat_result]:
-        if source.content is None:
-            raise OSError(source.error)
-        if not isinstance(source.content, Path):
-            raise UsageError("A store holds files: name pictures by their paths.")
-        return Place.of(source.content), source.content.stat()
+                yield one
 
     def _identify(self, one: tuple[ImageSource, Place, os.stat_result]) -> tuple[ImageSource, StoredFile | str]:
         """Return a file's row with the hash of its content, or the reason why there is none; in a worker's thread."""
@@ -132,7 +148,6 @@ class Embedding:
             picture.error = region.error
             regions = picture.regions if picture.regions is not None else []
             picture.regions = regions if region.error else [*regions, StoredRegion.of(region, vector)]
-            self.counts.faceless += region.faceless
             self._settle(region.name)
         if self.config.faces.mode != "each":
             self._settle(None)
@@ -160,31 +175,55 @@ class Embedding:
         self._write_all(known)
 
     def _write_all(self, whole: list[Picture]) -> None:
-        settled = [picture for picture in whole if _is_as_it_was(picture.file)]
-        written = self.store.write(settled) if settled else []
+        write_pictures(self.store, whole, self.counts)
         for picture in whole:
             self._under_way.discard(picture.file.content)
-            if picture in written:
-                self._count(picture)
-            else:
-                self.counts.errors.append(f"{picture.file.name}: {MOVING}")
         self.advance(len(whole))
-
-    def _count(self, picture: Picture) -> None:
-        if picture.regions is None:
-            self.counts.known += 1
-            return
-        broken = any(one.face.part != "none" and one.vector is None for one in picture.regions)
-        error = picture.error or (BROKEN if broken else None)
-        if error:
-            self.counts.errors.append(f"{picture.file.name}: {error}")
-        else:
-            self.counts.embedded += 1
-        self.counts.faces += sum(region.vector is not None for region in picture.regions)
 
     def _fail(self, name: str, error: str) -> None:
         self.counts.errors.append(f"{name}: {error}")
         self.advance(1)
+
+
+def changed_files(
+    sources: Iterable[ImageSource], store: Shelf, counts: EmbedCounts, *, retry: bool
+) -> Iterator[tuple[ImageSource, Place, os.stat_result] | int]:
+    """Yield the files that a store does not have as they are now, and 1 for each other one, which is counted."""
+    for source in sources:
+        counts.pictures += 1
+        try:
+            place, stat = _look(source)
+        except OSError as error:
+            reason = source.error or f"The file cannot be read ({error.strerror or error})."
+            counts.errors.append(f"{source.name}: {reason}")
+            yield 1
+            continue
+        found = store.found(place.text, stat.st_size, stat.st_mtime_ns)
+        if found is None or (found.failed and retry):
+            yield source, place, stat
+        else:
+            counts.unchanged += 1
+            counts.failed_before += found.failed
+            yield 1
+
+
+def _look(source: ImageSource) -> tuple[Place, os.stat_result]:
+    if source.content is None:
+        raise OSError(source.error)
+    if not isinstance(source.content, Path):
+        raise UsageError("A store holds files: name pictures by their paths.")
+    return Place.of(source.content), source.content.stat()
+
+
+def write_pictures(store: Shelf, pictures: Sequence[Picture], counts: EmbedCounts) -> None:
+    """Write the pictures whose files were left alone, in one transaction, and count what became of all."""
+    settled = [picture for picture in pictures if _is_as_it_was(picture.file)]
+    written = store.write(settled) if settled else []
+    for picture in pictures:
+        if picture in written:
+            counts.add(picture)
+        else:
+            counts.errors.append(f"{picture.file.name}: {MOVING}")
 
 
 def _is_as_it_was(file: StoredFile) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,6 +161,16 @@ class EmbeddingStore:
         query = "SELECT 1 FROM contents WHERE sha256 = ? AND boxes = ?" + ("" if failed else " AND error IS NULL")
         return self._one(query, *content) is not None
 
+    def count_files(self) -> int:
+        """Return how many files the store has."""
+        return int((self._one("SELECT count(*) FROM files") or (0,))[0])
+
+    def contents(self, *, failed: bool = True) -> Iterator[tuple[str, str]]:
+        """Yield all contents; with ``failed`` False, only those that could be used."""
+        query = "SELECT sha256, boxes FROM contents" + ("" if failed else " WHERE error IS NULL")
+        with self.reading() as connection:
+            yield from connection.execute(query)
+
     def _one(self, query: str, *values: object) -> tuple[Any, ...] | None:
         with told(self.path):
             found: tuple[Any, ...] | None = self.connection.execute(query, values).fetchone()
@@ -181,7 +192,13 @@ class EmbeddingStore:
                 if content is not None:
                     self._write_file(picture.file, content)
                     written.append(picture)
+            self.renew_revision()
         return written
+
+    def renew_revision(self) -> None:
+        """Name the store's state anew, within a transaction that changes it: an index is of one such state."""
+        query = "INSERT INTO card VALUES ('revision', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self.connection.execute(query, (uuid.uuid4().hex,))
 
     def _settle_dim(self, dim: int) -> None:
         self.connection.execute("INSERT INTO card VALUES ('dim', ?) ON CONFLICT DO NOTHING", (str(dim),))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -26,6 +27,16 @@ ROWS = (
     "ORDER BY f.id, a.part_no"
 )
 """CROSS keeps SQLite from any other order of reading than that of the files."""
+ROWS_OF = (
+    "SELECT f.id, a.part_no, f.name, f.place, f.raw, c.error, a.face, a.x, a.y, a.width, a.height, a.confidence, "
+    "a.part, a.note, a.vector FROM faces a CROSS JOIN contents c ON c.id = a.content "
+    "CROSS JOIN files f ON f.content = c.id WHERE a.content = ? AND a.part_no = ? AND a.vector IS NOT NULL"
+)
+VECTORS = (
+    "SELECT content, part_no, vector FROM faces WHERE vector IS NOT NULL "
+    "AND EXISTS (SELECT 1 FROM files WHERE content = faces.content)"
+)
+COLUMNS = 13
 _PARTS: dict[str | None, LabelledPart] = {None: "none", **{part: part for part in get_args(LabelledPart)}}
 
 
@@ -72,11 +83,31 @@ def face_blocks(store: EmbeddingStore, size: int = BLOCK) -> Iterator[FaceBlock]
             yield _block(rows, store, working)
 
 
+def vector_blocks(
+    connection: sqlite3.Connection, store: EmbeddingStore, size: int = BLOCK
+) -> Iterator[tuple[list[tuple[int, int]], NDArray[np.float32]]]:
+    """Yield the vectors [V, D] of all faces that some file has, and the content and part that each is of.
+
+    It is several times as fast as reading whole rows. ``connection`` reads one state of the store.
+    """
+    cursor = connection.execute(VECTORS)
+    while rows := cursor.fetchmany(size):
+        contents, parts, blobs = zip(*rows, strict=True)
+        yield list(zip(contents, parts, strict=True)), vectors_from(blobs, store.dim, store.path)
+
+
+def faces_of(connection: sqlite3.Connection, store: EmbeddingStore, faces: Iterable[tuple[int, int]]) -> FaceBlock:
+    """Return the rows of faces, by content and part, in the order in which their files came."""
+    rows = [row for face in faces for row in connection.execute(ROWS_OF, face)]
+    rows.sort(key=lambda row: row[:2])
+    return _block([row[2:] for row in rows], store, os.getcwd())  # noqa: PTH109
+
+
 def _block(rows: list[tuple[Any, ...]], store: EmbeddingStore, working: str) -> FaceBlock:
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * COLUMNS
     names, places, raw, errors, indices, *rest = columns
     *boxes, confidences, parts, notes, blobs = rest
-    has_vector: BoolArray = np.array([blob is not None for blob in blobs])
+    has_vector: BoolArray = np.array([blob is not None for blob in blobs], dtype=np.bool_)
     shown = [
         name if name[:1] == "/" or f"{working}/{name}" == place else _shown(name, place, working)
         for name, place in zip(names, places, strict=True)

@@ -22,7 +22,8 @@ from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
 from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.stream import RegionReader, StreamConfig
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-from clip_emotion.retrieval.store.reading import FaceBlock, face_blocks
+from clip_emotion.retrieval.store.index_choice import STREAMED, FaceKey
+from clip_emotion.retrieval.store.reading import FaceBlock, faces_of, vector_blocks
 from clip_emotion.types import Dimensions, FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
@@ -135,55 +136,65 @@ class Hit:
         return Prediction(self.path, labels, model, self.face, dimensions=self.dimensions)
 
 
-@dataclass(frozen=True)
-class IndexChoice:
-    """Which index answers a search, and why."""
-
-    kind: str
-    reason: str
-
-
-def choose_index(faces: int) -> IndexChoice:
-    """Say which index answers a search among so many faces.
-
-    It is one pass of NumPy, whatever their number: a command asks once, and any index would first have to be built from
-    the same vectors, read from the same file. Something quicker pays where many searches share what was built.
-    """
-    return IndexChoice(
-        "exact inner product, NumPy",
-        f"one search reads the {faces:,} vectors once, and multiplying them costs less than building any index",
-    )
+ROUNDING = 1e-6
+"""How far two computations of one score lie apart."""
+MARGIN = 50
+"""Candidates that an index names beyond those asked for: in half precision equal faces change places."""
+TIES = 1000
+"""Faces of an equal score that are kept to be told in the order of the store."""
 
 
-def search(store: EmbeddingStore, query: Query, top: int, min_similarity: float | None = None) -> list[Hit]:
+def search(
+    store: EmbeddingStore, query: Query, top: int, min_similarity: float | None = None, kind: str = STREAMED
+) -> list[Hit]:
     """Return the faces of the highest score, best first, at most ``top``; equal ones in the order of the store.
 
-    Faces whose similarity is below ``min_similarity`` are left out. Raises DataError where the store is damaged.
+    Faces whose similarity is below ``min_similarity`` are left out. ``kind`` is one of ``choose_index``; an index only
+    names candidates, whose scores are those of the store. Raises DataError where the store is damaged.
     """
-    hits: list[Hit] = []
+    floor = -math.inf if min_similarity is None else min_similarity
+    with store.reading() as connection:
+        # An index ranks by score alone: where the floor is of something else, all faces have to be looked at.
+        if kind == STREAMED or (min_similarity is not None and query.unwanted.any()):
+            keys = _streamed(vector_blocks(connection, store), query, top, floor)
+        else:
+            from clip_emotion.retrieval.store.index import open_index
+
+            direction = (query.wanted - query.unwanted)[None]
+            keys = open_index(store, connection, kind).nearest(direction, top + MARGIN)[0]
+        block = faces_of(connection, store, keys)
+    return _hits(block, query, floor)[:top]
+
+
+def _streamed(
+    blocks: Iterator[tuple[list[FaceKey], NDArray[np.float32]]], query: Query, top: int, floor: float
+) -> list[FaceKey]:
+    """Return the faces that may be among the best: these, and those of an equal score."""
+    found: list[tuple[float, FaceKey]] = []
     least = -math.inf
-    for block in face_blocks(store):
-        # Later faces of an equal score stand behind those that are there, and never displace them.
-        hits += _hits(block, query, top, (least, -math.inf if min_similarity is None else min_similarity))
-        hits = sorted(hits, key=lambda hit: -hit.score)[:top]
-        least = hits[-1].score if len(hits) == top else -math.inf
-    return hits
+    for keys, vectors in blocks:
+        similarities = vectors @ query.wanted
+        scores = similarities - vectors @ query.unwanted
+        good = np.flatnonzero((scores >= least) & (similarities >= floor - ROUNDING))
+        best = good[np.argsort(-scores[good], kind="stable")[: top + TIES]]
+        found += [(float(scores[at]), keys[at]) for at in best]
+        found.sort(key=lambda one: -one[0])
+        if len(found) >= top:
+            least = found[top - 1][0] - ROUNDING
+        found = [one for one in found if one[0] >= least][: top + TIES]
+    return [key for _, key in found]
 
 
-def _hits(block: FaceBlock, query: Query, top: int, floor: tuple[float, float]) -> Iterator[Hit]:
-    """Yield a block's faces above a score and of at least a similarity, the best of them and at most ``top``."""
-    if not len(block.vectors):
-        return
-    similarities = block.vectors @ query.wanted
-    scores = similarities - block.vectors @ query.unwanted
-    good = np.flatnonzero((scores > floor[0]) & (similarities >= floor[1]))
-    best = np.sort(good[np.argsort(-scores[good], kind="stable")[:top]])
-    rows = np.flatnonzero(block.has_vector)[best]
-    for at, row in zip(best.tolist(), rows.tolist(), strict=True):
-        similarity, score = float(similarities[at]), float(scores[at])
-        # A copy, since a part of a block would hold all of it.
-        vector = block.vectors[at].copy()
-        yield Hit(block.paths[row], block.file(row), block.face(row), similarity, score, vector)
+def _hits(block: FaceBlock, query: Query, floor: float) -> list[Hit]:
+    """Return a block's faces of at least a similarity, the highest score first, and equal ones in their order."""
+    # Row by row: the product of a matrix gives equal rows unequal last bits.
+    similarities = np.array([float(vector @ query.wanted) for vector in block.vectors])
+    scores = similarities - np.array([float(vector @ query.unwanted) for vector in block.vectors])
+    best = [at for at in np.argsort(-scores, kind="stable").tolist() if similarities[at] >= floor]
+    return [
+        Hit(block.paths[at], block.file(at), block.face(at), float(similarities[at]), float(scores[at]), vector)
+        for at, vector in zip(best, block.vectors[best], strict=True)
+    ]
 
 
 def with_dimensions(hits: Sequence[Hit], rated: RatedWords) -> list[Hit]:

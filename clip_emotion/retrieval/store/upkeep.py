@@ -12,6 +12,7 @@ import numpy as np
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.store.database import told, transaction
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
+from clip_emotion.retrieval.store.index_choice import STREAMED, Recall
 from clip_emotion.retrieval.store.records import VECTOR, Place
 
 FAULTS = 20
@@ -60,6 +61,16 @@ def store_info(store: EmbeddingStore) -> StoreInfo:
     return StoreInfo(
         str(store.path), card.model, card.encoder, card.fingerprint, card.face, store.dim, megabytes=size, **counts
     )
+
+
+def recall_of(store: EmbeddingStore, kind: str) -> Recall:
+    """Measure an index of a store against exact search; what reads the store itself misses nothing."""
+    if kind == STREAMED:
+        return Recall(1.0, 10, 0)
+    from clip_emotion.retrieval.store.index import measure_recall, open_index
+
+    with store.reading() as connection:
+        return measure_recall(open_index(store, connection, kind), connection, store)
 
 
 def verify(store: EmbeddingStore) -> list[str]:
@@ -115,6 +126,7 @@ def prune(store: EmbeddingStore, *, everything: bool = False, dry: bool = False)
         store.connection.executemany("DELETE FROM files WHERE id = ? AND place = ?", gone)
         query = "DELETE FROM contents WHERE id NOT IN (SELECT content FROM files)"
         contents = store.connection.execute(query).rowcount
+        store.renew_revision()
     if contents and not dry:
         _shrink(store)
     return Pruned([place for _, place in gone], contents)

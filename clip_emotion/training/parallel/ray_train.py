@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ import torch
 
 from clip_emotion.errors import ClipEmotionError, MissingExtraError, UsageError
 from clip_emotion.evaluation.measurement import Measurements
-from clip_emotion.ray_session import AS_NICE, on_this_machine, ray_session
+from clip_emotion.ray_session import joined_or_here
 from clip_emotion.runtime import available_cpus
 from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.finetune.stage import EMOTION_CLIP, train_emotion_clip
@@ -31,8 +30,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("Training with Ray", "ray", "tune") from error
 
-ADDRESS = "RAY_ADDRESS"
-"""Ray's own variable: where it is set, the run goes to the cluster that it names."""
 POLL_SECONDS = 0.2
 """How often progress is fetched from the workers."""
 DIED = "A worker died, most likely for lack of memory: use fewer --workers or a smaller batch."
@@ -66,7 +63,7 @@ def train_distributed(run: PlannedRun, report: ProgressCallback, resume: bool, s
         raise UsageError(f"{run.source} has {kinds}: leave out --engine.")
     config: FinetuneConfig = run.config
     _check(config, spread)
-    with run.claimed(), _cluster(spread):
+    with run.claimed(), joined_or_here(spread.workers * spread.cpus, gpus=bool(spread.gpus)):
         _check_resources(spread)
         actor = ray.remote(num_cpus=0)(ProgressActor).remote()
         job = {
@@ -207,10 +204,3 @@ def _in_background(run: Callable[[], object]) -> _Ended:
 
     threading.Thread(target=call, name="ray-train", daemon=True).start()
     return ended
-
-
-def _cluster(spread: Spread) -> contextlib.AbstractContextManager[None]:
-    """Join the cluster that the environment names, or start one here; a session that is there is used."""
-    if os.environ.get(ADDRESS):
-        return ray_session({})
-    return ray_session(on_this_machine(spread.workers * spread.cpus, gpus=bool(spread.gpus)), AS_NICE)
