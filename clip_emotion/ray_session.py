@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clip_emotion.errors import MissingExtraError
+from clip_emotion.errors import ClipEmotionError, MissingExtraError
 from clip_emotion.runtime import available_cpus
 
 try:
@@ -52,17 +52,28 @@ def joined_or_here(
 def ray_session(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[None]:
     """Use the session that is there, or start or join Ray quietly and leave it after the block.
 
-    ``options`` are those of ``ray.init``.
+    ``options`` are those of ``ray.init``. Raises ClipEmotionError where Ray does not start.
     """
     with _environment({**QUIET, **(environment or {})}), contextlib.redirect_stdout(sys.stderr):
         if ray.is_initialized():
             yield
             return
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        _start(options)
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _start(options: Mapping[str, Any]) -> None:
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except Exception as error:  # Ray says a start that takes too long by Exception itself.
+        ray.shutdown()
+        raise ClipEmotionError(
+            f"Ray did not start ({' '.join(str(error).split())[:200]}): try again when the machine has less to do, or "
+            "look at the cluster that RAY_ADDRESS names."
+        ) from error
 
 
 @contextlib.contextmanager
