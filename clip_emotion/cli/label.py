@@ -14,7 +14,8 @@ import typer
 
 from clip_emotion import outputs
 from clip_emotion.cli import options
-from clip_emotion.cli.common import chosen_words, say
+from clip_emotion.cli.adapting.options import AdaptedWords, adapted_words
+from clip_emotion.cli.common import say
 from clip_emotion.cli.engine_options import EngineChoice
 from clip_emotion.cli.face_options import (
     Boxes,
@@ -36,7 +37,6 @@ from clip_emotion.files import is_stream
 
 if TYPE_CHECKING:
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
-    from clip_emotion.vocabulary import Vocabulary
 
 DEFAULT_VOCABULARY = "kote44"
 
@@ -56,6 +56,8 @@ def label(
     labels: str = options.LABELS,
     vocab: str = options.vocab(f"the model's own, else {DEFAULT_VOCABULARY}"),
     store: Path | None = options.STORE_INSTEAD,
+    adapter: Path | None = options.ADAPTER,
+    prior_correction: options.Prior | None = options.PRIOR,
     top: int = typer.Option(5, "--top", min=1, help="How many words a row lists."),
     dimensions: bool = options.DIMENSIONS,
     model: str = options.MODEL,
@@ -82,12 +84,9 @@ def label(
     Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
     """
     output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
-    from clip_emotion.data.image_limits import allow_pixels
-
-    asked = Asked(chosen_words(labels, vocab), vocab, model, lang, device, top, dimensions)
-    allow_pixels(max_pixels)
-    # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
-    warnings.filterwarnings("ignore", module="PIL")
+    words = adapted_words(adapter, labels, vocab, prior_correction)
+    asked = Asked(words, vocab, model, lang, device, top, dimensions)
+    _settle_pillow(max_pixels)
     if store is None:
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
@@ -101,6 +100,14 @@ def label(
         raise typer.Exit(1)
 
 
+def _settle_pillow(max_pixels: int) -> None:
+    from clip_emotion.data.image_limits import allow_pixels
+
+    allow_pixels(max_pixels)
+    # A picture's oddities that matter are in its row; Pillow's remarks on the others are for nobody.
+    warnings.filterwarnings("ignore", module="PIL")
+
+
 @dataclass(frozen=True)
 class Asked:
     """The words' side of a call: the words, the file they may come from, and the model that reads them.
@@ -108,7 +115,7 @@ class Asked:
     ``model`` None means the one that filled a store.
     """
 
-    words: Vocabulary | None
+    words: AdaptedWords
     vocab: str | None
     model: str | None
     lang: str
@@ -119,6 +126,7 @@ class Asked:
 
 def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, chosen: EngineChoice) -> int:
     """Label pictures and return how many rows failed."""
+    asked.words.refuse_prior()
     from clip_emotion.data.finding import find_images
 
     found = find_images(paths, typer.get_binary_stream("stdin"))
@@ -144,6 +152,7 @@ def _label_store(store: Path, asked: Asked, output: Output, thumbnails: Thumbnai
         _claim(output, [store], asked.vocab)
         with outputs.held(output.path) if output.path else nullcontext():
             labeller = _labeller(asked.model or opened.card.model, asked)
+            asked.words.correct(opened, labeller)
             top = min(asked.top, len(labeller.vocabulary))
             return StoreRun(opened, LabelOutput(labeller, top, opened.card.face, thumbnails)).run(output)
 
@@ -187,12 +196,13 @@ def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:
     from clip_emotion.vocabulary import Vocabulary
 
     encoder = registry.load_encoder(model, asked.device)
-    words = asked.words
-    if words is None:
-        words = registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
     cache = cache_dir() / "vocabularies"
     rated = RatedWords(encoder, cache=cache) if asked.dimensions else None
-    labeller = ZeroShotLabeller(encoder, words, asked.lang, cache=cache, rated=rated)
+    if asked.words.adapter is not None:
+        labeller = ZeroShotLabeller.adapted(encoder, asked.words.adapter, asked.lang, cache=cache, rated=rated)
+    else:
+        words = asked.words.vocabulary or registry.own_vocabulary(encoder) or Vocabulary.load(DEFAULT_VOCABULARY)
+        labeller = ZeroShotLabeller(encoder, words, asked.lang, cache=cache, rated=rated)
     for notice in labeller.notices:
         say(f"Note: {notice}")
     return labeller

@@ -82,6 +82,7 @@ class LabelOutput:
             "lang": self.labeller.language,
             "face": self.face,
             "words": self.labeller.index.card.prompts[:12],
+            **self.labeller.faces.settings(),
         }
         rated = self.labeller.rated
         if rated is not None:

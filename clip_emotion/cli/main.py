@@ -12,6 +12,8 @@ from typing import NoReturn
 import typer
 
 from clip_emotion import __version__
+from clip_emotion.cli.adapting.adapt import adapt
+from clip_emotion.cli.adapting.calibrate import calibrate
 from clip_emotion.cli.blend import blend
 from clip_emotion.cli.common import say
 from clip_emotion.cli.data.families import families
@@ -69,6 +71,8 @@ app.command("embed")(embed)
 app.command("search")(search)
 app.command("cluster")(cluster)
 app.add_typer(store_app, name="store")
+app.command("adapt")(adapt)
+app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("evaluate")(evaluate)
 app.command("evaluate-conversations")(evaluate_conversations)

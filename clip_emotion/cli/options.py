@@ -35,6 +35,13 @@ class EngineName(StrEnum):
     ray = "ray"
 
 
+class Prior(StrEnum):
+    """How the shares of words in a collection are corrected for."""
+
+    em = "em"
+    debias = "debias"
+
+
 OVERWRITE = typer.Option(False, "--overwrite", help="Replace an output that is there already.")
 LABELS = typer.Option(None, "--labels", help='Your own words: "설렘,당황,비장함".')
 MODEL = typer.Option("mini", "--model", help="mini, an open_clip name/tag, a checkpoint or a folder.")
@@ -59,6 +66,9 @@ MAX_PIXELS = typer.Option(50_000_000, "--max-pixels", min=1, help="Refuse pictur
 DIMENSIONS = typer.Option(False, "--dimensions", help="Add valence and arousal in [-1, 1] to every face.")
 STORE_TO_FILL = typer.Option(..., "--store", help="The store's file, made where there is none.")
 STORE_INSTEAD = typer.Option(None, "--store", help="Use the embeddings of a store that embed filled.")
+ADAPTER = typer.Option(None, "--adapter", help="Words as adapt or calibrate saved them in this folder.")
+PRIOR = typer.Option(None, "--prior-correction", help="Correct for how often each word occurs among all faces.")
+EXAMPLES = typer.Option(..., "--examples", "--data", help="Table of path,label, class folders, .zip or prepared set.")
 SPLIT = typer.Option(None, "--split", help="The split; validation, test or the only one by default.")
 
 

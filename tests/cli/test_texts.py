@@ -43,6 +43,8 @@ ERRORS: dict[str, list[str]] = {
     "label_format": ["label", "red.png", "--labels", "red", "--out", "rows.docx"],
     "label_store": ["label", "red.png", "--store", "faces.db", "--labels", "red"],
     "embed_store": ["embed", "red.png", "--store", "red.png"],
+    "adapt_missing": ["adapt", "--examples", "missing.csv", "--out", "own"],
+    "adapter_missing": ["label", "red.png", "--adapter", "own"],
     "search_nothing": ["search", "--store", "faces.db"],
     "cluster_groups": ["cluster", "--store", "faces.db", "--groups", "some"],
     "store_missing": ["store", "info", "faces.db"],

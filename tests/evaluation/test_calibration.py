@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from clip_emotion.errors import UsageError
-from clip_emotion.evaluation.calibration import fit_temperature, negative_log_likelihood, reliability
+from clip_emotion.evaluation.calibration import calibrate, fit_temperature, negative_log_likelihood, reliability
+from clip_emotion.evaluation.folds import stratified_folds
 
 
 def drawn(seed: int, scale: float, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -99,3 +100,32 @@ def test_a_sum_rounded_above_one_is_no_logit(over: float) -> None:
     confidence = np.array([over, 0.5, 0.25], dtype=np.float32)
     bins = reliability(confidence, np.array([True, True, False]))
     assert bins.ece == pytest.approx((0.5 + 0.25) / 3, abs=1e-6)
+
+
+def test_what_a_temperature_is_worth_is_measured_on_rows_that_it_was_not_fitted_on() -> None:
+    similarities, targets = drawn(3, 4.0, rows=600)
+    found = calibrate(20 * similarities, targets, folds=4, seed=1)
+    assert found.temperature == pytest.approx(5.0, rel=0.15)
+    assert (found.n, found.after.nll < found.before.nll, found.after.ece < found.before.ece) == (600, True, True)
+    logits = torch.from_numpy(20 * similarities)
+    assert found.before.nll == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets)))
+    )
+    folds, held = stratified_folds(targets, 4, 1), np.empty_like(similarities)
+    for fold in range(4):
+        rest = folds != fold
+        held[~rest] = similarities[~rest] / fit_temperature(similarities[rest], targets[rest], 1 / (rest.sum() + 2))
+    assert found.after.nll == pytest.approx(negative_log_likelihood(held, targets, 1.0), rel=1e-4)
+
+
+def test_rows_that_are_all_right_have_no_temperature_of_nought() -> None:
+    logits, targets = np.tile(np.eye(2), (20, 1)), np.tile([0, 1], 20)
+    assert fit_temperature(logits, targets) < 0.03
+    # The loss is least where p of the target is 1 - smoothing / 2.
+    share = 1 - 1 / 42 / 2
+    assert calibrate(logits, targets).temperature == pytest.approx(1 / np.log(share / (1 - share)), rel=1e-3)
+
+
+def test_a_temperature_of_a_few_rows_is_refused() -> None:
+    with pytest.raises(UsageError, match="20 labelled rows"):
+        calibrate(np.zeros((19, 2)), np.zeros(19, dtype=int))

@@ -13,7 +13,8 @@ import typer
 from rich.table import Table
 
 from clip_emotion.cli import options
-from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
+from clip_emotion.cli.adapting.options import AdaptedWords, adapted_words
+from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import FaceArguments
 from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.store.beside import model_beside_store
@@ -94,6 +95,8 @@ def evaluate(
     labels: str | None = options.LABELS,
     model: str = options.MODEL,
     store: Path | None = options.STORE_INSTEAD,
+    adapter: Path | None = options.ADAPTER,
+    prior_correction: options.Prior | None = options.PRIOR,
     lang: options.Language = options.LANG,
     families: bool = typer.Option(False, "--families", help="Also agreement by family of basic emotions."),
     output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print the result."),
@@ -115,7 +118,7 @@ def evaluate(
 
     Exit code: 0 every row counted, 1 some could not be used, 2 misuse.
     """
-    vocabulary = chosen_words(labels, vocab)
+    words = adapted_words(adapter, labels, vocab, prior_correction)
     if report is not None:
         claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
@@ -123,13 +126,14 @@ def evaluate(
 
     by = groups.read()
     settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=by)
+    settings = words.applied(settings)
     selection = chosen.selection(RowSelection(split, seed=seed, language=lang)).knowing(by, groups.metadata)
     sources = Sources(data, train_data, selection)
     if store is None:
         stream = _stream(faces.options(), batch_size, workers)
-        result = _evaluate(sources, _model(model, device), vocabulary, replace(settings, stream=stream))
+        result = _evaluate(sources, _model(model, device), words.vocabulary, replace(settings, stream=stream))
     else:
-        result = _evaluate_store(store, sources, (model_beside_store(context, model), device), vocabulary, settings)
+        result = _evaluate_store(store, sources, (model_beside_store(context, model), device), words, settings)
     _tell(result, output, report)
 
 
@@ -187,7 +191,7 @@ def _evaluate_store(
     store: Path,
     sources: Sources,
     model: tuple[str | None, str],
-    vocabulary: Vocabulary | None,
+    words: AdaptedWords,
     settings: EvaluationOptions,
 ) -> Evaluation:
     """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and the device."""
@@ -196,7 +200,7 @@ def _evaluate_store(
 
     with EmbeddingStore.open(store) as opened:
         encoder = _model(model[0] or opened.card.model, model[1])
-        return _evaluate(sources, encoder, vocabulary, replace(settings, embed_rows=StoredRows(opened)))
+        return _evaluate(sources, encoder, words.vocabulary, replace(settings, embed_rows=StoredRows(opened)))
 
 
 def _tell(result: Evaluation, output: EvaluationFormat, report: Path | None) -> None:

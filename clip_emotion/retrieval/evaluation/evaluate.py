@@ -20,6 +20,8 @@ from clip_emotion.evaluation.groups import GroupBy, group_metrics
 from clip_emotion.evaluation.metrics import classification_metrics, multilabel_metrics, rank
 from clip_emotion.evaluation.result import Evaluation, Part
 from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.retrieval.adapting.adapter import Adapter
+from clip_emotion.retrieval.adapting.logits import FaceLogits
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, Judged, judge_rows, unknown_classes
 from clip_emotion.retrieval.evaluation.encoding import (
     EmbedRows,
@@ -51,7 +53,7 @@ class EvaluationOptions:
 
     ``language`` is that of the label words; ``classes`` says what the data's classes mean; ``progress`` is told the
     number of rows done. ``embed_rows`` finds the images' embeddings. ``by`` are columns whose groups are measured
-    apart.
+    apart. ``adapter`` and ``prior``, a method of ``CORRECTIONS``, change how images are ranked.
     """
 
     language: str = "auto"
@@ -63,6 +65,8 @@ class EvaluationOptions:
     progress: Progress = no_progress
     embed_rows: EmbedRows = encode_image_rows
     by: tuple[GroupBy, ...] = ()
+    adapter: Adapter | None = None
+    prior: str | None = None
 
     def __post_init__(self) -> None:
         if self.stream.faces.mode == "each":
@@ -127,6 +131,8 @@ def evaluate_rows(
         raise UsageError("--families and --train-data are for pictures: leave them out for texts.")
     if options.embed_rows is not encode_image_rows:
         raise UsageError("A store holds pictures: leave --store out for texts.")
+    if options.adapter is not None or options.prior is not None:
+        raise UsageError("--adapter and --prior-correction are for pictures: leave them out for texts.")
     return run.texts(rows.texts, about)
 
 
@@ -149,7 +155,7 @@ class _Run:
         usable, judged = judge_rows(rows, [basic] if self.options.families else [own], self.options.classes)
         self._refuse_nothing(usable, judged, about)
         encoded = self.options.embed_rows(self.encoder, usable, self.options.stream, self.options.progress)
-        probabilities = self._probabilities(encoded.embeddings, self.encoder.logit_scale)
+        probabilities = self._of_faces(encoded.embeddings)
         kept = [usable[place] for place in encoded.kept]
         result = _told(replace(about, n=len(kept)), judged, encoded.errors)
         result = replace(result, faceless=encoded.faceless, skipped=encoded.skipped)
@@ -212,7 +218,8 @@ class _Run:
                 truth[at, matcher.position(label)] = True
         size = self.options.stream.batch_size
         embeddings = encode_text_rows(self.encoder, [row.text for row in usable], size, self.options.progress)
-        probabilities = self._probabilities(embeddings, text_reader(self.encoder)[1])
+        similarities = self._index(embeddings).similarities(embeddings.numpy()).astype(np.float64)
+        probabilities: FloatingArray = softmax(text_reader(self.encoder)[1] * similarities, axis=1)
         result = _told(replace(about, n=len(usable)), judged)
         if (truth.sum(axis=1) == 1).all():
             return self._classified(result, probabilities, truth.argmax(axis=1), usable)
@@ -222,15 +229,19 @@ class _Run:
         keys, seed = self.vocabulary.keys, self.options.seed
         return replace(result, metrics=multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed))
 
-    def _probabilities(self, embeddings: Tensor, scale: float) -> FloatingArray:
-        """Return softmax(scale · cosine) over the vocabulary, [N, L]."""
+    def _of_faces(self, embeddings: Tensor) -> FloatingArray:
+        """Return the probabilities of images' words, [N, L]."""
+        faces = FaceLogits.of(self.encoder, self._index(embeddings), self.options.adapter)
+        vectors = embeddings.numpy()
+        probabilities: FloatingArray = softmax(faces.corrected(vectors, self.options.prior)(vectors), axis=1)
+        return probabilities
+
+    def _index(self, embeddings: Tensor) -> VocabularyIndex:
+        """Return the words in the encoder's space; raises ModelError where the rows' embeddings are not finite."""
         if not torch.isfinite(embeddings).all():
             name = self.encoder.name
             raise ModelError(f"Model {name} gives no finite embedding for some rows: its weights are damaged.")
-        index = VocabularyIndex.build(self.encoder, self.vocabulary, self.options.language)
-        similarities = index.similarities(embeddings.numpy()).astype(np.float64)
-        probabilities: FloatingArray = softmax(scale * similarities, axis=1)
-        return probabilities
+        return VocabularyIndex.build(self.encoder, self.vocabulary, self.options.language)
 
 
 def _told(result: Evaluation, judged: Judged, unread: tuple[str, ...] = ()) -> Evaluation:

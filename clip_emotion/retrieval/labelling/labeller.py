@@ -17,6 +17,8 @@ from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.retrieval.adapting.adapter import Adapter
+from clip_emotion.retrieval.adapting.logits import FaceLogits
 from clip_emotion.retrieval.labelling.dimensions import RatedWords
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.languages import choose_language
@@ -66,7 +68,8 @@ class ZeroShotLabeller:
 
     The words are encoded once, when the object is made. ``notices`` holds sentences that a person should read, such as
     that the encoder cannot read the words' language. With ``rated`` words, encoded once beside them, every row also has
-    valence and arousal.
+    valence and arousal. ``faces`` makes a face's logits; an adapter and a correction of priors in it change how faces
+    are ranked, never texts.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class ZeroShotLabeller:
         *,
         cache: Path | None = None,
         rated: RatedWords | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self.encoder = encoder
         self.vocabulary = vocabulary
@@ -84,7 +88,22 @@ class ZeroShotLabeller:
         self.notices = word_notices(encoder, vocabulary, self.language)
         self.index = VocabularyIndex.cached(encoder, vocabulary, self.language, cache)
         self.rated = rated
+        self.faces = FaceLogits.of(encoder, self.index, adapter)
         self._names = vocabulary.names(self.language)
+
+    @classmethod
+    def adapted(
+        cls,
+        encoder: ImageTextEncoder,
+        adapter: Adapter,
+        language: str = "auto",
+        *,
+        cache: Path | None = None,
+        rated: RatedWords | None = None,
+    ) -> ZeroShotLabeller:
+        """Make a labeller of an adapter's words; raises UsageError where it was made for another encoder."""
+        language = adapter.language if language == "auto" else language
+        return cls(encoder, adapter.vocabulary, language, cache=cache, rated=rated, adapter=adapter)
 
     @classmethod
     def load(
@@ -169,12 +188,15 @@ class ZeroShotLabeller:
     ) -> RankedFeatures:
         """Rank the labels for embeddings [N, D] of unit length, as arrays: for very many rows at once."""
         _check_top(top)
-        scale = self.encoder.logit_scale if logit_scale is None else logit_scale
         finite: NDArray[np.bool_] = np.all(np.isfinite(embeddings), axis=1)
         usable = np.where(finite[:, None], embeddings, 0)
-        similarities, positions = self.index.search(usable)
-        logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
-        probabilities = softmax(logits, axis=1)
+        if logit_scale is None and not self.faces.plain:
+            positions, similarities, probabilities = self.faces.ranked(usable)
+        else:
+            scale = self.encoder.logit_scale if logit_scale is None else logit_scale
+            similarities, positions = self.index.search(usable)
+            logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
+            probabilities = softmax(logits, axis=1)
         top = min(top, len(self.index))
         places = None if self.rated is None else self.rated.dimensions(usable)
         return RankedFeatures(positions[:, :top], probabilities[:, :top], similarities[:, :top], finite, places)

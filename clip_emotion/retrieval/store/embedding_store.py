@@ -252,11 +252,18 @@ class EmbeddingStore:
 
     def first_face(self, sha256: str) -> StoredFace | None:
         """Return the first part of the picture with this content, or None where the store has no such picture."""
+        return self._first_face("sha256 = ?", sha256)
+
+    def face_at(self, place: Place) -> StoredFace | None:
+        """Return the first part of the picture that lay at a place, or None where the store has none from there."""
+        return self._first_face("id = (SELECT content FROM files WHERE place = ?)", place.text)
+
+    def _first_face(self, condition: str, value: str) -> StoredFace | None:
         query = (
-            "SELECT error, part, note, vector FROM contents LEFT JOIN faces ON content = id WHERE sha256 = ? "
+            f"SELECT error, part, note, vector FROM contents LEFT JOIN faces ON content = id WHERE {condition} "
             "ORDER BY id, part_no LIMIT 1"
         )
-        row = self._one(query, sha256)
+        row = self._one(query, value)
         if row is None:
             return None
         error, part, note, blob = row

@@ -1,10 +1,11 @@
-"""Labelled pictures whose embeddings a store has: found by content, with no encoder of pictures."""
+"""Labelled pictures whose embeddings a store has: found by content or path, with no encoder of pictures."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,16 +17,19 @@ from clip_emotion.retrieval.evaluation.encoding import Encoded, Progress, none_u
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore, StoredFace
+from clip_emotion.retrieval.store.records import Place
 
 
 @dataclass(frozen=True)
 class StoredRows:
     """Finds the embeddings of labelled pictures in a store, in place of ``encode_image_rows``.
 
-    Raises UsageError where the store has a row a face, or another encoder's embeddings.
+    A picture is found by its content; one that is gone by its path, relative to one of ``folders``. Raises UsageError
+    where the store has a row a face, or another encoder's embeddings.
     """
 
     store: EmbeddingStore
+    folders: Sequence[Path] = (Path(),)
 
     def __post_init__(self) -> None:
         if self.store.card.options().mode == "each":
@@ -61,6 +65,11 @@ class StoredRows:
         try:
             digest = hashlib.sha256(row.read()).hexdigest()
         except ImageError as error:
-            return StoredFace(None, "", str(error))
+            gone = f"{error}, and {self.store.path} has no picture from there"
+            return self._face_at(row.name) or StoredFace(None, "", gone)
         missing = f"The picture is not in {self.store.path}: embed it first."
         return self.store.first_face(digest) or StoredFace(None, "", missing)
+
+    def _face_at(self, name: str) -> StoredFace | None:
+        places = (Place.of(folder / name) for folder in self.folders if name)
+        return next(filter(None, map(self.store.face_at, places)), None)

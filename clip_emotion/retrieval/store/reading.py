@@ -103,6 +103,14 @@ def faces_of(connection: sqlite3.Connection, store: EmbeddingStore, faces: Itera
     return _block([row[2:] for row in rows], store, os.getcwd())  # noqa: PTH109
 
 
+def some_vectors(store: EmbeddingStore, embeddings: int, most: int) -> NDArray[np.float32]:
+    """Return at most about ``most`` vectors [N, D] of a store that holds so many, spread evenly over it."""
+    step = max(1, -(-embeddings // most))
+    with store.reading() as connection:
+        parts = [vectors[::step] for _, vectors in vector_blocks(connection, store)]
+    return np.concatenate(parts) if parts else np.empty((0, store.dim or 0), dtype=np.float32)
+
+
 def _block(rows: list[tuple[Any, ...]], store: EmbeddingStore, working: str) -> FaceBlock:
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * COLUMNS
     names, places, raw, errors, indices, *rest = columns

@@ -1,0 +1,1 @@
+"""``clip-emotion adapt`` and ``calibrate``, and what ``label`` and ``evaluate`` take from them."""
