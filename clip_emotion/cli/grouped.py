@@ -17,7 +17,7 @@ def grouped(command: Command) -> Command:
     A field's annotation and default are Typer's, as those of a parameter would be.
     """
     hints = get_type_hints(command, include_extras=True)
-    records = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    records: dict[str, type[Any]] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in records:
