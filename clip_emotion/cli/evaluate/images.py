@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import FaceArguments
 from clip_emotion.cli.grouped import grouped
+from clip_emotion.cli.running import RunningArguments
 from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.tables import class_table, uncut
 from clip_emotion.errors import UsageError
@@ -107,6 +110,7 @@ def evaluate(
     batch_size: int = options.batch_size(64),
     workers: int = options.WORKERS,
     device: options.Device = options.DEVICE,
+    running: RunningArguments,
     chosen: RowArguments,
     threshold: float | None = typer.Option(None, min=0, max=1, help="Probability from which a text carries a label."),
     seed: int = options.seed("the confidence interval and --limit"),
@@ -127,9 +131,10 @@ def evaluate(
     sources = Sources(data, train_data, selection)
     if store is None:
         stream = _stream(faces.options(), batch_size, workers)
-        result = _evaluate(sources, _model(model, device), vocabulary, replace(settings, stream=stream))
+        result = _evaluate(sources, running.load(model, device), vocabulary, replace(settings, stream=stream))
     else:
-        result = _evaluate_store(store, sources, (model_beside_store(context, model), device), vocabulary, settings)
+        load = partial(running.load, device=device)
+        result = _evaluate_store(store, sources, (model_beside_store(context, model), load), vocabulary, settings)
     _tell(result, output, report)
 
 
@@ -152,12 +157,6 @@ def _stream(faces: FaceOptions, batch_size: int, workers: int) -> StreamConfig:
     from clip_emotion.retrieval.labelling.stream import StreamConfig
 
     return StreamConfig(faces, batch_size, workers)
-
-
-def _model(name: str, device: str) -> ImageTextEncoder:
-    from clip_emotion.models import registry
-
-    return registry.load_encoder(name, device)
 
 
 def _evaluate(
@@ -186,16 +185,16 @@ def _evaluate(
 def _evaluate_store(
     store: Path,
     sources: Sources,
-    model: tuple[str | None, str],
+    model: tuple[str | None, Callable[[str], ImageTextEncoder]],
     vocabulary: Vocabulary | None,
     settings: EvaluationOptions,
 ) -> Evaluation:
-    """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and the device."""
+    """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and what loads it."""
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.evaluation import StoredRows
 
     with EmbeddingStore.open(store) as opened:
-        encoder = _model(model[0] or opened.card.model, model[1])
+        encoder = model[1](model[0] or opened.card.model)
         return _evaluate(sources, encoder, vocabulary, replace(settings, embed_rows=StoredRows(opened)))
 
 

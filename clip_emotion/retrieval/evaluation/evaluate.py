@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.special import softmax
-from torch import Tensor
 
-from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
+from clip_emotion.arrays import BoolArray, Float32Array, FloatingArray, IntegerArray
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.bootstrap import Resampling
 from clip_emotion.evaluation.families import FamilyMetrics, family_metrics
@@ -222,13 +220,13 @@ class _Run:
         keys, seed = self.vocabulary.keys, self.options.seed
         return replace(result, metrics=multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed))
 
-    def _probabilities(self, embeddings: Tensor, scale: float) -> FloatingArray:
+    def _probabilities(self, embeddings: Float32Array, scale: float) -> FloatingArray:
         """Return softmax(scale · cosine) over the vocabulary, [N, L]."""
-        if not torch.isfinite(embeddings).all():
+        if not np.isfinite(embeddings).all():
             name = self.encoder.name
             raise ModelError(f"Model {name} gives no finite embedding for some rows: its weights are damaged.")
         index = VocabularyIndex.build(self.encoder, self.vocabulary, self.options.language)
-        similarities = index.similarities(embeddings.numpy()).astype(np.float64)
+        similarities = index.similarities(embeddings).astype(np.float64)
         probabilities: FloatingArray = softmax(scale * similarities, axis=1)
         return probabilities
 
