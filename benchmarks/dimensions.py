@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -31,6 +30,7 @@ from clip_emotion.data.images import ImageSource
 from clip_emotion.evaluation.bootstrap import Resampling, draws_interval, row_draws
 from clip_emotion.label import Label
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.retrieval.labelling.dimensions import RATED, RatedWords
 from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
@@ -57,8 +57,8 @@ def embeddings(encoder: ImageTextEncoder, sources: Iterable[ImageSource], faces:
     rows = []
     for batch in stream_batches(sources, encoder.preprocess, StreamConfig(FaceOptions(faces))):
         pixels = [region.pixels for region in batch if region.pixels is not None]
-        rows.append(encoder.encode_images(torch.stack(pixels)))
-    return torch.cat(rows).numpy()
+        rows.append(embed_pixels(encoder, pixels))
+    return np.concatenate(rows)
 
 
 def pictures(archive: Path, split: str | None = None) -> tuple[list[ImageSource], list[str]]:
@@ -165,7 +165,7 @@ def other_words(encoder: ImageTextEncoder, ratings: Sequence[dict[str, str]], wo
     """Print how values of words that are not in the vocabulary agree with people's ratings."""
     kept = [row for row in ratings if row["word"] not in Vocabulary.load(RATED).keys]
     words.logit_scale = encoder.text_logit_scale
-    values = words.dimensions(encoder.encode_texts([row["word"] for row in kept]).numpy())
+    values = words.dimensions(np.asarray(encoder.encode_texts([row["word"] for row in kept])))
     cells = [with_interval(values[:, at], np.array([float(row[axis]) for row in kept])) for at, axis in enumerate(AXES)]
     print("| rated words outside the vocabulary | valence | arousal |\n|---|---|---|")
     print(f"| {len(kept)} | {' | '.join(cells)} |")

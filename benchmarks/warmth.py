@@ -23,13 +23,14 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import spearmanr
 
+from clip_emotion.arrays import Float32Array
 from clip_emotion.data.lexicon import load_everyday, load_lexicon
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold
@@ -103,8 +104,8 @@ def faces(measured: Measured) -> Iterator[Line]:
     means = class_means(measured)
     rows = _table(datasets_dir() / "checks" / "face_words.tsv")
     names = list(means)
-    words = measured.encoder.encode_texts([row["word"] for row in rows])
-    best = (words @ torch.stack([means[name] for name in names]).T).argmax(dim=1).tolist()
+    words = np.asarray(measured.encoder.encode_texts([row["word"] for row in rows]))
+    best = (words @ np.stack([means[name] for name in names]).T).argmax(axis=1).tolist()
     right = [names[at] in row["classes"].split(",") for at, row in zip(best, rows, strict=True)]
     yield "users' words, best class sensible", f"{np.mean(right):.3f} ({sum(right)} of {len(right)})", "≥ 0.90"
     for language in ("ko", "en"):
@@ -112,7 +113,7 @@ def faces(measured: Measured) -> Iterator[Line]:
         yield f"– {language}", f"{sum(of_language)} of {len(of_language)}", ""
 
 
-def class_means(measured: Measured) -> dict[str, torch.Tensor]:
+def class_means(measured: Measured) -> dict[str, Float32Array]:
     """Return the mean embedding of each class's validation pictures."""
     found: dict[str, list[bytes]] = defaultdict(list)
     with zipfile.ZipFile(measured.data / "fer2013.zip") as archive:
@@ -124,12 +125,10 @@ def class_means(measured: Measured) -> dict[str, torch.Tensor]:
     for name, images in found.items():
         batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         embedded = [
-            measured.encoder.encode_images(
-                torch.stack([measured.encoder.preprocess(Image.open(BytesIO(image))) for image in batch])
-            )
+            embed_pixels(measured.encoder, [measured.encoder.preprocess(Image.open(BytesIO(image))) for image in batch])
             for batch in batches
         ]
-        means[name] = torch.cat(embedded).mean(dim=0)
+        means[name] = np.concatenate(embedded).mean(axis=0)
     return means
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clip_emotion.errors import UsageError
@@ -12,6 +13,25 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LIBRARIES = ("auto", "torch", "onnx")
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
+
+
+@dataclass(frozen=True)
+class Running:
+    """How an encoder runs: by which library, and how exactly it computes pictures' embeddings.
+
+    ``library`` ``auto`` is ONNX Runtime for a mini on the processor whose export is in the cache already, which gives
+    the same rows and spares importing torch; else torch. ``precision`` ``auto`` is measured once on each machine.
+    """
+
+    library: str = "auto"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for what, value, known in (("runtime", self.library, LIBRARIES), ("precision", self.precision, PRECISIONS)):
+            if value not in known:
+                raise UsageError(f"Unknown {what} '{value}': choose one of {', '.join(known)}.")
 
 
 def resolve_device(name: str = "auto") -> torch.device:

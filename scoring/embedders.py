@@ -61,7 +61,7 @@ class EncoderEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Float32Array:
         """Embed N texts: float32 [N, D], each of length 1."""
-        return np.asarray(self.encoder.encode_texts(list(texts)).numpy(), dtype=np.float32)
+        return np.asarray(self.encoder.encode_texts(list(texts)), dtype=np.float32)
 
 
 @dataclass

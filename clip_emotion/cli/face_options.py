@@ -63,6 +63,22 @@ class FaceArguments:
         return face_options(self.face, self.finder, self.min_face, self.no_face, self.boxes)
 
 
+@dataclass(frozen=True)
+class FacesArguments:
+    """Where to look in pictures that may have a row for each face, as the command line says it."""
+
+    face: FaceMode = Face.auto
+    finder: Finder = "mtcnn"
+    min_face: MinFace = 0.04
+    max_faces: MaxFaces = None
+    no_face: WithoutFace = NoFace.whole
+    boxes: Boxes = None
+
+    def options(self) -> FaceOptions:
+        """Return the options as the library takes them; raises as ``face_options`` does."""
+        return face_options(self.face, self.finder, self.min_face, self.no_face, self.boxes, self.max_faces)
+
+
 def face_options(
     face: Face, finder: str, min_face: float, no_face: NoFace, boxes: Path | None, max_faces: int | None = None
 ) -> FaceOptions:

@@ -17,7 +17,8 @@ def grouped(command: Command) -> Command:
     A field's annotation and default are Typer's, as those of a parameter would be.
     """
     hints = get_type_hints(command, include_extras=True)
-    records: dict[str, type[Any]] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    typed = {name: hint for name, hint in hints.items() if isinstance(hint, type)}
+    records: dict[str, type[Any]] = {name: hint for name, hint in typed.items() if is_dataclass(hint)}
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in records:

@@ -17,19 +17,11 @@ from clip_emotion.cli import options
 from clip_emotion.cli.adapting.options import AdaptedWords, adapted_words
 from clip_emotion.cli.common import say
 from clip_emotion.cli.engine_options import EngineChoice
-from clip_emotion.cli.face_options import (
-    Boxes,
-    Face,
-    FaceMode,
-    Finder,
-    MaxFaces,
-    MinFace,
-    NoFace,
-    WithoutFace,
-    face_options,
-)
+from clip_emotion.cli.face_options import FacesArguments
+from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.label_output import SHEET, LabelOutput, Output, Thumbnails
 from clip_emotion.cli.label_run import LabelRun
+from clip_emotion.cli.running import RunningArguments
 from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.store.label import StoreRun
 from clip_emotion.errors import UsageError
@@ -50,8 +42,10 @@ class RowsFormat(StrEnum):
     parquet = "parquet"
 
 
+@grouped
 def label(
     context: typer.Context,
+    *,
     paths: list[str] = typer.Argument(None, help="Files, folders, globs, or - for a list on standard input."),
     labels: str = options.LABELS,
     vocab: str = options.vocab(f"the model's own, else {DEFAULT_VOCABULARY}"),
@@ -62,18 +56,14 @@ def label(
     dimensions: bool = options.DIMENSIONS,
     model: str = options.MODEL,
     lang: options.Language = options.LANG,
-    face: FaceMode = Face.auto,
-    finder: Finder = "mtcnn",
-    min_face: MinFace = 0.04,
-    max_faces: MaxFaces = None,
-    no_face: WithoutFace = NoFace.whole,
-    boxes: Boxes = None,
+    faces: FacesArguments,
     output_format: RowsFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
     out: Path = options.out_file("the rows"),
     batch_size: int = options.batch_size(32),
     engine: options.EngineName = options.ENGINE,
     workers: int = options.WORKERS_OF_ENGINE,
     device: options.Device = options.DEVICE,
+    running: RunningArguments,
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
     report: Path = options.report("an HTML contact sheet"),
@@ -84,14 +74,14 @@ def label(
     Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
     """
     output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
+    running.check(engine)
     words = adapted_words(adapter, labels, vocab, prior_correction)
-    asked = Asked(words, vocab, model, lang, device, top, dimensions)
+    asked = Asked(words, vocab, model, lang, device, running, top, dimensions)
     _settle_pillow(max_pixels)
     if store is None:
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
-        faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
-        chosen = EngineChoice(engine, device, StreamConfig(faces, batch_size, workers, max_pixels))
+        chosen = EngineChoice(engine, device, StreamConfig(faces.options(), batch_size, workers, max_pixels))
         failed = _label_pictures(paths or [], replace(asked, device=chosen.device_here), output, chosen)
     else:
         asked = replace(asked, model=model_beside_store(context, model, "paths", "resume", "engine"))
@@ -120,6 +110,7 @@ class Asked:
     model: str | None
     lang: str
     device: str
+    running: RunningArguments
     top: int
     dimensions: bool
 
@@ -195,7 +186,7 @@ def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.vocabulary import Vocabulary
 
-    encoder = registry.load_encoder(model, asked.device)
+    encoder = asked.running.load(model, asked.device)
     cache = cache_dir() / "vocabularies"
     rated = RatedWords(encoder, cache=cache) if asked.dimensions else None
     if asked.words.adapter is not None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from PIL.Image import Image
-from torch import Tensor
 
+from clip_emotion.arrays import Float32Array
 from clip_emotion.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # an encoder that needs no torch is used without importing it
+    from torch import Tensor
+
+Embeddings: TypeAlias = "Tensor | Float32Array"
+"""What an encoder gives: ``np.asarray`` reads either."""
 
 
 @runtime_checkable
@@ -17,7 +23,8 @@ class ImageTextEncoder(Protocol):
 
     ``logit_scale`` turns cosine similarities into calibrated logits for pictures (one temperature per encoder),
     ``text_logit_scale`` does so for text against text. ``fingerprint`` is a hash of architecture and weights and the
-    key of every cache. ``languages`` are the languages the text side reads, best first.
+    key of every cache. ``languages`` are the languages the text side reads, best first. Pixels and embeddings are torch
+    tensors or NumPy arrays, as the encoder likes: ``models/embedding.py`` stacks and reads both.
     """
 
     name: str
@@ -25,14 +32,14 @@ class ImageTextEncoder(Protocol):
     languages: tuple[str, ...]
     logit_scale: float
     text_logit_scale: float
-    preprocess: Callable[[Image], Tensor]
-    """RGB picture → float tensor [3, H, W], the same size for every picture."""
+    preprocess: Callable[[Image], Any]
+    """RGB picture → float tensor or array [3, H, W], the same size for every picture."""
 
-    def encode_images(self, pixels: Tensor) -> Tensor:
+    def encode_images(self, pixels: Any) -> Embeddings:
         """Embed pictures: [N, 3, H, W] as ``preprocess`` gives them → [N, D], L2-normalised, on the CPU."""
         ...
 
-    def encode_texts(self, texts: list[str]) -> Tensor:
+    def encode_texts(self, texts: list[str]) -> Embeddings:
         """Embed texts: M strings → [M, D], L2-normalised, on the CPU."""
         ...
 
@@ -48,7 +55,7 @@ class TrainedEncoder(Protocol):
 class ClassEncoder(Protocol):
     """An encoder of fixed classes, which reads no words: labels are those of its classes that they name."""
 
-    def encode_labels(self, vocabulary: Vocabulary) -> Tensor:
+    def encode_labels(self, vocabulary: Vocabulary) -> Embeddings:
         """Return the embedding of each label's class [L, D]; raises UsageError for a label that is no class."""
         ...
 
@@ -62,12 +69,12 @@ class MessageEncoder(Protocol):
 
     message_logit_scale: float
 
-    def encode_messages(self, texts: list[str]) -> Tensor:
+    def encode_messages(self, texts: list[str]) -> Embeddings:
         """Embed messages: M strings → [M, D], L2-normalised, on the CPU."""
         ...
 
 
-def text_reader(encoder: ImageTextEncoder) -> tuple[Callable[[list[str]], Tensor], float]:
+def text_reader(encoder: ImageTextEncoder) -> tuple[Callable[[list[str]], Embeddings], float]:
     """Return what embeds texts that are to be judged, and its logit scale: the side for messages where there is one.
 
     Words, which texts are compared with, are always embedded by ``encode_texts``.

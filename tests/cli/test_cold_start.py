@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from clip_emotion.training.kinds import CONFIGS
 from clip_emotion.training.registry import STAGES
 from tests.support.pictures import plain, save
@@ -26,7 +28,8 @@ for command, code in {commands!r}:
 def loaded(commands: list[tuple[list[str], int]], cache: Path) -> list[set[str]]:
     """Run commands one after the other in one fresh process; return which watched packages were there after each."""
     script = SCRIPT.format(commands=commands, watched=WATCHED)
-    environment = {**os.environ, "CLIP_EMOTION_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    places = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "CLIP_EMOTION_CACHE": str(cache), "PYTHONPATH": places}
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, encoding="utf-8", env=environment, timeout=120
     )
@@ -53,6 +56,19 @@ def test_commands_import_what_they_need(tmp_path: Path) -> None:
     assert seen[len(light) : len(light) + 2] == [{"torch", "faiss"}] * 2
     # scikit-learn, which measures, imports pandas itself.
     assert [one - {"pandas"} for one in seen[-2:]] == [{"torch", "faiss", "sklearn"}] * 2
+
+
+def test_an_exported_mini_needs_no_torch(tmp_path: Path) -> None:
+    """The first process exports the model into the cache; the next ones find it there, also without the option."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    face = save(plain("red"), tmp_path / "1.png")
+    label = ["label", str(face), "--labels", "기쁨,슬픔"]
+    assert loaded([([*label, "--runtime", "onnx"], 0)], tmp_path / "cache") == [{"torch", "faiss"}]
+    commands = [([*label, "--runtime", "onnx"], 0), (label, 0)]
+    if sys.platform == "darwin" or Path("/dev/nvidia0").exists():
+        commands = commands[:1]
+    assert loaded(commands, tmp_path / "cache") == [{"faiss"}] * len(commands)
 
 
 def test_configurations_are_those_of_the_stages() -> None:

@@ -78,6 +78,42 @@ def test_faces_come_largest_first(name: str, tmp_path: Path) -> None:
     assert faces[0].box.width > 1.5 * faces[1].box.width
 
 
+def scene(face: int, size: tuple[int, int] = (1280, 960)) -> Image.Image:
+    """A wide picture with a portrait in it, whose face is about ``face`` pixels high."""
+    portrait = Image.open(GRACE_HOPPER).convert("RGB")
+    factor = face / 219
+    wide = noise((32, 24)).resize(size, Image.Resampling.BICUBIC)
+    wide.paste(portrait.resize([round(side * factor) for side in portrait.size]), (500, 100))
+    return wide
+
+
+@pytest.mark.parametrize(("height", "passes"), [(400, 1), (200, 2), (70, 3)])
+def test_the_largest_face_of_a_large_picture_is_found_in_few_passes(
+    height: int, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, every = scene(height), MtcnnFinder(FinderOptions()).find(scene(height))[0]
+    looked: list[float] = []
+    find = MtcnnFinder._find
+
+    def counted(finder: MtcnnFinder, pixels: mtcnn.Pixels, smallest: float) -> object:
+        looked.append(smallest)
+        return find(finder, pixels, smallest)
+
+    monkeypatch.setattr(MtcnnFinder, "_find", counted)
+    largest = MtcnnFinder(FinderOptions(largest_only=True)).find(image)[0]
+    assert len(looked) == passes
+    assert largest.landmarks is not None
+    assert every.landmarks is not None
+    assert np.abs(np.subtract(largest.landmarks, every.landmarks)).max() < 0.06 * height
+    if passes == 3:
+        assert largest == every
+
+
+def test_small_pictures_are_looked_through_at_once(tmp_path: Path) -> None:
+    image = Image.open(two_faces(tmp_path)).convert("RGB")
+    assert MtcnnFinder(FinderOptions(largest_only=True)).find(image) == MtcnnFinder(FinderOptions()).find(image)
+
+
 def test_a_face_below_the_smallest_is_not_looked_for(tmp_path: Path) -> None:
     faces = make_finder("mtcnn", FinderOptions(min_face=0.3)).find(open_image(two_faces(tmp_path)))
     assert len(faces) == 1

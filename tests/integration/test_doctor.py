@@ -15,8 +15,8 @@ from tokenizers.models import WordLevel
 from clip_emotion.cli import doctor as doctor_module
 from clip_emotion.cli.main import main
 from clip_emotion.models import registry
-from clip_emotion.models.mini.config import ImageTowerConfig, TextTowerConfig
-from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
+from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig, TextTowerConfig
+from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.vocabulary import shipped_vocabularies

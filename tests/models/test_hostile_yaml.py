@@ -12,7 +12,7 @@ from clip_emotion.models.emotion_clip.checkpoint import read_card
 from clip_emotion.models.kobert.emotion import DESCRIPTION as KOBERT
 from clip_emotion.models.kobert.emotion import PARTS as KOBERT_PARTS
 from clip_emotion.models.kobert.emotion import load_kobert_emotion
-from clip_emotion.models.mini.encoder import PARTS
+from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.registry import load_encoder
 
 ALIASES = "\n".join(

@@ -14,7 +14,8 @@ from PIL import Image
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.models.mini.encoder import PARTS, MiniEncoder, load_mini
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.registry import load_encoder
 from tests.support.minis import SENTENCES, tiny_mini
 from tests.support.pictures import noise

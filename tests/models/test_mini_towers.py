@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from clip_emotion.models.mini.image_tower import ConvolutionBlock, ImageTower, luminance, standardise
-from clip_emotion.models.mini.text_tower import PAD, NeighbourBlock, TextTower, pad_ids, tokenize
+from clip_emotion.models.mini.sub_words import PAD, tokenize
+from clip_emotion.models.mini.text_tower import NeighbourBlock, TextTower, pad_ids
 from tests.support.minis import tiny_image, tiny_text, tiny_tokenizer
 
 ROWS = st.lists(st.lists(st.integers(1, 119), max_size=16), min_size=1, max_size=6)

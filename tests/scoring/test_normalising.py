@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.models.mini.encoder import load_tokenizer
+from clip_emotion.models.mini.files import load_tokenizer
 from clip_emotion.resources import weights_dir
 from clip_emotion.vocabulary import Vocabulary
 from scoring.emotions.normalising import MAX_CHARACTERS, ExpressionNormaliser, known_pieces, load_expressions

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer
 
-from clip_emotion.models.mini.config import ImageTowerConfig, TextTowerConfig
-from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
+from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig, TextTowerConfig
+from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.mini.tokenizer import train_tokenizer

@@ -11,7 +11,8 @@ import torch
 import yaml
 from PIL import Image
 
-from clip_emotion.models.mini.encoder import MiniConfig, MiniEncoder
+from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.mini.tokenizer import train_tokenizer

@@ -11,8 +11,9 @@ from clip_emotion.data.held_out import text_held_out
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.models.base import MessageEncoder
-from clip_emotion.models.mini.encoder import CHATS, PARTS, MiniEncoder, load_mini
-from clip_emotion.models.mini.text_tower import tokenize
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.files import CHATS, PARTS
+from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.chats_tasks import HELD_OUT, Task, _as_sentiment, load_tasks

@@ -12,7 +12,8 @@ import yaml
 
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.mini.config import ReadingConfig
-from clip_emotion.models.mini.encoder import PARTS, load_mini
+from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.training.mini import messages, messages_stage
 from clip_emotion.training.registry import check, plan, train

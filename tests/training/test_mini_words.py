@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from clip_emotion.data.lexicon import Concept
-from clip_emotion.models.mini.encoder import PARTS, load_mini
+from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.models.mini.files import PARTS
 from clip_emotion.text import fold
 from clip_emotion.training.mini import bridge
 from clip_emotion.training.mini.bridge import bridged_words

@@ -72,6 +72,8 @@ class LabelCheck:
 
     def run(self, prepared: DatasetDict, output: TableFormat) -> None:
         """Check the labels of a prepared set and tell which are likely wrong; nothing is dropped."""
+        import numpy as np
+
         from clip_emotion.data.label_issues import require_cleanlab
         from clip_emotion.models import registry
 
@@ -79,7 +81,7 @@ class LabelCheck:
         rows = _image_rows(prepared)
         encoder = registry.load_encoder(self.model, self.device)
         encoded = self._embed(encoder, [row for _, row in rows])
-        if not encoded.embeddings.isfinite().all():
+        if not np.isfinite(encoded.embeddings).all():
             raise ModelError(f"Model {encoder.name} gives no finite embedding for some rows: its weights are damaged.")
         for error in encoded.errors:
             say(error)
@@ -101,7 +103,7 @@ class LabelCheck:
     def _issues(self, rows: CheckedRows, encoded: Encoded, encoder: ImageTextEncoder) -> LabelIssueReport:
         from clip_emotion.data.label_issues import cross_validated_issues, model_issues
 
-        embeddings = encoded.embeddings.numpy()
+        embeddings = encoded.embeddings
         if self.probabilities is Probabilities.cross_validated:
             say("Comparing each label with what the others make of it (cross-validated logistic regression).")
             return cross_validated_issues(rows, embeddings, seed=self.seed)

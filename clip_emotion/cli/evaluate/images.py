@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ from clip_emotion.cli.adapting.options import AdaptedWords, adapted_words
 from clip_emotion.cli.common import progress_bar, say, stdout, write_atomic
 from clip_emotion.cli.face_options import FaceArguments
 from clip_emotion.cli.grouped import grouped
+from clip_emotion.cli.running import RunningArguments
 from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.tables import class_table, uncut
 from clip_emotion.errors import UsageError
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.selection import RowSelection
     from clip_emotion.retrieval.labelling.stream import StreamConfig
-    from clip_emotion.vocabulary import Vocabulary
 
 SHOWN_ERRORS = 10
 REPORT = "evaluation report"
@@ -71,6 +73,27 @@ class RowArguments:
         )
 
 
+Format = Annotated[EvaluationFormat, typer.Option("--format", help="How to print the result.")]
+Report = Annotated[
+    Path | None, typer.Option("--report", help="Write the page, its plots and metrics.json into this folder.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")]
+
+
+@dataclass(frozen=True)
+class OutputArguments:
+    """How the result is told, and where the report goes."""
+
+    output: Format = EvaluationFormat.table
+    report: Report = None
+    overwrite: Overwrite = False
+
+    def claim(self, data: str) -> None:
+        """See that the report may be written; raises UsageError where it would replace something unasked."""
+        if self.report is not None:
+            claim_folder(self.report, REPORT, WriteOptions(self.overwrite), inputs=[Path(data)])
+
+
 @dataclass(frozen=True)
 class GroupArguments:
     """Which groups of rows are measured apart."""
@@ -99,9 +122,7 @@ def evaluate(
     prior_correction: options.Prior | None = options.PRIOR,
     lang: options.Language = options.LANG,
     families: bool = typer.Option(False, "--families", help="Also agreement by family of basic emotions."),
-    output: EvaluationFormat = typer.Option(EvaluationFormat.table, "--format", help="How to print the result."),
-    report: Path | None = options.report("the page, its plots and metrics.json"),
-    overwrite: bool = options.OVERWRITE,
+    told: OutputArguments,
     train_data: str | None = typer.Option(None, help="Training data: accuracy apart for pictures that stand in it."),
     leave_out: list[str] = typer.Option([], "--leave-out", metavar="CLASS", help="Rows of this class do not count."),
     class_map: Path | None = typer.Option(None, "--map", help="YAML that maps classes of the data to labels."),
@@ -110,6 +131,7 @@ def evaluate(
     batch_size: int = options.batch_size(64),
     workers: int = options.WORKERS,
     device: options.Device = options.DEVICE,
+    running: RunningArguments,
     chosen: RowArguments,
     threshold: float | None = typer.Option(None, min=0, max=1, help="Probability from which a text carries a label."),
     seed: int = options.seed("the confidence interval and --limit"),
@@ -119,22 +141,21 @@ def evaluate(
     Exit code: 0 every row counted, 1 some could not be used, 2 misuse.
     """
     words = adapted_words(adapter, labels, vocab, prior_correction)
-    if report is not None:
-        claim_folder(report, REPORT, WriteOptions(overwrite), inputs=[Path(data)])
+    told.claim(data)
     from clip_emotion.retrieval.evaluation.evaluate import EvaluationOptions
     from clip_emotion.retrieval.evaluation.selection import RowSelection
 
     by = groups.read()
     settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=by)
-    settings = words.applied(settings)
     selection = chosen.selection(RowSelection(split, seed=seed, language=lang)).knowing(by, groups.metadata)
     sources = Sources(data, train_data, selection)
     if store is None:
         stream = _stream(faces.options(), batch_size, workers)
-        result = _evaluate(sources, _model(model, device), words.vocabulary, replace(settings, stream=stream))
+        result = _evaluate(sources, running.load(model, device), words, replace(settings, stream=stream))
     else:
-        result = _evaluate_store(store, sources, (model_beside_store(context, model), device), words, settings)
-    _tell(result, output, report)
+        load = partial(running.load, device=device)
+        result = _evaluate_store(store, sources, (model_beside_store(context, model), load), words, settings)
+    _tell(result, told.output, told.report)
 
 
 @dataclass(frozen=True)
@@ -158,14 +179,8 @@ def _stream(faces: FaceOptions, batch_size: int, workers: int) -> StreamConfig:
     return StreamConfig(faces, batch_size, workers)
 
 
-def _model(name: str, device: str) -> ImageTextEncoder:
-    from clip_emotion.models import registry
-
-    return registry.load_encoder(name, device)
-
-
 def _evaluate(
-    sources: Sources, encoder: ImageTextEncoder, vocabulary: Vocabulary | None, settings: EvaluationOptions
+    sources: Sources, encoder: ImageTextEncoder, words: AdaptedWords, settings: EvaluationOptions
 ) -> Evaluation:
     from clip_emotion.models.registry import own_vocabulary
     from clip_emotion.retrieval.evaluation.evaluate import evaluate_rows
@@ -173,7 +188,8 @@ def _evaluate(
     from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import word_notices
 
-    vocabulary = vocabulary or own_vocabulary(encoder)
+    settings = words.applied(settings)
+    vocabulary = words.vocabulary or own_vocabulary(encoder)
     if vocabulary is None:
         raise UsageError("Give the words with --vocab or --labels: for example --vocab basic7.")
     for notice in word_notices(encoder, vocabulary, choose_language(encoder, vocabulary, settings.language)):
@@ -190,17 +206,17 @@ def _evaluate(
 def _evaluate_store(
     store: Path,
     sources: Sources,
-    model: tuple[str | None, str],
+    model: tuple[str | None, Callable[[str], ImageTextEncoder]],
     words: AdaptedWords,
     settings: EvaluationOptions,
 ) -> Evaluation:
-    """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and the device."""
+    """Evaluate the embeddings of a store; ``model`` is what the user wrote, else the store's own, and what loads it."""
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.evaluation import StoredRows
 
     with EmbeddingStore.open(store) as opened:
-        encoder = _model(model[0] or opened.card.model, model[1])
-        return _evaluate(sources, encoder, words.vocabulary, replace(settings, embed_rows=StoredRows(opened)))
+        encoder = model[1](model[0] or opened.card.model)
+        return _evaluate(sources, encoder, words, replace(settings, embed_rows=StoredRows(opened)))
 
 
 def _tell(result: Evaluation, output: EvaluationFormat, report: Path | None) -> None:

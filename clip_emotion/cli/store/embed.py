@@ -13,17 +13,9 @@ from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say
 from clip_emotion.cli.engine_options import EngineChoice
-from clip_emotion.cli.face_options import (
-    Boxes,
-    Face,
-    FaceMode,
-    Finder,
-    MaxFaces,
-    MinFace,
-    NoFace,
-    WithoutFace,
-    face_options,
-)
+from clip_emotion.cli.face_options import FacesArguments
+from clip_emotion.cli.grouped import grouped
+from clip_emotion.cli.running import RunningArguments
 from clip_emotion.files import expanded
 
 if TYPE_CHECKING:
@@ -32,21 +24,19 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 10
 
 
+@grouped
 def embed(
+    *,
     paths: list[str] = typer.Argument(None, help="Files, folders, globs, or - for a list on standard input."),
     store: Path = options.STORE_TO_FILL,
     model: str = options.MODEL,
-    face: FaceMode = Face.auto,
-    finder: Finder = "mtcnn",
-    min_face: MinFace = 0.04,
-    max_faces: MaxFaces = None,
-    no_face: WithoutFace = NoFace.whole,
-    boxes: Boxes = None,
+    faces: FacesArguments,
     batch_size: int = options.batch_size(32),
     engine: options.EngineName = options.ENGINE,
     workers: int = options.WORKERS_OF_ENGINE,
     parts: str | None = options.PARTS,
     device: options.Device = options.DEVICE,
+    running: RunningArguments,
     retry: bool = typer.Option(False, "--retry", help="Try pictures again that failed before."),
     max_pixels: int = options.MAX_PIXELS,
 ) -> None:
@@ -66,17 +56,16 @@ def embed(
     outputs.claim_file(store, outputs.WriteOptions(resume=True), inputs=inputs)
     allow_pixels(max_pixels)
     warnings.filterwarnings("ignore", module="PIL")
-    from clip_emotion.models import registry
     from clip_emotion.retrieval.engines.base import Filling
     from clip_emotion.retrieval.labelling.stream import StreamConfig
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.retrieval.store.records import StoreCard
 
-    faces = face_options(face, finder, min_face, no_face, boxes, max_faces)
-    chosen = EngineChoice(engine, device, StreamConfig(faces, batch_size, workers, max_pixels), parts)
-    encoder = registry.load_encoder(model, chosen.device_here)
+    chosen = EngineChoice(engine, device, StreamConfig(faces.options(), batch_size, workers, max_pixels), parts)
+    running.check(engine)
+    encoder = running.load(model, chosen.device_here)
     started = time.perf_counter()
-    card = StoreCard.of(encoder, model, faces)
+    card = StoreCard.of(encoder, model, chosen.config.faces)
     with EmbeddingStore.open_for(store, card) as filled, progress_bar("Embedding", len(found.sources)) as advance:
         counts = chosen.made(model, encoder).embed(found.sources, Filling(filled, retry, advance))
     _tell(counts, time.perf_counter() - started)

@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ import typer
 from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.common import printable, say, stdout, write_atomic
+from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.label_output import SHEET
+from clip_emotion.cli.running import RunningArguments
 from clip_emotion.errors import UsageError
 from clip_emotion.text import has_hangul
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clip_emotion.models.base import ImageTextEncoder
     from clip_emotion.retrieval.store.search import Hit, Wanted
@@ -34,7 +37,9 @@ class HitsFormat(StrEnum):
     jsonl = "jsonl"
 
 
+@grouped
 def search(
+    *,
     text: str | None = typer.Argument(None, help='How the faces look: "비장한 얼굴".'),
     store: Path = typer.Option(..., "--store", help="The store that embed filled."),
     like: list[str] = typer.Option([], "--like", metavar="PICTURE", help="As the largest face of this picture looks."),
@@ -49,6 +54,7 @@ def search(
     overwrite: bool = options.OVERWRITE,
     report: Path | None = options.report("an HTML contact sheet"),
     device: options.Device = options.DEVICE,
+    running: RunningArguments,
     max_pixels: int = options.MAX_PIXELS,
 ) -> None:
     """Find the faces of a store that look as words say, or as another face looks, the most similar first.
@@ -70,7 +76,7 @@ def search(
         outputs.claim_folder(report, SHEET, claims, inputs=inputs)
     allow_pixels(max_pixels)
     with outputs.held(out) if out is not None else nullcontext():
-        hits, encoder = _search(store, wanted, model, lang, device)
+        hits, encoder = _search(store, wanted, model, lang, partial(running.load, device=device))
         hits = _placed(hits, encoder) if dimensions else hits
         as_table = out is None and output_format is not HitsFormat.jsonl
         _show(hits) if as_table else _write(hits, wanted, encoder, out)
@@ -79,9 +85,8 @@ def search(
 
 
 def _search(
-    store: Path, wanted: Wanted, model: str | None, lang: str, device: str
+    store: Path, wanted: Wanted, model: str | None, lang: str, load: Callable[[str], ImageTextEncoder]
 ) -> tuple[list[Hit], ImageTextEncoder]:
-    from clip_emotion.models import registry
     from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import reading_notices
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
@@ -91,7 +96,7 @@ def _search(
     from clip_emotion.vocabulary import Vocabulary
 
     with EmbeddingStore.open(store) as opened:
-        encoder = registry.load_encoder(model or opened.card.model, device)
+        encoder = load(model or opened.card.model)
         words = [*wanted.texts, *wanted.unlike]
         if words:
             vocabulary = Vocabulary.from_words(words)

@@ -47,6 +47,8 @@ class FinderOptions:
     min_face: float = 0.04
     confidence: float | None = None
     model: Path | None = None
+    largest_only: bool = False
+    """Whether the largest face is all that is wanted, so that smaller ones need not be looked for where it is found."""
 
 
 class FaceFinder(Protocol):

@@ -27,6 +27,12 @@ WINDOW = 1.5
 """How much larger a window of the first network may be than the box of the face that is found in it."""
 WORKING_WINDOW = 36
 """The picture is reduced until the smallest window that is looked through has this side in pixels."""
+LEFT_OUT = (4, 2, 0)
+"""Where the largest face alone is wanted, so many of the finest levels, most of the pyramid, wait at first."""
+LARGE_PICTURE = 640
+"""The shorter side from which the passes are worth their while."""
+SURELY_LARGEST = 1.3
+"""A face so many times as large as a pass's smallest window is larger than any that smaller windows find."""
 SMALLEST_WINDOW = 20
 """Smaller windows in the whole picture show no expression and are not looked through."""
 PROPOSED, REFINED = 0.6, 0.7
@@ -53,12 +59,22 @@ class MtcnnFinder:
         """Return the faces of an RGB picture, largest first; raises ModelError when the networks are not there."""
         smallest = max(WINDOW * self.options.min_face * min(image.size), SMALLEST_WINDOW)
         scale = min(1.0, WORKING_WINDOW / smallest)
-        boxes, landmarks, scores = self._find(_reduced(image, scale), smallest * scale)
+        pixels = _reduced(image, scale)
+        for window in self._passes(smallest * scale, image.size):
+            boxes, landmarks, scores = self._find(pixels, window)
+            if len(boxes) and _longest(boxes) >= SURELY_LARGEST * window:
+                break
         faces = [
             Face(as_box(box / scale, image.size), float(score), tuple((float(x), float(y)) for x, y in points / scale))
             for box, points, score in zip(boxes, landmarks, scores, strict=True)
         ]
         return largest_first(faces, self.options.min_face * min(image.size))
+
+    def _passes(self, smallest: float, size: tuple[int, int]) -> tuple[float, ...]:
+        """Return the smallest windows of the passes over a picture, which end where no larger face can be missing."""
+        if not self.options.largest_only or min(size) < LARGE_PICTURE:
+            return (smallest,)
+        return tuple(smallest / STEP**left_out for left_out in LEFT_OUT)
 
     def _find(self, pixels: Pixels, smallest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return boxes [N, 4], landmarks [N, 5, 2] and probabilities [N] in pixels of the reduced picture."""
@@ -75,6 +91,11 @@ class MtcnnFinder:
         windows = _moved(windows, offsets)
         kept = suppress(windows, scores, SAME_FACE, of_smaller=True)
         return windows[kept], landmarks[kept], scores[kept]
+
+
+def _longest(boxes: FloatArray) -> float:
+    """Return the longest side of boxes [N, 4]."""
+    return float((boxes[:, 2:] - boxes[:, :2]).max())
 
 
 def _load_networks() -> tuple[Any, ...]:

@@ -62,4 +62,4 @@ class FaceOptions:
 
     def make_finder(self) -> FaceFinder:
         """Return the finder that these options name; raises UsageError for an unknown one."""
-        return make_finder(self.finder, FinderOptions(min_face=self.min_face))
+        return make_finder(self.finder, FinderOptions(min_face=self.min_face, largest_only=self.mode != "each"))

@@ -13,9 +13,11 @@ from torch import Tensor
 from clip_emotion.config import validate
 from clip_emotion.errors import ModelError
 from clip_emotion.models.backbone import Backbone, Spec, in_groups
-from clip_emotion.models.mini.encoder import MiniConfig, load_mini, to_pixels
+from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.encoder import load_mini, to_pixels
 from clip_emotion.models.mini.image_tower import ImageTower, luminance, standardise
-from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
+from clip_emotion.models.mini.sub_words import tokenize
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.text import nfc
 
 TOKENIZER = "tokenizer.json"

@@ -1,12 +1,15 @@
-"""Sizes of the mini's towers."""
+"""Sizes of the mini's towers, and what else ``mini.yaml`` says."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import yaml
 from pydantic import Field
 
 from clip_emotion.config import Config
+from clip_emotion.files import write_atomic
 
 
 class TextTowerConfig(Config):
@@ -59,3 +62,27 @@ class ImageTowerConfig(Config):
     """Side of the images, in pixels."""
     dim: int = Field(256, ge=2)
     """The embedding's size."""
+
+
+class MiniConfig(Config):
+    """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
+
+    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is the text tower's like, or with
+    ``reading`` one that reads order besides.
+    """
+
+    name: str = "mini"
+    text: TextTowerConfig = Field(default_factory=TextTowerConfig)
+    image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
+    logit_scale: float = Field(default=20.0, gt=0)
+    text_logit_scale: float = Field(default=20.0, gt=0)
+    text_threshold: float = Field(default=0.06, gt=0, lt=1)
+    chat_logit_scale: float | None = Field(default=None, gt=0)
+    reading: ReadingConfig | None = None
+    flip_average: bool = True
+    languages: tuple[str, ...] = ("ko", "en")
+    trained_with: dict[str, Any] = Field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write the configuration as YAML, atomically."""
+        write_atomic(path, yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False))

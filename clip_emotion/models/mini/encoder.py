@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import yaml
 from PIL import Image
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from clip_emotion.config import Config, load_config
+from clip_emotion.config import load_config
 from clip_emotion.errors import ModelError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.config import ImageTowerConfig, ReadingConfig, TextTowerConfig
+from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.files import CHATS, PARTS, fingerprint_mini, load_tokenizer, mini_parts
 from clip_emotion.models.mini.image_tower import ImageTower, luminance, standardise
 from clip_emotion.models.mini.message_tower import MessageTower
-from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
+from clip_emotion.models.mini.pixels import pixel_array
+from clip_emotion.models.mini.sub_words import tokenize
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.models.word_pieces import WordPieces, count_pieces
 from clip_emotion.text import nfc
 from clip_emotion.text_batches import length_batches
 
 TEXT_BATCH = 256
-PARTS = ("mini.yaml", "text.safetensors", "image.safetensors", "tokenizer.json")
-"""The files of a mini's folder."""
-CHATS = "chats.safetensors"
-"""The file of the tower for chat messages, which a mini may have besides."""
-
-
-class MiniConfig(Config):
-    """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
-
-    ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is the text tower's like, or with
-    ``reading`` one that reads order besides.
-    """
-
-    name: str = "mini"
-    text: TextTowerConfig = Field(default_factory=TextTowerConfig)
-    image: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
-    logit_scale: float = Field(default=20.0, gt=0)
-    text_logit_scale: float = Field(default=20.0, gt=0)
-    text_threshold: float = Field(default=0.06, gt=0, lt=1)
-    chat_logit_scale: float | None = Field(default=None, gt=0)
-    reading: ReadingConfig | None = None
-    flip_average: bool = True
-    languages: tuple[str, ...] = ("ko", "en")
-    trained_with: dict[str, Any] = Field(default_factory=dict)
-
-    def write(self, path: Path) -> None:
-        """Write the configuration as YAML, atomically."""
-        write_atomic(path, yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False))
 
 
 @dataclass
@@ -138,11 +108,7 @@ class MiniEncoder:
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:
     """Make of a picture RGB in [0, 1], float [3, size, size]."""
-    rgb = image.convert("RGB")
-    if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    array = np.asarray(rgb, dtype=np.float32) / 255
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(pixel_array(image, size))
 
 
 def save_tower(tower: nn.Module, path: Path) -> None:
@@ -170,13 +136,7 @@ def load_tower(tower: nn.Module, path: Path) -> None:
 
 def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
     """Load a mini from its folder; raises ModelError with one sentence when a part is missing or broken."""
-    parts = [folder / name for name in PARTS]
-    missing = [part.name for part in parts if not part.is_file()]
-    if missing:
-        raise ModelError(
-            f"The mini in {folder} lacks {', '.join(missing)}: reinstall clip-emotion or train it with "
-            "clip-emotion train configs/train/mini_1_text.yaml configs/train/mini_2_image.yaml."
-        )
+    parts = mini_parts(folder)
     config = load_config(MiniConfig, parts[0])
     text_tower, image_tower = TextTower(config.text), ImageTower(config.image)
     load_tower(text_tower, parts[1])
@@ -184,24 +144,6 @@ def load_mini(folder: Path, device: torch.device) -> MiniEncoder:
     chat_tower = None
     if config.chat_logit_scale is not None:
         chat_tower = TextTower(config.text) if config.reading is None else MessageTower(config.text, config.reading)
-        parts.append(folder / CHATS)
-        load_tower(chat_tower, parts[-1])
+        load_tower(chat_tower, folder / CHATS)
     tokenizer = load_tokenizer(folder / PARTS[3])
-    return MiniEncoder(config, text_tower, image_tower, tokenizer, device, fingerprint_files(parts), chat_tower)
-
-
-def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a tokenizer.json; raises ModelError when it is not one."""
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise ModelError(f"The tokenizer {path} cannot be read: fetch or train it again.") from error
-    return tokenizer
-
-
-def fingerprint_files(paths: list[Path]) -> str:
-    """Return a SHA-256 over the files' bytes, in order, as ``mini-<16 hex digits>``."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return f"mini-{digest.hexdigest()[:16]}"
+    return MiniEncoder(config, text_tower, image_tower, tokenizer, device, fingerprint_mini(folder, config), chat_tower)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from clip_emotion.models.mini.config import TextTowerConfig
-
-PAD = 0
+from clip_emotion.models.mini.sub_words import PAD, padded
 
 
 class NeighbourBlock(nn.Module):
@@ -85,11 +82,4 @@ class TextTower(nn.Module):
 
 def pad_ids(rows: list[list[int]], max_tokens: int) -> Tensor:
     """Pad lists of sub-word ids to the longest (at most ``max_tokens``) → int64 [N, T], T ≥ 1."""
-    # One more row, of a lone pad, makes at least one column of no or empty rows.
-    cut = [torch.tensor(ids[:max_tokens], dtype=torch.long) for ids in (*rows, [PAD])]
-    return pad_sequence(cut, batch_first=True, padding_value=PAD)[:-1]
-
-
-def tokenize(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """Return each text's sub-word ids, without padding."""
-    return [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    return torch.from_numpy(padded(rows, max_tokens))

@@ -61,7 +61,7 @@ def labelled_faces(
     found = reading.embed_rows(encoder, usable, reading.stream, reading.progress)
     kept = [usable[place] for place in found.kept]
     words = np.array([vocabulary.index(str(matcher.key(row.label))) for row in kept], dtype=np.int64)
-    vectors = np.ascontiguousarray(found.embeddings.numpy(), dtype=np.float32)
+    vectors = np.ascontiguousarray(found.embeddings, dtype=np.float32)
     faces = LabelledFaces(vectors, words, tuple(row.where for row in kept), (*judged.errors, *found.errors))
     finite = np.isfinite(vectors).all(axis=1)
     broken = tuple(f"{faces.where[row]}: the model gives no finite numbers for it" for row in np.flatnonzero(~finite))

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from clip_emotion.arrays import Float32Array
 from clip_emotion.data.content_keys import pixel_key
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, ImageError
 from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
 
@@ -32,7 +33,7 @@ class Encoded:
     In ``faceless`` images no face was found; ``skipped`` of them were left out for that.
     """
 
-    embeddings: Tensor
+    embeddings: Float32Array
     kept: list[int]
     errors: tuple[str, ...]
     faceless: int = 0
@@ -47,7 +48,7 @@ def encode_image_rows(
     encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress = no_progress
 ) -> Encoded:
     """Read, crop and embed images in batches and keep those that can be read; raises DataError where none can."""
-    embeddings: list[Tensor] = []
+    embeddings: list[Float32Array] = []
     kept: list[int] = []
     errors: list[str] = []
     faceless = skipped = 0
@@ -65,11 +66,11 @@ def encode_image_rows(
             else:
                 skipped += 1
         if readable:
-            embeddings.append(encoder.encode_images(torch.stack(readable)))
+            embeddings.append(embed_pixels(encoder, readable))
         progress(len(batch))
     if not kept:
         raise none_usable(len(rows), errors)
-    return Encoded(torch.cat(embeddings), kept, tuple(errors), faceless, skipped)
+    return Encoded(np.concatenate(embeddings), kept, tuple(errors), faceless, skipped)
 
 
 def none_usable(rows: int, errors: Sequence[str]) -> DataError:
@@ -98,11 +99,11 @@ def pixel_keys(rows: Iterable[ImageRow]) -> list[str | None]:
 
 def encode_text_rows(
     encoder: ImageTextEncoder, texts: list[str], batch_size: int = TEXT_BATCH, progress: Progress = no_progress
-) -> Tensor:
+) -> Float32Array:
     """Embed texts that are to be judged, in batches of at least ``TEXT_BATCH``: M strings → [M, D]."""
     size, (read, _) = max(batch_size, TEXT_BATCH), text_reader(encoder)
     parts = []
     for start in range(0, len(texts), size):
-        parts.append(read(texts[start : start + size]))
+        parts.append(np.asarray(read(texts[start : start + size]), dtype=np.float32))
         progress(len(parts[-1]))
-    return torch.cat(parts)
+    return np.concatenate(parts)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.special import softmax
-from torch import Tensor
 
-from clip_emotion.arrays import BoolArray, FloatingArray, IntegerArray
+from clip_emotion.arrays import BoolArray, Float32Array, FloatingArray, IntegerArray
 from clip_emotion.errors import DataError, ModelError, UsageError
 from clip_emotion.evaluation.bootstrap import Resampling
 from clip_emotion.evaluation.families import FamilyMetrics, family_metrics
@@ -218,7 +216,7 @@ class _Run:
                 truth[at, matcher.position(label)] = True
         size = self.options.stream.batch_size
         embeddings = encode_text_rows(self.encoder, [row.text for row in usable], size, self.options.progress)
-        similarities = self._index(embeddings).similarities(embeddings.numpy()).astype(np.float64)
+        similarities = self._index(embeddings).similarities(embeddings).astype(np.float64)
         probabilities: FloatingArray = softmax(text_reader(self.encoder)[1] * similarities, axis=1)
         result = _told(replace(about, n=len(usable)), judged)
         if (truth.sum(axis=1) == 1).all():
@@ -229,16 +227,15 @@ class _Run:
         keys, seed = self.vocabulary.keys, self.options.seed
         return replace(result, metrics=multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed))
 
-    def _of_faces(self, embeddings: Tensor) -> FloatingArray:
+    def _of_faces(self, embeddings: Float32Array) -> FloatingArray:
         """Return the probabilities of images' words, [N, L]."""
         faces = FaceLogits.of(self.encoder, self._index(embeddings), self.options.adapter)
-        vectors = embeddings.numpy()
-        probabilities: FloatingArray = softmax(faces.corrected(vectors, self.options.prior)(vectors), axis=1)
+        probabilities: FloatingArray = softmax(faces.corrected(embeddings, self.options.prior)(embeddings), axis=1)
         return probabilities
 
-    def _index(self, embeddings: Tensor) -> VocabularyIndex:
+    def _index(self, embeddings: Float32Array) -> VocabularyIndex:
         """Return the words in the encoder's space; raises ModelError where the rows' embeddings are not finite."""
-        if not torch.isfinite(embeddings).all():
+        if not np.isfinite(embeddings).all():
             name = self.encoder.name
             raise ModelError(f"Model {name} gives no finite embedding for some rows: its weights are damaged.")
         return VocabularyIndex.build(self.encoder, self.vocabulary, self.options.language)

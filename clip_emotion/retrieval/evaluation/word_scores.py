@@ -35,7 +35,7 @@ def word_scores(encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: Str
     found = match_classes({row.label for row in rows}, basic)
     encoded = encode_image_rows(encoder, rows, stream)
     truth = np.array([found[rows[place].label] for place in encoded.kept], dtype=object)
-    images: NDArray[np.float32] = encoded.embeddings.numpy()
+    images: NDArray[np.float32] = encoded.embeddings
     own = basic.subset([key for key in basic.keys if key in set(truth.tolist())])
     scores: dict[str, float] = {}
     for language in languages:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from clip_emotion.arrays import FloatingArray
 from clip_emotion.errors import UsageError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.languages import choose_language
+from clip_emotion.retrieval.labelling.softmax import softmax
 from clip_emotion.vocabulary import Vocabulary
 
 RATED = "rated49"
@@ -42,7 +42,7 @@ class RatedWords:
         d(x) = Σ_w p_w(x) · r_w, where p(x) = softmax over w of logit_scale · cos(x, w).
         """
         logits = self.logit_scale * self.index.similarities(embeddings).astype(np.float64)
-        expected = softmax(logits, axis=1) @ self.ratings
+        expected = softmax(logits) @ self.ratings
         # An expectation lies within its values; what rounding adds is taken off again.
         return np.asarray(np.clip(expected, self.ratings.min(axis=0), self.ratings.max(axis=0)))
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
-from torch import Tensor
 
 from clip_emotion.arrays import FloatingArray
 from clip_emotion.data.images import ImageSource
 from clip_emotion.data.inputs import as_sources
-from clip_emotion.errors import ModelError, UsageError
+from clip_emotion.errors import UsageError
 from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.retrieval.adapting.adapter import Adapter
 from clip_emotion.retrieval.adapting.logits import FaceLogits
 from clip_emotion.retrieval.labelling.dimensions import RatedWords
@@ -24,6 +23,7 @@ from clip_emotion.retrieval.labelling.index import VocabularyIndex
 from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.notices import word_notices
 from clip_emotion.retrieval.labelling.predictions import Predictions
+from clip_emotion.retrieval.labelling.softmax import softmax
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, stream_batches
 from clip_emotion.types import Dimensions, FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
@@ -170,8 +170,8 @@ class ZeroShotLabeller:
             error = BROKEN if region.vector is not None and not labels else region.error
             yield Prediction(region.name, labels, self.encoder.fingerprint, region.face, error, place)
 
-    def embed(self, pixels: Tensor) -> NDArray[np.float32]:
-        """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
+    def embed(self, pixels: Sequence[Any]) -> NDArray[np.float32]:
+        """Embed N preprocessed images [3, H, W] → [N, D]; raises ModelError when memory runs out."""
         return embed_pixels(self.encoder, pixels)
 
     def predict_features(
@@ -195,8 +195,7 @@ class ZeroShotLabeller:
         else:
             scale = self.encoder.logit_scale if logit_scale is None else logit_scale
             similarities, positions = self.index.search(usable)
-            logits = scale * (similarities - similarities[:, :1]).astype(np.float64)
-            probabilities = softmax(logits, axis=1)
+            probabilities = softmax(scale * (similarities - similarities[:, :1]).astype(np.float64))
         top = min(top, len(self.index))
         places = None if self.rated is None else self.rated.dimensions(usable)
         return RankedFeatures(positions[:, :top], probabilities[:, :top], similarities[:, :top], finite, places)
@@ -225,7 +224,7 @@ class ZeroShotLabeller:
         if not texts:
             return []
         read, scale = text_reader(self.encoder)
-        return self.predict_features(read(texts).numpy(), top, logit_scale=scale)
+        return self.predict_features(np.asarray(read(texts)), top, logit_scale=scale)
 
     def message_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return each chat message's probability of every label, [N, L] in the vocabulary's order; NaN if not finite.
@@ -236,28 +235,20 @@ class ZeroShotLabeller:
         if not texts:
             return np.empty((0, len(self.index)))
         read, scale = text_reader(self.encoder)
-        similarities = self.index.similarities(read(list(texts)).numpy()).astype(np.float64)
-        return np.asarray(softmax(scale * similarities, axis=1))
+        similarities = self.index.similarities(np.asarray(read(list(texts)))).astype(np.float64)
+        return softmax(scale * similarities)
 
 
 def embed_regions(encoder: ImageTextEncoder, batch: Sequence[Region]) -> list[EmbeddedRegion]:
     """Embed the parts of a batch that have pixels; raises ModelError when memory runs out."""
     pixels = [region.pixels for region in batch if region.pixels is not None]
-    vectors = iter(embed_pixels(encoder, torch.stack(pixels)) if pixels else ())
+    vectors = iter(embed_pixels(encoder, pixels) if pixels else ())
     return [
         EmbeddedRegion(
             region.name, region.described(), next(vectors) if region.pixels is not None else None, region.error
         )
         for region in batch
     ]
-
-
-def embed_pixels(encoder: ImageTextEncoder, pixels: Tensor) -> NDArray[np.float32]:
-    """Embed preprocessed images [N, 3, H, W] → [N, D]; raises ModelError when memory runs out."""
-    try:
-        return encoder.encode_images(pixels).numpy()
-    except torch.cuda.OutOfMemoryError as error:
-        raise ModelError(f"A batch of {len(pixels)} pictures is too large: use a smaller --batch-size.") from error
 
 
 def as_vocabulary(words: str | Path | Sequence[str] | Vocabulary) -> Vocabulary:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image
-from torch import Tensor
 
 from clip_emotion.data.faces.finder import Face
 from clip_emotion.data.faces.options import FaceOptions
@@ -50,7 +49,7 @@ class Region:
     """
 
     name: str
-    pixels: Tensor | None
+    pixels: Any
     index: int | None = None
     face: Face | None = None
     note: str = ""
@@ -68,13 +67,14 @@ class Region:
         return FaceRegion(self.index, box, confidence, part, self.note)
 
 
-Preprocess = Callable[[Image.Image], Tensor]
+Preprocess = Callable[[Image.Image], Any]
+"""RGB picture → tensor or array [3, H, W], as the encoder takes it."""
 
 
 def stream_batches(
     sources: Iterable[ImageSource], preprocess: Preprocess, config: StreamConfig | None = None
 ) -> Iterator[list[Region]]:
-    """Yield the images' regions in input order, in batches that hold at most ``batch_size`` pixel tensors each.
+    """Yield the images' regions in input order, in batches that hold at most ``batch_size`` pictures' pixels each.
 
     Workers read ahead by a bounded number of images. An image that cannot be used becomes a region with an error.
     """

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from clip_emotion.data.faces.parts import FACELESS
@@ -18,7 +17,8 @@ from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
 from clip_emotion.files import sha256_of
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
+from clip_emotion.models.embedding import embed_pixels
+from clip_emotion.retrieval.labelling.labeller import BROKEN
 from clip_emotion.retrieval.labelling.stream import Region, StreamConfig, map_ahead, stream_batches
 from clip_emotion.retrieval.store.embedding_store import Found
 from clip_emotion.retrieval.store.records import Picture, Place, StoredFile, StoredRegion, given_boxes
@@ -141,7 +141,7 @@ class Embedding:
     def _take(self, batch: Sequence[Region]) -> None:
         """Embed a batch and hand each picture its regions."""
         pixels = [region.pixels for region in batch if region.pixels is not None]
-        vectors = iter(embed_pixels(self.encoder, torch.stack(pixels)) if pixels else ())
+        vectors = iter(embed_pixels(self.encoder, pixels) if pixels else ())
         for region in batch:
             vector: NDArray[np.float32] | None = next(vectors) if region.pixels is not None else None
             picture = self._encoded[region.name]

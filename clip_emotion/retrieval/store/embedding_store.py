@@ -25,6 +25,8 @@ from clip_emotion.retrieval.store.records import VECTOR, Picture, Place, StoreCa
 COPIES = 8
 """Files of one content that are looked at to tell a moved file from a copy."""
 FACE_COLUMNS = "content, part_no, face, x, y, width, height, confidence, landmarks, part, note, vector"
+FULL = "fp32"
+"""The precision that a fingerprint does not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ class EmbeddingStore:
         """Raise UsageError where the embeddings are another encoder's."""
         if fingerprint != self.card.fingerprint:
             own = self.card
+            (base, _, ours), (given, _, theirs) = own.fingerprint.partition("+"), fingerprint.partition("+")
+            if base == given:
+                raise UsageError(
+                    f"{self.path} holds embeddings in {ours or FULL}, not in {theirs or FULL}, and the two are further "
+                    f"apart than two runs may be: use {_way_to(ours, own.model)}, or embed into another store."
+                )
             raise UsageError(
                 f"{self.path} holds embeddings of {own.encoder} ({own.fingerprint[:17]}), not of {name} "
                 f"({fingerprint[:17]}): use --model {own.model}, or embed into another store."
@@ -283,3 +291,8 @@ def vectors_from(blobs: Sequence[bytes], dim: int | None, path: Path) -> NDArray
     vectors = np.frombuffer(content, dtype=VECTOR).reshape(len(blobs), dim or 0).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
     return vectors
+
+
+def _way_to(precision: str, model: str) -> str:
+    """Return the option by which an encoder computes in a store's precision; int8 is another model, an export."""
+    return f"--model {model}" if precision.startswith("int8") else f"--precision {precision or FULL}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from clip_emotion.data.faces.parts import FACELESS
 from clip_emotion.errors import ImageError, UsageError
@@ -59,7 +58,7 @@ class StoredRows:
             progress(1)
         if not kept:
             raise none_usable(len(rows), errors)
-        return Encoded(torch.from_numpy(np.stack(vectors)), kept, tuple(errors), faceless, skipped)
+        return Encoded(np.stack(vectors), kept, tuple(errors), faceless, skipped)
 
     def _face(self, row: ImageRow) -> StoredFace:
         try:

@@ -16,9 +16,10 @@ from clip_emotion.data.finding import resolve_path
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.retrieval.labelling.dimensions import RatedWords
 from clip_emotion.retrieval.labelling.index import VocabularyIndex
-from clip_emotion.retrieval.labelling.labeller import BROKEN, embed_pixels
+from clip_emotion.retrieval.labelling.labeller import BROKEN
 from clip_emotion.retrieval.labelling.languages import choose_language
 from clip_emotion.retrieval.labelling.stream import RegionReader, StreamConfig
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
@@ -105,7 +106,7 @@ def _picture(path: str, store: EmbeddingStore, encoder: ImageTextEncoder) -> NDA
     region = reader(ImageSource(path, content))[0]
     if region.pixels is None:
         raise DataError(f"--like {path}: {region.error or 'no face is found in it.'}")
-    vector: NDArray[np.float32] = embed_pixels(encoder, region.pixels[None])[0]
+    vector: NDArray[np.float32] = embed_pixels(encoder, [region.pixels])[0]
     if not np.isfinite(vector).all():
         raise DataError(f"--like {path}: {BROKEN}")
     return vector

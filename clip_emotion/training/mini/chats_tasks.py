@@ -16,7 +16,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.encoder import MiniEncoder
-from clip_emotion.models.mini.text_tower import tokenize
+from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora, load_labelled
 from clip_emotion.training.mini.chats_config import ChatSourcesConfig, TaskConfig, TasksConfig

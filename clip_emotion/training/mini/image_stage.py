@@ -15,7 +15,9 @@ from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
 from clip_emotion.label import LANGUAGES
-from clip_emotion.models.mini.encoder import PARTS, MiniConfig, MiniEncoder, load_mini, load_tower, save_tower
+from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini, load_tower, save_tower
+from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora

@@ -13,7 +13,8 @@ from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.message_tower import MessageTower
-from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
+from clip_emotion.models.mini.sub_words import tokenize
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.text_batches import length_batches
 from clip_emotion.training.losses import soft_cross_entropy
 from clip_emotion.training.mini.chats_tasks import Task, class_words, draw_words, hit_rates

@@ -14,7 +14,8 @@ from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.logit_scale import bounded_scale
-from clip_emotion.models.mini.text_tower import TextTower, pad_ids, tokenize
+from clip_emotion.models.mini.sub_words import tokenize
+from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.text_batches import length_batches
 from clip_emotion.training.corpora import CORPORA, Corpora

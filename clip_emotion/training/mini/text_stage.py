@@ -12,17 +12,12 @@ from clip_emotion.config import read_yaml, validate
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
-from clip_emotion.models.mini.encoder import (
-    PARTS,
-    MiniConfig,
-    MiniEncoder,
-    fingerprint_files,
-    load_tokenizer,
-    load_tower,
-    save_tower,
-)
+from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.encoder import MiniEncoder, load_tower, save_tower
+from clip_emotion.models.mini.files import PARTS, fingerprint_files, load_tokenizer
 from clip_emotion.models.mini.image_tower import ImageTower
-from clip_emotion.models.mini.text_tower import PAD, TextTower
+from clip_emotion.models.mini.sub_words import PAD
+from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_state
 from clip_emotion.training.corpora import CORPORA, Corpora, TextRows, load_corpora

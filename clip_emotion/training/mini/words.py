@@ -16,7 +16,8 @@ from clip_emotion.data.lexicon import Concept, load_everyday, load_lexicon
 from clip_emotion.data.tables import read_column
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.label import LANGUAGES
-from clip_emotion.models.mini.text_tower import TextTower, tokenize
+from clip_emotion.models.mini.sub_words import tokenize
+from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import load_corpora

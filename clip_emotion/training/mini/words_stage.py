@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import torch
 
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.encoder import PARTS, load_tokenizer, save_tower
+from clip_emotion.models.mini.encoder import save_tower
+from clip_emotion.models.mini.files import PARTS, load_tokenizer
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.teacher import model_folder
