@@ -20,13 +20,20 @@ PATIENCE = 300
 
 @dataclass(frozen=True)
 class Hold:
-    """When workers wait: once so many pictures are embedded, until so many processes have embedded some."""
+    """When workers wait: once so many pictures are embedded, until so many processes have embedded some.
+
+    A worker does its first ``own`` pictures in any case: results come in the pictures' order, and a worker that began
+    late may hold the first of them.
+    """
 
     pictures: int
     processes: int
+    own: int = 8
 
     def waits(self, processes: list[int]) -> bool:
         """Tell whether this process waits, after these embedded a picture each."""
+        if processes.count(os.getpid()) < self.own:
+            return False
         return len(processes) >= self.pictures and len({*processes, os.getpid()}) < self.processes
 
 
