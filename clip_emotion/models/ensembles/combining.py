@@ -37,7 +37,8 @@ def vote(probabilities: FloatArray, weights: FloatArray | None = None) -> FloatA
     votes = np.eye(classes)[probabilities.argmax(axis=2)].sum(axis=0)
     shares: FloatArray = (votes + probabilities.mean(axis=0)) / (models + 1)
     # What is not a number has no best class either.
-    return np.where(np.isfinite(probabilities).all(axis=(0, 2))[:, None], shares, np.nan)
+    shares[~np.isfinite(probabilities.sum(axis=(0, 2)))] = np.nan
+    return shares
 
 
 METHODS: dict[Method, Callable[[FloatArray, FloatArray], FloatArray]] = {
