@@ -71,11 +71,11 @@ def test_cross_fitted_weights_of_a_row_never_saw_it() -> None:
     weights = cross_fitted_weights(probabilities, targets, seed=3)
     np.testing.assert_allclose(weights.sum(axis=0), 1)
     for row in (0, 17, 49):
-        lied = targets.copy()
-        lied[row] = (lied[row] + 1) % 4
-        changed = cross_fitted_weights(probabilities, lied, seed=3)
+        other = probabilities.copy()
+        other[:, row] = np.roll(other[::-1, row], 1, axis=1)
+        changed = cross_fitted_weights(other, targets, seed=3)
         same = (weights == weights[:, [row]]).all(axis=0)
-        assert same.sum() >= 10
+        assert same.sum() >= 9
         np.testing.assert_array_equal(changed[:, row], weights[:, row])
         assert not np.array_equal(changed[:, ~same], weights[:, ~same])
     with pytest.raises(UsageError, match="two labelled pictures or more"):

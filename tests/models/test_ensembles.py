@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +92,30 @@ def test_the_weighted_mean_is_that_of_the_members_asked_alone(home: Path) -> Non
     torch.testing.assert_close(embedded.norm(dim=1), torch.ones(4))
     found = (ensemble.logit_scale * embedded @ ensemble.encode_labels(BASIC).T).softmax(1).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+class InNumPy:
+    """An encoder that takes and gives NumPy arrays, as exports to ONNX do."""
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder = encoder
+        self.preprocess = lambda image: encoder.preprocess(image).numpy()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_images(self, pixels: Any) -> Any:
+        return np.asarray(self._encoder.encode_images(torch.as_tensor(np.asarray(pixels))))
+
+
+def test_members_that_need_no_torch_answer_the_same(home: Path) -> None:
+    ensemble = made(home)
+    others = [replace(one, encoder=InNumPy(one.encoder)) for one in ensemble.members]
+    same = EnsembleEncoder("both", BASIC, others, "weighted", WEIGHTS)
+    pixels = same.preprocess(picture())[None]
+    assert torch.equal(pixels, ensemble.preprocess(picture())[None])
+    assert torch.equal(same.encode_images(pixels), ensemble.encode_images(pixels))
+    assert same.fingerprint == ensemble.fingerprint
 
 
 def chances(models: int, rows: int, classes: int, seed: int) -> FloatArray:
