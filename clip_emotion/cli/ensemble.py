@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -89,7 +89,7 @@ def ensemble(
         asked = _asked(members, data, [RowSelection(name, limit=limit, seed=seed) for name in splits], reading)
         found = compare(method.value, members.classes.keys, asked, seed)
         target.write(members, found, {"data": asked[0].data, "splits": [part.split for part in asked], "seed": seed})
-    _print(models, method.value, found)
+    _print(models, found)
     _tell(models, found, out)
 
 
@@ -176,22 +176,25 @@ def _asked(
         return [ask_members(members, part, replace(reading, progress=advance)) for part in parts]
 
 
-def _print(models: Sequence[str], method: str, found: Comparison) -> None:
+def _print(models: Sequence[str], found: Comparison) -> None:
     from clip_emotion.evaluation.ensembles import RATES
 
-    measured = found.measured
+    measured, weighted = found.measured, found.method == "weighted"
     table = Table(title=f"{measured.data} ({measured.split}) · {len(measured.targets):,} pictures")
     table.add_column("model")
-    for column in ("weight", *(rate.replace("_", " ") for rate in RATES)):
+    for column in (*(["weight"] if weighted else []), *(rate.replace("_", " ") for rate in RATES)):
         table.add_column(column, justify="right", no_wrap=True)
+
+    def add(name: str, cells: Iterable[str], weight: str = "") -> None:
+        table.add_row(name, *([weight] if weighted else []), *cells)
+
     for model, weight, answers in zip(models, found.weights, found.members, strict=True):
-        shown = f"{weight:.3f}" if found.method == "weighted" else ""
-        table.add_row(model, shown, *(f"{answers.rate(rate):.4f}" for rate in RATES))
+        add(model, (f"{answers.rate(rate):.4f}" for rate in RATES), f"{weight:.3f}")
     table.add_section()
-    table.add_row(f"ensemble ({method})", "", *(f"{found.ensemble.rate(rate):.4f}" for rate in RATES))
+    add(f"ensemble ({found.method})", (f"{found.ensemble.rate(rate):.4f}" for rate in RATES))
     for best in dict.fromkeys(gain.best for gain in found.gains):
         told = {gain.rate: gain for gain in found.gains if gain.best == best}
-        table.add_row(f"  against {models[best]}", "", *(str(told.get(rate, "")) for rate in RATES))
+        add(f"  against {models[best]}", (str(told.get(rate, "")) for rate in RATES))
     stdout().print(uncut(table))
 
 

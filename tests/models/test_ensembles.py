@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ class InNumPy:
 
 def test_members_that_need_no_torch_answer_the_same(home: Path) -> None:
     ensemble = made(home)
-    others = [replace(one, encoder=InNumPy(one.encoder)) for one in ensemble.members]
+    others = [replace(one, encoder=cast(ImageTextEncoder, InNumPy(one.encoder))) for one in ensemble.members]
     same = EnsembleEncoder("both", BASIC, others, "weighted", WEIGHTS)
     pixels = same.preprocess(picture())[None]
     assert torch.equal(pixels, ensemble.preprocess(picture())[None])
