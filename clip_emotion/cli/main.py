@@ -23,6 +23,7 @@ from clip_emotion.cli.data.merge import merge
 from clip_emotion.cli.data.split import rename, split
 from clip_emotion.cli.data.verbs import app as data_app
 from clip_emotion.cli.doctor import doctor
+from clip_emotion.cli.ensemble import ensemble
 from clip_emotion.cli.evaluate.conversations import evaluate_conversations
 from clip_emotion.cli.evaluate.images import evaluate
 from clip_emotion.cli.evaluate.similarity import evaluate_similarity
@@ -82,6 +83,7 @@ app.command("evaluate-conversations")(evaluate_conversations)
 app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
 app.command("blend")(blend)
+app.command("ensemble")(ensemble)
 app.command("tune")(tune)
 app.add_typer(export_app, name="export")
 app.command("push")(push)

@@ -17,6 +17,16 @@ Embeddings: TypeAlias = "Tensor | Float32Array"
 """What an encoder gives: ``np.asarray`` reads either."""
 
 
+class ImageEncoder(Protocol):
+    """The side of an encoder that looks at images: all that reading labelled images needs."""
+
+    preprocess: Callable[[Image], Any]
+
+    def encode_images(self, pixels: Any) -> Embeddings:
+        """Embed pictures: [N, 3, H, W] as ``preprocess`` gives them → [N, D], on the CPU."""
+        ...
+
+
 @runtime_checkable
 class ImageTextEncoder(Protocol):
     """Puts pictures and texts into one space where the inner product is the cosine similarity.

@@ -9,10 +9,10 @@ import numpy as np
 
 from clip_emotion.arrays import Float32Array
 from clip_emotion.errors import ModelError
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import ImageEncoder
 
 
-def embed_pixels(encoder: ImageTextEncoder, pixels: Sequence[Any]) -> Float32Array:
+def embed_pixels(encoder: ImageEncoder, pixels: Sequence[Any]) -> Float32Array:
     """Embed N preprocessed pictures [3, H, W] → float32 [N, D]; raises ModelError when memory runs out."""
     if isinstance(pixels[0], np.ndarray):
         return np.asarray(encoder.encode_images(np.stack(pixels)), dtype=np.float32)

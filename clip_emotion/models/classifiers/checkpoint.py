@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from clip_emotion.files import draft_of, publish, sha256_of
 from clip_emotion.models.classifiers.config import ClassifierConfig
 from clip_emotion.models.classifiers.encoder import ClassifierEncoder
 from clip_emotion.models.classifiers.network import Classifier
-from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
+from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary, known_by
 from clip_emotion.models.faults import LOADING_FAULTS, short
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.weights_file import weights_bytes
@@ -47,9 +46,7 @@ class ClassifierCard(Config):
 
     def classes(self) -> Vocabulary:
         """Return the classes, each recognised by the aliases that it had in training."""
-        named = self.vocabulary.vocabulary()
-        labels = tuple(replace(label, spellings=self.aliases.get(label.key, ())) for label in named.labels)
-        return Vocabulary(named.name, labels, named.templates)
+        return known_by(self.vocabulary.vocabulary(), self.aliases)
 
 
 def save_classifier(model: Classifier, folder: Path, card: ClassifierCard) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pydantic import Field
 
 from clip_emotion.config import Config
@@ -34,3 +37,14 @@ class TrainedVocabulary(Config):
             for key, names in self.labels.items()
         ]
         return Vocabulary(self.name, tuple(labels), dict(self.templates) or dict(DEFAULT_TEMPLATES))
+
+
+def all_aliases(vocabulary: Vocabulary) -> dict[str, tuple[str, ...]]:
+    """Return every spelling under which each label may be met, by its key."""
+    return {label.key: tuple(dict.fromkeys(label.aliases())) for label in vocabulary.labels}
+
+
+def known_by(vocabulary: Vocabulary, aliases: Mapping[str, tuple[str, ...]]) -> Vocabulary:
+    """Return a vocabulary whose labels are recognised by further spellings."""
+    labels = tuple(replace(label, spellings=aliases.get(label.key, ())) for label in vocabulary.labels)
+    return replace(vocabulary, labels=labels)

@@ -12,7 +12,7 @@ from clip_emotion.arrays import Float32Array
 from clip_emotion.data.content_keys import pixel_key
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import DataError, ImageError
-from clip_emotion.models.base import ImageTextEncoder, text_reader
+from clip_emotion.models.base import ImageEncoder, ImageTextEncoder, text_reader
 from clip_emotion.models.embedding import embed_pixels
 from clip_emotion.retrieval.evaluation.labelled import ImageRow
 from clip_emotion.retrieval.labelling.stream import StreamConfig, stream_batches
@@ -45,7 +45,7 @@ EmbedRows = Callable[[ImageTextEncoder, Sequence[ImageRow], StreamConfig, Progre
 
 
 def encode_image_rows(
-    encoder: ImageTextEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress = no_progress
+    encoder: ImageEncoder, rows: Sequence[ImageRow], stream: StreamConfig, progress: Progress = no_progress
 ) -> Encoded:
     """Read, crop and embed images in batches and keep those that can be read; raises DataError where none can."""
     embeddings: list[Float32Array] = []

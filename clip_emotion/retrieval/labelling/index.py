@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from clip_emotion.arrays import Float32Array, FloatingArray
+from clip_emotion.arrays import FloatingArray
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.base import ClassEncoder, ImageTextEncoder
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.label_embeddings import label_embeddings
 from clip_emotion.vocabulary import Vocabulary
 
 FORMAT = "clip-emotion vocabulary index 1"
-SHORTEST = 1e-12
-"""A vector is divided by its length, or by this where it has none."""
 logger = logging.getLogger(__name__)
 
 
@@ -50,15 +48,6 @@ def prompts_digest(vocabulary: Vocabulary, language: str) -> str:
     """Return the SHA-256 of a vocabulary's keys and prompts in a language."""
     content = json.dumps([vocabulary.keys, vocabulary.prompts(language)], ensure_ascii=False)
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def label_embeddings(encoder: ImageTextEncoder, vocabulary: Vocabulary, language: str) -> Float32Array:
-    """Return the embedding of each label [L, D]: of its prompts on average, or of the class that it names."""
-    if isinstance(encoder, ClassEncoder):
-        return np.asarray(encoder.encode_labels(vocabulary), dtype=np.float32)
-    prompts = vocabulary.prompts(language)
-    encoded = np.asarray(encoder.encode_texts([prompt for of_label in prompts for prompt in of_label]))
-    return _prototypes(encoded, [len(of_label) for of_label in prompts])
 
 
 class VocabularyIndex:
@@ -154,13 +143,6 @@ class VocabularyIndex:
             # A read-only home costs the next run a few milliseconds, this one nothing.
             logger.info("The vocabulary index is not kept: %s", error)
         return index
-
-
-def _prototypes(prompts: NDArray[np.float32], counts: Sequence[int]) -> NDArray[np.float32]:
-    """Return each label's embedding [L, D] as ``models.prototypes`` does, of its ``counts`` prompts in [P, D]."""
-    means = np.stack([of_label.mean(axis=0) for of_label in np.split(prompts, np.cumsum(counts)[:-1])])
-    unit: NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), SHORTEST)
-    return unit
 
 
 def _read_card(metadata: dict[str, Any]) -> IndexCard:

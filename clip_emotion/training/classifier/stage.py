@@ -13,7 +13,7 @@ from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.models.classifiers.sphere import RADIUS
-from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
+from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary, all_aliases
 from clip_emotion.runtime import resolve_device
 from clip_emotion.training.classifier.config import ClassifierRunConfig
 from clip_emotion.training.classifier.objective import ClassifierObjective, image_logits
@@ -66,7 +66,7 @@ def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> No
         name=config.out.name,
         model=config.model,
         vocabulary=TrainedVocabulary.of(vocabulary),
-        aliases={label.key: tuple(dict.fromkeys(label.aliases())) for label in vocabulary.labels},
+        aliases=all_aliases(vocabulary),
         temperature=RADIUS * fit_temperature((logits / RADIUS).numpy(), row_labels(rows).numpy()),
         metrics=dict(result.metrics),
         data=objective.splits.fingerprints,
