@@ -70,6 +70,7 @@ def test_misuse_is_told_in_a_sentence(run: Run, folder: Path, tmp_path: Path) ->
     assert "damaged or truncated" in err
 
 
+@pytest.mark.real_data
 def test_killed_runs_lose_a_batch_at_most_and_end_as_an_unbroken_one(tmp_path: Path) -> None:
     folder, store, log = write_noise(tmp_path / "pictures", 40), tmp_path / "faces.db", tmp_path / "log"
     log.touch()

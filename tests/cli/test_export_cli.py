@@ -56,9 +56,9 @@ def test_an_export_labels_as_the_model_does(run: Run, folder: Path, faces: Path,
     assert len(rows[0]) == len(rows[1]) == 24
     for ours, theirs in zip(*rows, strict=True):
         assert {**ours, "labels": None} == {**theirs, "labels": None}
-        for one, other in zip(ours["labels"], theirs["labels"], strict=True):
-            assert one["label"] == other["label"]
-            assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
+        # By word: random towers give words that are too near to each other to keep their places.
+        found, expected = ({one["label"]: one["probability"] for one in row["labels"]} for row in (ours, theirs))
+        assert found == pytest.approx(expected, abs=1e-4)
     code, _, err = run("export", "onnx", "--model", folder, "--out", tmp_path / "export")
     assert code == 2
     assert "holds a ONNX export already" in err or "holds an ONNX export already" in err

@@ -39,9 +39,9 @@ def faces(vocabulary: str, language: str, *arguments: str) -> dict[str, Any]:
 def test_english_words() -> None:
     values = faces("basic7", "en")
     assert values["n"] == 3589
-    # The card's bar is 0.69, which these weights miss by four pictures of 3,589: this floor only guards what is there.
-    assert values["accuracy"] >= 0.685
-    assert values["macro_recall"] >= 0.65
+    # The card's bars are 0.71 and 0.68: these floors only guard what is there.
+    assert values["accuracy"] >= 0.69
+    assert values["macro_recall"] >= 0.67
     assert values["ece"] <= 0.05
 
 
@@ -51,7 +51,7 @@ def test_korean_words_do_as_well() -> None:
 
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_synonyms_that_were_never_trained(language: str) -> None:
-    assert faces("synonyms7", language)["accuracy"] >= 0.60
+    assert faces("synonyms7", language)["accuracy"] >= 0.61
 
 
 def test_families_of_unseen_words() -> None:

@@ -87,6 +87,7 @@ def test_rows_and_store_are_those_of_one_process(folder: Path, tmp_path: Path, r
     assert not (tmp_path / "each_ray.db.parts").exists()
 
 
+@pytest.mark.real_data
 def test_a_killed_worker_changes_nothing(tmp_path: Path, ray_here: None) -> None:
     sources, log, killed = pictures(write_noise(tmp_path / "p", 40))[:-1], tmp_path / "log", []
 
@@ -104,6 +105,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, ray_here: None) -> None
     assert content_of(tmp_path / "ray.db") == content_of(tmp_path / "local.db")
 
 
+@pytest.mark.real_data
 def test_an_interrupted_run_goes_on_with_what_the_parts_and_the_store_have(tmp_path: Path, ray_here: None) -> None:
     folder, store = write_noise(tmp_path / "p", 40), tmp_path / "ray.db"
 

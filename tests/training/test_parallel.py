@@ -65,6 +65,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(folder / f"found_{rank}.pt") for rank in range(2)]
 
 
+@pytest.mark.real_data
 def test_two_processes_have_the_gradients_and_statistics_of_one(pair: list[dict[str, Any]]) -> None:
     alone = one_step(ALONE)
     assert float(alone["gradient of 0.weight"].abs().max()) > 1e-3
@@ -91,6 +92,7 @@ def test_what_members_tell_each_other(pair: list[dict[str, Any]]) -> None:
     assert (alone["only the second"], alone["nobody"], alone["asked"]) == (False, False, True)
 
 
+@pytest.mark.real_data
 def test_two_workers_of_ray_train_as_one_process_and_go_on_after_ctrl_c(
     world: Path, tmp_path: Path, ray_here: None
 ) -> None:

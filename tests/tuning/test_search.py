@@ -100,6 +100,7 @@ def killed(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> Killed:
     return Killed(tmp_path_factory.mktemp("killed"))
 
 
+@pytest.mark.real_data
 def test_a_killed_search_with_ray_repeats_no_finished_trial(killed: Killed) -> None:
     assert 4 <= len(killed.done) < 8
     assert not killed.done & set(killed.starts)
