@@ -90,15 +90,26 @@ def measure_pipeline(encoder: ImageTextEncoder, count: int, repeats: int) -> Non
     print(f"{'end to end / encoder alone':<28} {seconds['encoder alone'] / seconds['end to end']:9.2f}   (aim: 0.8)")
 
 
-def measure_clip(count: int, repeats: int) -> None:
-    """Print the same pictures' seconds through the pipeline, the loop and ours, and the ratios."""
+def shared_clip() -> tuple[Any, Any, Any, OpenClipEncoder]:
+    """Return one ViT-B/32 of random weights, its preprocessing and tokenizer, and the same model as our encoder."""
     torch.manual_seed(0)
     model, _, preprocess = open_clip.create_model_and_transforms(ARCHITECTURE)
     tokenizer = open_clip.get_tokenizer(ARCHITECTURE)
     model.eval()
-    vocabulary = replace(Vocabulary.load("kote44"), templates={"ko": (TEMPLATE,), "en": (TEMPLATE,)})
-    names = vocabulary.names("en")
     encoder = OpenClipEncoder(model, tokenizer, open_clip.get_model_config(ARCHITECTURE), ARCHITECTURE)
+    return model, preprocess, tokenizer, encoder
+
+
+def one_template() -> Vocabulary:
+    """Return KOTE's 44 words, each in the one sentence that every contestant puts it into."""
+    return replace(Vocabulary.load("kote44"), templates={"ko": (TEMPLATE,), "en": (TEMPLATE,)})
+
+
+def measure_clip(count: int, repeats: int) -> None:
+    """Print the same pictures' seconds through the pipeline, the loop and ours, and the ratios."""
+    model, preprocess, tokenizer, encoder = shared_clip()
+    vocabulary = one_template()
+    names = vocabulary.names("en")
 
     def loop(paths: Sequence[str]) -> list[str]:
         with torch.no_grad():

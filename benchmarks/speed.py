@@ -23,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +33,7 @@ import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
+import label
 from label import ARCHITECTURE, PORTRAIT, TEMPLATE, hugging_face_pipeline, run_fresh, write_images
 
 from clip_emotion.data.faces.options import FaceOptions
@@ -88,13 +88,9 @@ def tell_rates(seconds: Mapping[str, list[float]], pictures: int) -> None:
 
 def measure_clip(options: argparse.Namespace) -> None:
     """Print a shared ViT-B/32 through the pipeline, the loop and ours."""
-    torch.manual_seed(0)
-    model, _, preprocess = open_clip.create_model_and_transforms(ARCHITECTURE)
-    tokenizer = open_clip.get_tokenizer(ARCHITECTURE)
-    model.eval()
-    words = replace(Vocabulary.load("kote44"), templates={"ko": (TEMPLATE,), "en": (TEMPLATE,)})
+    model, preprocess, tokenizer, encoder = label.shared_clip()
+    words = label.one_template()
     names = words.names("en")
-    encoder: Any = OpenClipEncoder(model, tokenizer, open_clip.get_model_config(ARCHITECTURE), ARCHITECTURE)
 
     @torch.no_grad()
     def loop(visual: Any, dtype: torch.dtype) -> list[int]:

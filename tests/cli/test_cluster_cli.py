@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Run, runner
+from tests.support.commands import Run
 from tests.support.pages import read_page
 from tests.support.pictures import GRACE_HOPPER, noise, save
 
 CLUSTER = ("cluster", "--store", "faces.db")
-
-
-@pytest.fixture
-def run(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
-    monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-    return runner(capfd)
 
 
 @pytest.fixture

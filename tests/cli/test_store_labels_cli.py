@@ -9,18 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_emotion.models.mini.encoder import MiniEncoder
-from tests.support.commands import Run, runner
+from tests.support.commands import Run
 from tests.support.pictures import noise, save, two_faces
 
 WORDS = ("--labels", "설렘,당황,비장함,지루함")
-
-
-@pytest.fixture
-def run(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
-    monkeypatch.setenv("CLIP_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
-    return runner(capfd)
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 from clip_emotion.errors import UsageError
 from clip_emotion.models.classifiers.checkpoint import load_classifier
-from clip_emotion.training.classifier.loss import classifier_loss, log_priors, mixed, smoothed
+from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed
 from clip_emotion.training.classifier.objective import ClassifierObjective
 from clip_emotion.training.classifier.stage import prepare_classifier
 from clip_emotion.training.kinds import read_config
+from clip_emotion.training.mixup import mixed
 from clip_emotion.training.registry import plan
 from tests.support.commands import runner
 from tests.support.minis import face, write_images

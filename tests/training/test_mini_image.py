@@ -16,9 +16,10 @@ from clip_emotion.training.loop.fit import RunResult
 from clip_emotion.training.mini import image_stage
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.faces_config import FacesConfig
-from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, mix
+from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
+from clip_emotion.training.mixup import mix
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import tiny_image, tiny_mini, write_images
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -42,8 +41,3 @@ def log_priors(counts: Tensor, tau: float) -> Tensor | None:
 def smoothed(targets: Tensor, smoothing: float) -> Tensor:
     """Return targets [N, C] with a share ``smoothing`` spread over all classes."""
     return targets * (1 - smoothing) + smoothing / targets.shape[1]
-
-
-def mixed(pixels: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Mix each image and its target with its neighbour's, whose part is 1 - ``share`` (mixup, 1710.09412)."""
-    return torch.lerp(pixels.roll(1, 0), pixels, share), torch.lerp(targets.roll(1, 0), targets, share)

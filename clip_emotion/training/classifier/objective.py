@@ -11,11 +11,12 @@ from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefet
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.training.classifier.config import ClassifierRunConfig
-from clip_emotion.training.classifier.loss import classifier_loss, log_priors, mixed, smoothed
+from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed
 from clip_emotion.training.finetune.data import ImageSplits
 from clip_emotion.training.finetune.metrics import class_metrics
 from clip_emotion.training.finetune.sampling import make_sampler
 from clip_emotion.training.losses import class_weights
+from clip_emotion.training.mixup import mix
 
 VALIDATION_BATCH = 256
 
@@ -64,9 +65,7 @@ class ClassifierObjective:
             # The loop has put the whole model in training; a frozen network keeps its running means too.
             self.model.eval()
         pixels, targets = batch.pixels, smoothed(self.splits.targets[batch.rows], config.label_smoothing).to(device)
-        if config.mixup:
-            draw = random.Random(f"{config.seed}:{step}").betavariate(config.mixup, config.mixup)
-            pixels, targets = mixed(pixels, targets, max(draw, 1 - draw))
+        pixels, targets = mix(pixels, targets, config.mixup, random.Random(f"{config.seed}:{step}"))
         logits = self.model(pixels)
         self.batch_accuracy = float((logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean())
         weights = None if self.weights is None else self.weights.to(device)

@@ -18,6 +18,7 @@ from clip_emotion.training.mini.augment import augment
 from clip_emotion.training.mini.faces import FaceSplits
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.photographs import photograph
+from clip_emotion.training.mixup import mix
 from clip_emotion.training.prompts import PromptBank
 from clip_emotion.vocabulary import Vocabulary
 
@@ -136,14 +137,6 @@ class MiniImageObjective:
             share = float(right.float().mean())
             found.append(Measurement("accuracy", share, "photographs", key="accuracy_photographs"))
         return Measurements(found)
-
-
-def mix(images: Tensor, targets: Tensor, alpha: float, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """Mix each image [N, 1, H, W] and its target [N, C] with its neighbour's, all by one share of Beta(α, α)."""
-    if not alpha:
-        return images, targets
-    share = max(draw := rng.betavariate(alpha, alpha), 1 - draw)
-    return torch.lerp(images.roll(1, 0), images, share), torch.lerp(targets.roll(1, 0), targets, share)
 
 
 @torch.inference_mode()
