@@ -110,3 +110,22 @@ class PhotographConfig(Config):
     """Share that get noise."""
     jpeg_share: float = Field(0.2, ge=0, le=1)
     """Share that are compressed."""
+
+
+class SmileConfig(Config):
+    """Closed-lip smiles that are drawn on neutral faces; lengths are widths of the mouth."""
+
+    share: float = Field(0.2, ge=0, le=1)
+    """Share of the neutral faces that smile."""
+    widen: tuple[float, float] = (0.05, 0.18)
+    """Range by which each corner of the mouth moves outwards."""
+    lift: tuple[float, float] = (0.1, 0.25)
+    """Range by which it moves up."""
+    spread: float = Field(0.35, gt=0)
+    """Deviation of the Gaussian by which the skin around a corner follows."""
+    belief: float = Field(0.8, ge=0, le=1)
+    """Share of neutral's part of the target that goes to happy."""
+    fall_share: float = Field(0.15, ge=0, le=1)
+    """Share of the neutral faces whose corners move down, and which stay neutral."""
+    fall: float = Field(0.12, ge=0)
+    """Most that they move down."""

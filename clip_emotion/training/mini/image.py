@@ -18,6 +18,7 @@ from clip_emotion.training.mini.augment import augment
 from clip_emotion.training.mini.faces import FaceSplits
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.photographs import photograph
+from clip_emotion.training.mini.smiles import find_mouths, smile
 from clip_emotion.training.mixup import mix
 from clip_emotion.training.prompts import PromptBank
 from clip_emotion.vocabulary import Vocabulary
@@ -83,6 +84,11 @@ class MiniImageObjective:
         self.model = ImageModel(ImageTower(config.tower))
         self.frozen = self.model.tower.trunk[: config.frozen].requires_grad_(False)
         self.basic = Vocabulary.load("basic8")
+        self.moves = (self.basic.index("neutral"), self.basic.index("happy"))
+        self.mouths = None
+        if config.smiles is not None:
+            neutral = self.train.targets.argmax(dim=1) == self.moves[0]
+            self.mouths = find_mouths(self.train.images, neutral, config.faces.prepared)
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Draw and augment the step's faces, embed them and add up the parts of the loss."""
@@ -92,11 +98,13 @@ class MiniImageObjective:
         rows = self.train.batch(step, config.batch, config.seed)
         side = [side for share, side in config.sides if progress >= share][-1]
         changes = config.ease if config.ease and progress >= config.ease.after else config
-        grey = self.train.images[rows].float()
+        grey, targets = self.train.images[rows].float(), self.train.targets[rows]
+        if config.smiles is not None and self.mouths is not None:
+            grey, targets = smile(grey, targets, self.mouths[rows], config.smiles, generator, self.moves)
         if config.photograph is not None:
             grey = photograph(grey, config.photograph, generator)
         faces = augment(standardise(grey), side, changes.augment, generator)
-        faces, targets = mix(faces, self.train.targets[rows], changes.mixup, rng)
+        faces, targets = mix(faces, targets, changes.mixup, rng)
         classes = targets.shape[1]
         smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
         # The loop has put the whole model in training; frozen layers keep their running means too.

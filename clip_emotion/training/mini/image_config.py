@@ -11,7 +11,7 @@ from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ImageTowerConfig
 from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
-from clip_emotion.training.mini.faces_config import AugmentConfig, FacesConfig, PhotographConfig
+from clip_emotion.training.mini.faces_config import AugmentConfig, FacesConfig, PhotographConfig, SmileConfig
 
 
 class EaseConfig(Config):
@@ -54,6 +54,8 @@ class MiniImageConfig(Config):
     """Random changes of the faces."""
     photograph: PhotographConfig | None = None
     """Changes that make a face more like one in a photograph; null makes none."""
+    smiles: SmileConfig | None = None
+    """Smiles with closed lips that are drawn on neutral faces; null draws none."""
     mixup: float = Field(0.0, ge=0)
     """Parameter of mixup; 0 mixes none."""
     ease: EaseConfig | None = None
