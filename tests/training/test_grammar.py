@@ -20,7 +20,7 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold
 from clip_emotion.training.mini.forms import other_form
-from clip_emotion.training.mini.grammar import Grammar
+from clip_emotion.training.mini.grammar import Grammar, deny
 from clip_emotion.training.mini.slips import by_ear, joined, slipped
 from clip_emotion.vocabulary import Vocabulary
 
@@ -145,3 +145,20 @@ def test_another_form_keeps_the_stem_and_leaves_unknown_words() -> None:
     assert {other_form("자랑스러운", random.Random(seed)) for seed in range(50)} > {"자랑스러움", "자랑스럽다"}
     for word in ("화난", "한", "angry", "북", "착한"):
         assert other_form(word, random.Random(1)) == word
+
+
+@pytest.mark.parametrize(
+    ("stem", "form", "split", "denied"),
+    [
+        ("좋", "좋아", True, "안 좋아"),
+        ("좋아하", "좋아해", False, "안 좋아해"),
+        ("사랑하", "사랑해", True, "사랑 안 해"),
+        ("사랑하", "사랑한다", True, "사랑 안 한다"),
+        ("잘하", "잘해", True, "안 잘해"),
+        ("마음에 들", "마음에 들어", False, "마음에 안 들어"),
+        ("기분 좋", "기분 좋다", True, "기분 안 좋다"),
+        ("보고 싶", "보고 싶어", False, "안 보고 싶어"),
+    ],
+)
+def test_a_denial_stands_where_korean_puts_it(stem: str, form: str, split: bool, denied: str) -> None:
+    assert deny(stem, form, split) == denied

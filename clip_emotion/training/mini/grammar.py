@@ -25,9 +25,11 @@ SLOT = re.compile(r"\{([a-z_]+)(-?)\}")
 DEPTH = 8
 """How often slots are filled in again in what other slots gave."""
 TRIES = 20
+SPLIT = 0.5
+"""Share of the verbs on 하다 that are denied between noun and verb."""
 NEGATED = (
-    "안 {plain}", "안 {plain}", "안 {written}", "{stem}지 않아", "{stem}지 않아요", "{stem}지 않네", "{stem}지가 않아",
-    "{stem}지 않다", "{stem}지 않습니다", "{stem}지도 않아", "{stem}진 않아", "{stem}지 않더라", "{stem}지 않은데",
+    "{not_plain}", "{not_plain}", "{not_written}", "{stem}지 않아", "{stem}지 않아요", "{stem}지 않네",
+    "{stem}지가 않아", "{stem}지 않다", "{stem}지 않습니다", "{stem}지도 않아", "{stem}진 않아", "{stem}지 않더라", "{stem}지 않은데",
 )  # fmt: skip
 """A Korean predicate denied, in the ways in which people deny."""
 AFFIRMED = (
@@ -147,4 +149,22 @@ class Grammar:
         if name in self.file.slots:
             return rng.choice(self.file.slots[name])
         stem, plain, written = rng.choice(self.file.predicates[name])
-        return rng.choice(NEGATED if denied else AFFIRMED).format(stem=stem, plain=plain, written=written)
+        forms = {"stem": stem, "plain": plain, "written": written}
+        if denied:
+            split = rng.random() < SPLIT
+            forms |= {"not_plain": deny(stem, plain, split), "not_written": deny(stem, written, split)}
+        return rng.choice(NEGATED if denied else AFFIRMED).format(**forms)
+
+
+def deny(stem: str, form: str, split: bool) -> str:
+    """Put 안 where Korean puts it: before the last word of several (마음에 안 들어), but not within 보고 싶어.
+
+    A verb that 하다 makes of a noun is also split at it (사랑 안 해), where ``split`` says so.
+    """
+    before, _, last = form.rpartition(" ")
+    if before and not last.startswith("싶"):
+        return f"{before} 안 {last}"
+    noun = stem.removesuffix("하")
+    if split and noun != stem and len(noun) >= 2 and form.startswith(noun):
+        return f"{noun} 안 {form.removeprefix(noun)}"
+    return f"안 {form}"
