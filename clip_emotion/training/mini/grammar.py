@@ -29,7 +29,8 @@ SPLIT = 0.5
 """Share of the verbs on 하다 that are denied between noun and verb."""
 NEGATED = (
     "{not_plain}", "{not_plain}", "{not_written}", "{stem}지 않아", "{stem}지 않아요", "{stem}지 않네",
-    "{stem}지가 않아", "{stem}지 않다", "{stem}지 않습니다", "{stem}지도 않아", "{stem}진 않아", "{stem}지 않더라", "{stem}지 않은데",
+    "{stem}지가 않아", "{stem}지 않다", "{stem}지 않습니다", "{stem}지도 않아", "{stem}진 않아", "{stem}지 않더라",
+    "{stem}지 않은데",
 )  # fmt: skip
 """A Korean predicate denied, in the ways in which people deny."""
 AFFIRMED = (
