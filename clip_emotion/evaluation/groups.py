@@ -14,12 +14,12 @@ from clip_emotion.arrays import FloatArray, FloatingArray, IntArray, IntegerArra
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.bootstrap import Resampling, percentile_interval
 from clip_emotion.evaluation.metrics import Metrics, classification_metrics, rank
+from clip_emotion.evaluation.shares import Interval, Share, difference_interval
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """What a table writes where it does not know, in lower case."""
 RATES = ("accuracy", "macro_recall", "macro_f1")
 """The metrics that have an interval in each group, and a gap between groups."""
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,19 @@ class Group:
     metrics: Metrics
     intervals: dict[str, Interval]
 
+    @property
+    def recalls(self) -> dict[str, Share]:
+        """Of each class that has rows in the group, how many of them were named."""
+        classes = self.metrics.per_class.items()
+        return {key: Share(round(one.recall * one.support), one.support) for key, one in classes if one.support}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the group as JSON-ready values."""
         rates = {name: getattr(self.metrics, name) for name in (*RATES, "top5", "ece")}
-        recalls = {key: one.recall for key, one in self.metrics.per_class.items() if one.support}
-        intervals = {name: list(interval) for name, interval in self.intervals.items()}
-        return {"n": self.metrics.n, **rates, "recall": recalls, "ci95": intervals}
+        values: dict[str, Any] = {"n": self.metrics.n, **rates}
+        values["recall"] = {key: share.value for key, share in self.recalls.items()}
+        values["recall_ci95"] = {key: list(share.interval) for key, share in self.recalls.items()}
+        return values | {"ci95": {name: list(interval) for name, interval in self.intervals.items()}}
 
 
 @dataclass(frozen=True)
@@ -103,20 +110,40 @@ class Gap:
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups of one column, the largest gaps between them, and the number of rows of which it says nothing."""
+    """The groups of one column, the largest gaps between them, and the number of rows of which it says nothing.
+
+    ``recall_gaps`` are those of each class's recall, by class, where at least two groups have rows of it.
+    """
 
     column: str
     groups: tuple[Group, ...]
     gaps: tuple[Gap, ...]
     unknown: int
 
+    @property
+    def recall_gaps(self) -> tuple[Gap, ...]:
+        """How far the best group lies above the worst in the recall of each class."""
+        found = []
+        for key in dict.fromkeys(key for group in self.groups for key in group.recalls):
+            shares = {group.name: group.recalls[key] for group in self.groups if key in group.recalls}
+            order = sorted(shares, key=lambda name: shares[name].value)
+            worst, best = order[0], order[-1]
+            if worst != best:
+                value = shares[best].value - shares[worst].value
+                found.append(Gap(key, best, worst, value, difference_interval(shares[best], shares[worst])))
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the grouping as JSON-ready values."""
-        gaps = {
-            gap.metric: {"best": gap.best, "worst": gap.worst, "value": gap.value, "ci95": list(gap.interval)}
-            for gap in self.gaps
-        }
-        return {"groups": {one.name: one.to_dict() for one in self.groups}, "gaps": gaps, "unknown": self.unknown}
+        gaps, recall_gaps = (
+            {
+                gap.metric: {"best": gap.best, "worst": gap.worst, "value": gap.value, "ci95": list(gap.interval)}
+                for gap in found
+            }
+            for found in (self.gaps, self.recall_gaps)
+        )
+        groups = {one.name: one.to_dict() for one in self.groups}
+        return {"groups": groups, "gaps": gaps, "recall_gaps": recall_gaps, "unknown": self.unknown}
 
 
 def group_metrics(

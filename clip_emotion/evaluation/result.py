@@ -16,6 +16,8 @@ from clip_emotion.evaluation.wording import spoken, spoken_of
 
 SHOWN_GAPS = ("accuracy", "macro_recall")
 """The rates whose largest gap is told to people; the others stand in the JSON."""
+MOST_CLASSES = 10
+"""Of more classes the recall in each group stands in the JSON alone."""
 METRIC_KEYS = (
     "accuracy", "top5", "macro_f1", "macro_recall", "ece", "chance_top1", "chance_top5", "majority", "majority_top5",
     "ci95", "per_class", "confusion", "without_support",
@@ -129,7 +131,8 @@ class Evaluation:
         if self.families:
             columns = ("true class", "hit@1", "prec@5", "chance", "rows", "words chosen most", "its family")
             tables.append(ClassTable("Families", columns, 4, self._family_rows(self.families)))
-        tables += [_grouping_table(grouping) for grouping in self.groupings]
+        for grouping in self.groupings:
+            tables += [_grouping_table(grouping), *self._recall_tables(grouping)]
         return [
             replace(
                 table,
@@ -150,6 +153,19 @@ class Evaluation:
             )
             for key, one in families.per_class.items()
         ]
+
+    def _recall_tables(self, grouping: Grouping) -> list[ClassTable]:
+        """Return the recall of each class in each group with its interval, where the classes are few enough to read."""
+        keys = list(dict.fromkeys(key for group in grouping.groups for key in group.recalls))
+        rows = []
+        for key, group in ((key, group) for key in keys for group in grouping.groups if key in group.recalls):
+            share = group.recalls[key]
+            low, high = share.interval
+            rows.append(
+                (f"{self.name(key)} · {group.name}", f"{share.value:.3f}", f"{low:.3f}–{high:.3f}", f"{share.rows:,}")
+            )
+        columns = ("class · group", "recall", "95 %", "rows")
+        return [ClassTable(f"Recall by\t{grouping.column}", columns, 3, rows)] if len(keys) <= MOST_CLASSES else []
 
     def name(self, key: str) -> str:
         """Return the name to show for a key."""

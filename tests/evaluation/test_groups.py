@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.bootstrap import Resampling
 from clip_emotion.evaluation.groups import GroupBy, group_metrics, resampled_rates
+from clip_emotion.evaluation.shares import Share, difference_interval
 
 LABELS = ("angry", "happy", "sad")
 
@@ -46,6 +47,25 @@ def test_each_group_is_measured_by_itself() -> None:
     assert (gap.best, gap.worst) == ("kind", "cruel")
     assert gap.value == pytest.approx(found.groups[1].metrics.accuracy - found.groups[0].metrics.accuracy)
     assert 0.4 < gap.interval[0] <= gap.value <= gap.interval[1]
+
+
+def test_recall_of_each_class_in_each_group() -> None:
+    targets = np.array([0, 0, 0, 0, 1, 1, 0, 0, 2])
+    answers = np.array([0, 0, 1, 1, 1, 1, 0, 0, 2])
+    cells = ["a"] * 6 + ["b"] * 3
+    found = group_metrics(np.eye(3)[answers], targets, LABELS, GroupBy("who"), cells, Resampling(50, 1))
+    assert {group.name: group.recalls for group in found.groups} == {
+        "a": {"angry": Share(2, 4), "happy": Share(2, 2)},
+        "b": {"angry": Share(2, 2), "sad": Share(1, 1)},
+    }
+    # Only both groups have rows of angry.
+    (gap,) = found.recall_gaps
+    assert (gap.metric, gap.best, gap.worst, gap.value) == ("angry", "b", "a", 0.5)
+    assert gap.interval == difference_interval(Share(2, 2), Share(2, 4))
+    told = found.to_dict()
+    assert told["recall_gaps"]["angry"]["best"] == "b"
+    assert told["groups"]["a"]["recall"] == {"angry": 0.5, "happy": 1.0}
+    assert told["groups"]["a"]["recall_ci95"]["happy"] == list(Share(2, 2).interval)
 
 
 def test_a_resample_scores_as_scikit_learn_does() -> None:

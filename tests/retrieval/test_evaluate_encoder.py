@@ -185,12 +185,15 @@ def test_groups_are_told_apart(folder: Path, tmp_path: Path, command: Callable[.
     code, out, err = command(*call, "--report", report)
     assert code == 0, err
     assert "Groups by who" in out
+    assert "Recall by who" in out
+    assert "red · young" in out
     assert "largest gap by age" in out
     values = json.loads((report / "metrics.json").read_text("utf-8"))["by"]
     assert {name: one["n"] for name, one in values["age"]["groups"].items()} == {"<30": 3, "≥30": 3}
     assert values["who"]["groups"]["old"]["accuracy"] == pytest.approx(2 / 3)
     assert values["who"]["gaps"]["accuracy"]["value"] == pytest.approx(0)
     assert {"groups_1.png", "groups_2.png"} <= {path.name for path in report.iterdir()}
+    assert "집단별 재현율: who" in (report / "index.html").read_text("utf-8")
     assert "집단별: who" in (report / "index.html").read_text("utf-8")
     code, _, err = command("--data", folder, "--labels", "red,green,blue", "--by", "height")
     assert code == 2
