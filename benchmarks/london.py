@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def by_group(archive: Path, model: str) -> None:
-    """Print, for each ethnicity, sex and age, how many smiles are called happy and neutral faces neutral, and the gaps."""
+    """Print for each ethnicity, sex and age how many smiles and neutral faces are called so, and the largest gaps."""
     by = tuple(BY.values())
     found = evaluate(
         archive,

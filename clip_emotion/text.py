@@ -11,6 +11,8 @@ from clip_emotion.errors import DataError
 
 LIKENESS = 0.7
 """The least likeness, difflib's ratio in [0, 1], that is worth a suggestion: a letter or two of a word amiss."""
+MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
+"""What a table writes where it does not know, in lower case."""
 
 
 def nfc(text: str) -> str:

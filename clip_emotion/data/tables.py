@@ -82,6 +82,12 @@ def find_table(
     return Table(source, name, found, delimiter, encoding)
 
 
+def header_of(source: Source, name: str) -> list[str]:
+    """Return the cells of a table's first line."""
+    first = _first_line(source, name, encoding_of(source, name))
+    return [nfc(cell.strip()) for cell in next(csv.reader([first], delimiter=delimiter_of(name, first)), [])]
+
+
 def headerless_table(source: Source, name: str, columns: Sequence[str], quoted: bool) -> Table:
     """Describe a table without header whose first columns are these; the delimiter is a tab unless it is a .csv."""
     delimiter = "," if table_suffix(name) == ".csv" else "\t"

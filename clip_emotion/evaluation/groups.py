@@ -15,9 +15,8 @@ from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.bootstrap import Resampling, percentile_interval
 from clip_emotion.evaluation.metrics import Metrics, classification_metrics, rank
 from clip_emotion.evaluation.shares import Interval, Share, difference_interval
+from clip_emotion.text import MISSING
 
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
-"""What a table writes where it does not know, in lower case."""
 RATES = ("accuracy", "macro_recall", "macro_f1")
 """The metrics that have an interval in each group, and a gap between groups."""
 

@@ -54,8 +54,8 @@ class Evaluation:
     ``metrics`` is None where the true classes are not among the vocabulary's words, ``families`` where they were not
     asked for, ``seen`` and ``unseen`` where no training data was given to compare with. ``errors`` holds a sentence
     for each row that could not be used; ``unknown_classes`` counts those of classes that the vocabulary does not have,
-    and ``left_out`` the rows of classes that were left out on request. ``faceless`` images had no face that was found,
-    and ``skipped`` of them were therefore left out.
+    ``left_out`` the rows of classes that were left out on request, ``filtered`` those that a filter left out.
+    ``faceless`` images had no face that was found, and ``skipped`` of them were therefore left out.
     """
 
     data: str
@@ -74,6 +74,7 @@ class Evaluation:
     errors: tuple[str, ...] = ()
     unknown_classes: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    filtered: int = 0
     faceless: int = 0
     skipped: int = 0
 
@@ -92,6 +93,7 @@ class Evaluation:
         values |= {"failed": len(self.errors), "faceless": self.faceless, "skipped": self.skipped}
         values |= {"unknown_classes": self.unknown_classes} if self.unknown_classes else {}
         values |= {"left_out": self.left_out} if self.left_out else {}
+        values |= {"filtered": self.filtered} if self.filtered else {}
         return values
 
     def summary(self, language: str = "en") -> list[tuple[str, str]]:
@@ -108,6 +110,8 @@ class Evaluation:
                 rows = f"{spoken('rows', language)} {part.n:,}" if language == "ko" else f"{part.n:,} rows"
                 value = spoken("no rows", language) if part.accuracy is None else f"{part.accuracy:.4f} ({rows})"
                 lines.append((name, value))
+        if self.filtered:
+            lines.append(("rows left out by the filter", f"{self.filtered:,}"))
         if self.faceless:
             how = "left out" if self.skipped else "taken whole"
             lines.append((f"pictures without a face, {how}", f"{self.faceless:,}"))

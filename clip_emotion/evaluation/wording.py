@@ -22,6 +22,7 @@ KOREAN = {
     "pictures without a face, left out": "얼굴이 없어 제외한 사진",
     "pictures without a face, taken whole": "얼굴이 없어 통째로 본 사진",
     "rows left out as unusable": "쓸 수 없어 제외한 행",
+    "rows left out by the filter": "조건에 맞지 않아 제외한 행",
     "classes not in the vocabulary": "어휘에 없는 클래스",
     "left out": "제외한 클래스",
     "Classes": "클래스",

@@ -195,6 +195,11 @@ def test_groups_are_told_apart(folder: Path, tmp_path: Path, command: Callable[.
     assert {"groups_1.png", "groups_2.png"} <= {path.name for path in report.iterdir()}
     assert "집단별 재현율: who" in (report / "index.html").read_text("utf-8")
     assert "집단별: who" in (report / "index.html").read_text("utf-8")
+    code, out, err = command("--data", folder, "--labels", "red,green,blue", "--filter", "age < 30 and who != 'old'")
+    assert code == 0, err
+    assert "rows left out by the filter" in out
+    code, _, err = command("--data", folder, "--labels", "red,green,blue", "--filter", "age < 30; import os")
+    assert (code, err.count("\n")) == (2, 1)
     code, _, err = command("--data", folder, "--labels", "red,green,blue", "--by", "height")
     assert code == 2
     assert "--metadata" in err

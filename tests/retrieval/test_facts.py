@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clip_emotion.data.row_filter import parse_filter
 from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.evaluation.labelled import Labelled, open_labelled
 from clip_emotion.retrieval.evaluation.selection import RowSelection
@@ -68,3 +69,30 @@ def test_a_column_that_is_nowhere_is_one_sentence(folders: Path, tmp_path: Path)
     (tmp_path / "texts.csv").write_text("text,label\n좋아,happy\n", "utf-8")
     with pytest.raises(UsageError, match="table has no column age"):
         opened(tmp_path / "texts.csv", "age")
+
+
+def filtered(data: Path, text: str, metadata: Path | None = None) -> Labelled:
+    with open_labelled(str(data), RowSelection().knowing((), metadata, parse_filter(text))) as rows:
+        return rows
+
+
+def test_a_filter_keeps_rows_by_what_tables_say(folders: Path, tmp_path: Path) -> None:
+    (folders / "people.csv").write_text(PEOPLE, "utf-8-sig")
+    found = filtered(folders, "age >= 20 and age < 40")
+    assert ([row.name for row in found.images], found.filtered) == (["happy/가.png"], 2)
+    assert [row.name for row in filtered(folders, "sex != 'f'").images] == ["sad/c.png"]
+    (tmp_path / "사람.csv").write_text("경로,나이\nhappy/b.png,70\n", "cp949")
+    assert [row.name for row in filtered(folders, "나이 > 60", tmp_path / "사람.csv").images] == ["happy/b.png"]
+    (tmp_path / "texts.csv").write_text("text,label,mood\n좋아,happy,good\n싫어,sad,bad\n", "utf-8")
+    assert [row.text for row in filtered(tmp_path / "texts.csv", "mood == 'bad'").texts] == ["싫어"]
+
+
+def test_a_filter_that_cannot_be_answered_is_one_sentence(folders: Path, tmp_path: Path) -> None:
+    (folders / "people.csv").write_text(PEOPLE, "utf-8")
+    with pytest.raises(UsageError, match=r"path and height \(people.csv has path, label, Age, sex\)"):
+        filtered(folders, "age > 3 and height > 150")
+    with pytest.raises(UsageError, match=r"No rows are left of .* or --filter"):
+        filtered(folders, "age > 90")
+    (tmp_path / "texts.csv").write_text("text,label,mood\n좋아,happy,good\n", "utf-8")
+    with pytest.raises(UsageError, match="no column age: it has text, label, mood"):
+        filtered(tmp_path / "texts.csv", "age > 3")

@@ -54,7 +54,10 @@ By = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Measure each group of a column apart; COLUMN:25,40 cuts numbers into bands."),
 ]
-Metadata = Annotated[Path | None, typer.Option("--metadata", help="Table of path and further columns, for --by.")]
+Metadata = Annotated[Path | None, typer.Option("--metadata", help="Table of path and columns for --by, --filter.")]
+Filter = Annotated[
+    str | None, typer.Option("--filter", metavar="CONDITION", help='Only rows such as "age>=20 and age<40".')
+]
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,10 @@ class OutputArguments:
 
 @dataclass(frozen=True)
 class GroupArguments:
-    """Which groups of rows are measured apart."""
+    """Which groups of rows are measured, and which of them apart."""
 
     by: By = None
+    filter: Filter = None
     metadata: Metadata = None
 
     def read(self) -> tuple[GroupBy, ...]:
@@ -106,6 +110,12 @@ class GroupArguments:
         from clip_emotion.evaluation.groups import GroupBy
 
         return tuple(map(GroupBy.read, self.by or ()))
+
+    def selection(self, chosen: RowSelection, by: tuple[GroupBy, ...]) -> RowSelection:
+        """Return a selection with the columns and rows of these groups; raises UsageError for what is no filter."""
+        from clip_emotion.data.row_filter import parse_filter
+
+        return chosen.knowing(by, self.metadata, parse_filter(self.filter) if self.filter is not None else None)
 
 
 @grouped
@@ -147,7 +157,7 @@ def evaluate(
 
     by = groups.read()
     settings = EvaluationOptions(lang, families, threshold, seed, classes=_rules(class_map, leave_out), by=by)
-    selection = chosen.selection(RowSelection(split, seed=seed, language=lang)).knowing(by, groups.metadata)
+    selection = groups.selection(chosen.selection(RowSelection(split, seed=seed, language=lang)), by)
     sources = Sources(data, train_data, selection)
     if store is None:
         stream = _stream(faces.options(), batch_size, workers)

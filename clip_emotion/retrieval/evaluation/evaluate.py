@@ -121,6 +121,7 @@ def evaluate_rows(
         language=options.language,
         n=0,
         names=shown_names(vocabulary, options.language),
+        filtered=rows.filtered,
     )
     run = _Run(encoder, vocabulary, options)
     if rows.images:

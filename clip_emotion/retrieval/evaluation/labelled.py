@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from clip_emotion.data.cards import load_card
+from clip_emotion.data.facts import facts_of
 from clip_emotion.data.layouts import in_class_folder, in_table, is_image, labels_in_cell, split_in_cell
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import Table, find_table, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
 from clip_emotion.files import expanded
-from clip_emotion.retrieval.evaluation.facts import fact_columns, facts_of, with_facts
+from clip_emotion.retrieval.evaluation.facts import fact_columns, with_facts
 from clip_emotion.retrieval.evaluation.selection import WHOLE, RowSelection, parse_slice, pick_split, sample_rows
 from clip_emotion.text import nfc
 
@@ -85,12 +86,13 @@ class TextRow:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The chosen rows of one split: all images or all texts."""
+    """The chosen rows of one split: all images or all texts, and how many the selection's filter left out."""
 
     data: str
     split: str
     images: Sequence[ImageRow] = ()
     texts: Sequence[TextRow] = ()
+    filtered: int = 0
 
 
 Splits = dict[str, list[ImageRow]] | dict[str, list[TextRow]]
@@ -134,12 +136,15 @@ def _read(source: Source, selection: RowSelection) -> Splits:
 def _chosen(data: str, splits: Any, selection: RowSelection) -> Labelled:
     split = pick_split(list(splits), selection, data)
     rows = [row for part in splits.values() for row in part] if split == WHOLE else splits[split]
-    rows = sample_rows(rows[parse_slice(selection.rows)], selection)
+    kept = [row for row in rows if selection.keeps(row.facts)]
+    filtered = len(rows) - len(kept)
+    rows = sample_rows(kept[parse_slice(selection.rows)], selection)
     if not rows:
-        raise UsageError(f"No rows are left of {data} ({split}): choose another --split, --rows or --limit.")
+        others = "--split, --rows, --limit or --filter" if selection.filter else "--split, --rows or --limit"
+        raise UsageError(f"No rows are left of {data} ({split}): choose another {others}.")
     if isinstance(rows[0], ImageRow):
-        return Labelled(data, split, images=rows)
-    return Labelled(data, split, texts=rows)
+        return Labelled(data, split, images=rows, filtered=filtered)
+    return Labelled(data, split, texts=rows, filtered=filtered)
 
 
 def _class_folders(source: Source, names: list[str]) -> dict[str, list[ImageRow]]:
@@ -202,6 +207,10 @@ def _prepared(data: str, selection: RowSelection) -> Splits:
     first = next(iter(sets.values()))
     # What a prepared set says of its rows stands in columns of its own.
     kept = [name for name in selection.facts if name in first.column_names]
+    if selection.metadata is None and len(kept) < len(selection.facts):
+        lacking = ", ".join(name for name in selection.facts if name not in kept)
+        has = ", ".join(first.column_names)
+        raise UsageError(f"{data} has no column {lacking}: it has {has}; or name a table that has with --metadata.")
     if "image" in first.column_names:
         return {str(split): prepared_images(rows, rows.features["label"].names, kept) for split, rows in sets.items()}
     return {str(split): _prepared_texts(rows, selection, data) for split, rows in sets.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from clip_emotion.data.layouts import split_named
+from clip_emotion.data.row_filter import RowFilter
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.groups import GroupBy
 
@@ -28,7 +29,7 @@ class RowSelection:
     ``split`` None means the first of ``prefer`` that there is, else the only one; ``rows`` is a slice such as
     ``-1000:``; ``limit`` draws so many rows at random with ``seed``; columns None means the usual names,
     ``text_<language>`` first. ``facts`` are further columns that each row keeps, of the data's own tables or of the
-    table ``metadata``.
+    table ``metadata``. Only rows that ``filter`` keeps count, before ``rows`` and ``limit`` choose among them.
     """
 
     split: str | None = None
@@ -41,13 +42,21 @@ class RowSelection:
     prefer: tuple[str, ...] = ("validation", "test")
     facts: tuple[str, ...] = ()
     metadata: Path | None = None
+    filter: RowFilter | None = None
 
     def __post_init__(self) -> None:
         parse_slice(self.rows)
 
-    def knowing(self, groups: Sequence[GroupBy], metadata: Path | None) -> RowSelection:
-        """Return the selection with the columns that groups go by, which the table ``metadata`` may hold."""
-        return replace(self, facts=tuple(dict.fromkeys(group.column for group in groups)), metadata=metadata)
+    def knowing(
+        self, groups: Sequence[GroupBy], metadata: Path | None = None, filter: RowFilter | None = None
+    ) -> RowSelection:
+        """Return the selection with the columns of groups and a filter, which the table ``metadata`` may hold."""
+        columns = (*(group.column for group in groups), *(filter.columns if filter else ()))
+        return replace(self, facts=tuple(dict.fromkeys(columns)), metadata=metadata, filter=filter)
+
+    def keeps(self, facts: Mapping[str, str]) -> bool:
+        """Tell whether the filter, if any, keeps a row of which tables say this."""
+        return self.filter is None or self.filter.keeps(facts)
 
     def text_columns(self) -> tuple[str, ...]:
         """Return the headers under which the text may stand, the best first."""
