@@ -23,6 +23,7 @@ SIZES = {
     "affection4": 4,
     "synonyms7": 7,
     "sentiment3": 3,
+    "aihub7": 7,
     "chatbot3": 3,
     "emocontext4": 4,
     "emorynlp7": 7,
@@ -266,7 +267,7 @@ def test_faulty_yaml_is_one_usage_error(tmp_path: Path, content: str, says: str)
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("basic9", "use one of affection4, basic7"),
+        ("basic9", "use one of affection4, aihub7, basic7"),
         ("missing.yaml", "does not exist"),
         ("missing.txt", "does not exist"),
         (",,", "holds no words"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clip_emotion.data.recipes.aihub import read_aihub
 from clip_emotion.data.recipes.annotations import read_code_arrays, read_code_list, read_folders_with_table
 from clip_emotion.data.recipes.base import Reading, Request
 from clip_emotion.data.recipes.hub import read_parquet, read_saved
@@ -25,6 +26,7 @@ RECIPES: dict[str, Recipe] = {
     "image_folder_csv": read_folders_with_table,
     "text_table": read_text_table,
     "votes_csv": read_votes,
+    "aihub_json": read_aihub,
     "parquet": read_parquet,
     "saved": read_saved,
 }
