@@ -52,7 +52,7 @@ def facts_by_path(source: Source | None, names: Sequence[str], where: str) -> di
     known = "; ".join(f"{name} has {shown_columns(header)}" for name, header in list(headers.items())[:MOST_TABLES])
     raise UsageError(
         f"No table in {where} has the columns path and {', '.join(lacking)}{known and f' ({known})'}: name one that "
-        "has with --metadata FILE.csv."
+        "has with --metadata FILE.csv, in training with data.metadata."
     )
 
 

@@ -8,7 +8,9 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from clip_emotion.config import Config
+from clip_emotion.data.row_filter import parse_filter
 from clip_emotion.data.transform_config import TransformConfig
+from clip_emotion.errors import UsageError
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.emotion_clip.config import EmotionClipConfig
 from clip_emotion.training.loop.config import FitConfig
@@ -45,7 +47,9 @@ class ImagesConfig(Config):
     one in ``validation[source]`` the split ``validation_SOURCE``, by a hash of their pixels; one in ``tuning`` of the
     rest is kept out to fit the temperature. ``limit`` trains on so few pictures, the same number of each class.
     ``validate_on`` names the splits that are looked at in validation, instead of all; the others are not trained on
-    either.
+    either. ``filter`` trains on the rows of which it is true alone (``age>=20 and age<40``); every split that validates
+    is then cut into them and the rest (``validation_rest``). Its columns are those of prepared sets (AI-Hub's age and
+    gender) or of the table ``metadata`` in ``folder``, joined by path.
     """
 
     folder: Path = Path()
@@ -68,6 +72,18 @@ class ImagesConfig(Config):
     """Train on so few images, the same number of each class; null takes all."""
     validate_on: tuple[str, ...] = ()
     """The splits that validate; none named takes all."""
+    filter: str | None = None
+    """Train on the rows of which this is true, as age>=20 and age<40; null takes all."""
+    metadata: Path | None = None
+    """A table of path and further columns in the folder, for filter; null without."""
+
+    @field_validator("filter")
+    @classmethod
+    def _can_be_read(cls, text: str | None) -> str | None:
+        try:
+            return parse_filter(text).text if text is not None else None
+        except UsageError as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -19,6 +19,7 @@ from clip_emotion.data.prepared import load_prepared, load_record
 from clip_emotion.data.samplers import BalancedBatchSampler
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.training.finetune.config import ImagesConfig
+from clip_emotion.training.finetune.group import REST, group_and_rest, marked, places_of_group
 from clip_emotion.training.mini.faces import count_votes, mix_votes
 from clip_emotion.vocabulary import Vocabulary
 
@@ -47,8 +48,9 @@ def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> 
     """Read all sources, preparing them the first time, and part them.
 
     A training image is dropped where its pixels stand in any other split of any source, carry several labels, or
-    repeat. Raises DataError where a source is missing or nothing is left, UsageError for a label that the vocabulary
-    does not know or a share of a source that is not there.
+    repeat. With ``data.filter`` only its group trains, and every split that validates is cut into the group, which
+    comes first, and the rest. Raises DataError where a source is missing or nothing is left, UsageError for a label
+    that the vocabulary does not know or a share of a source that is not there.
     """
     sets = {name: _sources(found, name, config, vocabulary) for name, found in _loaded(config).items()}
     splits = _joined(sets.values())
@@ -56,6 +58,8 @@ def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> 
         raise DataError(f"The data has no split train: it has {', '.join(splits)}.")
     held_out, validation = _kept_out(splits, config)
     clean, targets = _voted(_cleaned(splits, {**held_out, **validation}), config, vocabulary)
+    group = places_of_group(clean)
+    clean, targets = clean.select(group), targets[group]
     tunes = hash_share(clean["sha"], config.tuning)
     if not tunes.any() or tunes.all():
         raise DataError(f"{int(tunes.sum())} of {len(tunes)} training images are for tuning: change data.tuning.")
@@ -68,7 +72,9 @@ def load_images(config: ImagesConfig, vocabulary: Vocabulary, seed: int = 0) -> 
     if not validation:
         raise DataError("The data has no split validation: give data.validation a share of a source, as {fer2013: 10}.")
     tuning = clean.select(np.flatnonzero(tunes))
-    validation, held_out = _looked_at(validation, held_out, config.validate_on)
+    validation, held_out = _looked_at(group_and_rest(validation), group_and_rest(held_out), config.validate_on)
+    if next(iter(validation)).endswith(REST):
+        raise DataError(f"No image that validates fits data.filter ({config.filter}): give others to validate on.")
     return ImageSplits(clean.select(chosen), targets[chosen], tuning, validation, held_out, _fingerprints(config))
 
 
@@ -96,7 +102,9 @@ def _loaded(config: ImagesConfig) -> dict[str, DatasetDict]:
 
 def _sources(found: DatasetDict, name: str, config: ImagesConfig, vocabulary: Vocabulary) -> dict[str, Dataset]:
     """Number the classes of a prepared set as the vocabulary does, and name the source of each row."""
-    return {str(split): _renumbered(rows, name, vocabulary) for split, rows in found.items()}
+    return {
+        str(split): marked(_renumbered(rows, name, vocabulary), rows, name, config) for split, rows in found.items()
+    }
 
 
 def _renumbered(rows: Dataset, name: str, vocabulary: Vocabulary) -> Dataset:
