@@ -15,18 +15,18 @@ TOKEN_VARIABLE = "HF_TOKEN"
 
 
 def push(
-    folder: Path = typer.Argument(..., help="A checkpoint's folder, as clip-emotion train writes it."),
+    folder: Path = typer.Argument(..., help="The folder of a checkpoint, classifier or ensemble."),
     repository: str = typer.Argument(..., metavar="ORG/NAME", help="Where it goes on the Hub; made where missing."),
     private: bool = typer.Option(False, "--private", help="Only its owner may see it; refused where it is public."),
     token_from_env: bool = typer.Option(
         False, "--token-from-env", help=f"Only ever use the token in {TOKEN_VARIABLE}, never the stored login."
     ),
 ) -> None:
-    """Upload a checkpoint to the Hugging Face Hub in one commit; the commit's address goes to stdout.
+    """Upload a checkpoint, classifier or ensemble to the Hugging Face Hub; its commit's address goes to stdout.
 
     The folder is loaded first: one that is damaged is not sent. Example: clip-emotion push runs/vit/best me/vit-emotion
     """
-    from clip_emotion.models.emotion_clip.hub import Repository, push_checkpoint
+    from clip_emotion.models.sharing.hub import Repository, push_checkpoint
 
     target = Repository(repository, _token() if token_from_env else None)
     print(push_checkpoint(folder, target, private=private))
@@ -45,7 +45,7 @@ def pull(
 
     The folder appears only when the checkpoint in it is whole. Example: clip-emotion pull me/vit-emotion vit-emotion
     """
-    from clip_emotion.models.emotion_clip.hub import Repository, pull_checkpoint
+    from clip_emotion.models.sharing.hub import Repository, pull_checkpoint
 
     print(pull_checkpoint(Repository(repository, _token() if token_from_env else None), folder, revision))
     say(f"Pulled {repository}: use it with --model {shlex.quote(str(folder))}")

@@ -15,7 +15,6 @@ import requests
 from huggingface_hub import errors
 
 from clip_emotion.cli.main import main
-from clip_emotion.models.emotion_clip import hub as checkpoint_hub
 from clip_emotion.models.emotion_clip.checkpoint import (
     DESCRIPTION,
     MODEL_CARD,
@@ -24,7 +23,12 @@ from clip_emotion.models.emotion_clip.checkpoint import (
     save_checkpoint,
 )
 from clip_emotion.models.emotion_clip.config import EmotionClipConfig
+from clip_emotion.models.ensembles.encoder import EnsembleEncoder, Member
+from clip_emotion.models.ensembles.saving import save_ensemble
 from clip_emotion.models.registry import load_encoder
+from clip_emotion.models.sharing import hub as checkpoint_hub
+from clip_emotion.vocabulary import Vocabulary
+from tests.models.test_classifiers import saved
 from tests.support.checkpoints import content, make_model
 
 Run = Callable[..., tuple[int, str, str]]
@@ -87,9 +91,7 @@ class FakeApi:
     ) -> SimpleNamespace:
         self.hub.called("upload_folder")
         assert commit_message
-        for path in sorted(folder_path.iterdir()):
-            if any(fnmatch.fnmatch(path.name, pattern) for pattern in allow_patterns):
-                shutil.copy(path, self.hub.folder(repo_id) / path.name)
+        copied(folder_path, self.hub.folder(repo_id), allow_patterns)
         return SimpleNamespace(commit_url=f"https://huggingface.co/{repo_id}/commit/c0ffee")
 
     def hf_hub_download(self, name: str, file: str, *, revision: str, local_dir: Path) -> None:
@@ -105,9 +107,16 @@ class FakeApi:
 
     def _fetch(self, name: str, patterns: list[str], revision: str, local_dir: Path) -> None:
         (local_dir / ".cache" / "huggingface").mkdir(parents=True, exist_ok=True)
-        for path in self.hub.folder(name, revision).iterdir():
-            if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
-                shutil.copy(path, local_dir / path.name)
+        copied(self.hub.folder(name, revision), local_dir, patterns)
+
+
+def copied(source: Path, target: Path, patterns: list[str]) -> None:
+    """Copy the files that fit a pattern, as the Hub's client chooses them."""
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        name = path.relative_to(source).as_posix()
+        if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target / name)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +178,60 @@ def test_what_is_pulled_is_what_was_pushed(run: Run, hub: FakeHub, checkpoint: P
     pulled = load_encoder(str(tmp_path / "deep" / "pulled"), "cpu")
     assert pulled.fingerprint == load_encoder(str(checkpoint), "cpu").fingerprint
     assert hub.tokens == {None}
+
+
+@pytest.fixture
+def classifier(tmp_path: Path) -> Path:
+    saved(tmp_path / "classifier")
+    (tmp_path / "classifier" / "checkpoint.pt").write_bytes(b"a run's own state")
+    return tmp_path / "classifier"
+
+
+@pytest.fixture
+def ensemble(checkpoint: Path, classifier: Path, tmp_path: Path) -> Path:
+    words = Vocabulary.load("basic7")
+    members = [Member.asked(str(one), load_encoder(str(one), "cpu"), words, "en") for one in (checkpoint, classifier)]
+    save_ensemble(EnsembleEncoder("both", words, members, "mean", None), tmp_path / "both", {"accuracy": 0.5}, {})
+    return tmp_path / "both"
+
+
+@pytest.mark.parametrize("name", ["classifier", "ensemble"])
+def test_classifiers_and_ensembles_travel_with_a_model_card(
+    run: Run, hub: FakeHub, tmp_path: Path, name: str, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(name)
+    before = sorted(path for path in folder.rglob("*"))
+    assert run("push", folder, NAME)[0] == 0
+    assert sorted(path for path in folder.rglob("*")) == before
+    sent = {path.relative_to(hub.root / NAME).as_posix() for path in (hub.root / NAME).rglob("*") if path.is_file()}
+    own = {"classifier.safetensors", "classifier.yaml"}
+    members = {f"member_1/{part}" for part in PARTS} | {f"member_2/{part}" for part in own}
+    assert sent == {"README.md", *(own if name == "classifier" else {"ensemble.yaml", *members})}
+    card = (hub.root / NAME / "README.md").read_text("utf-8")
+    assert card.startswith("---\nlibrary_name: clip-emotion\n")
+    assert "| happy | 행복 · happy |" in card
+    (hub.root / NAME / "evil.py").write_text("not wanted")
+    if name == "ensemble":
+        (hub.root / NAME / "member_1" / "evil.json").write_text("{}")
+    for _ in range(2):
+        assert run("pull", NAME, tmp_path / "pulled")[:2] == (0, "c0ffee\n")
+        got = {path.relative_to(tmp_path / "pulled").as_posix() for path in (tmp_path / "pulled").rglob("*.*")}
+        assert got == sent
+    assert load_encoder(str(tmp_path / "pulled"), "cpu").fingerprint == load_encoder(str(folder), "cpu").fingerprint
+
+
+def test_a_damaged_classifier_is_not_sent_and_does_not_arrive(
+    run: Run, hub: FakeHub, classifier: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    assert run("push", classifier, NAME)[0] == 0
+    refused(run("pull", NAME, checkpoint), "holds a checkpoint.yaml, not a classifier.yaml", code=2)
+    (hub.root / NAME / "classifier.safetensors").write_bytes(b"damaged")
+    refused(run("pull", NAME, tmp_path / "pulled"), "damaged")
+    assert not (tmp_path / "pulled").exists()
+    (classifier / "classifier.safetensors").write_bytes(b"damaged")
+    calls = len(hub.calls)
+    refused(run("push", classifier, NAME), "damaged")
+    assert len(hub.calls) == calls
 
 
 def test_private_is_private(run: Run, hub: FakeHub, checkpoint: Path) -> None:

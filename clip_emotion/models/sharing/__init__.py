@@ -1,0 +1,1 @@
+"""Models shared on the Hugging Face Hub: checkpoints, classifiers and ensembles."""
