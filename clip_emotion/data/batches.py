@@ -24,6 +24,7 @@ from clip_emotion.data.samplers import BatchSampler
 from clip_emotion.data.transform_config import TransformConfig
 from clip_emotion.data.transforms import apply_changes, draw_changes
 from clip_emotion.errors import DataError, ImageError
+from clip_emotion.skin import SkinMask, keep_skin
 
 CACHE_BYTES = 2 * 2**30
 """Decoded pictures that take more than this are decoded again for every batch."""
@@ -52,17 +53,35 @@ class Batch:
         return Batch(self.pixels.to(device, non_blocking=True), self.labels.to(device), sources, self.rows)
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How pictures are decoded: kept in memory or not, and what of them a mask of skin makes black."""
+
+    cache: Literal["memory", "none"] = "memory"
+    skin_mask: SkinMask = "none"
+
+
+PLAIN = Decoding()
+
+
 class DecodedImages:
     """The pictures of a prepared split as tensors; small ones are decoded once and kept.
 
     Pictures become squares of ``size`` pixels: the shorter side is resized (bicubic) and the middle is cut out, as CLIP
-    does. Where all are squares of one smaller size they are kept as they are and enlarged when they are taken.
+    does. Where all are squares of one smaller size they are kept as they are and enlarged when they are taken. A mask
+    of skin is laid on before.
     Raises DataError that names a picture that cannot be decoded.
     """
 
-    def __init__(self, rows: Dataset, size: int, cache: Literal["memory", "none"] = "memory") -> None:
+    def __init__(
+        self,
+        rows: Dataset,
+        size: int,
+        decoding: Decoding = PLAIN,
+    ) -> None:
+        self._skin_mask: SkinMask = decoding.skin_mask
         self.size, self._rows = size, rows.select_columns(["image"]).cast_column("image", datasets.Image(decode=False))
-        self._kept = self._decode_all() if cache == "memory" else None
+        self._kept = self._decode_all() if decoding.cache == "memory" else None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -102,7 +121,8 @@ class DecodedImages:
     def _open(self, cell: dict[str, object], row: int) -> Image.Image:
         content = cell["bytes"]
         try:
-            return open_image(content if isinstance(content, bytes) else Path(str(cell["path"])))
+            image = open_image(content if isinstance(content, bytes) else Path(str(cell["path"])))
+            return keep_skin(image, self._skin_mask)
         except ImageError as error:
             raise DataError(f"Picture {row} ({cell['path'] or 'unnamed'}) cannot be used: {error}") from error
 
@@ -149,12 +169,12 @@ class ImageBatches:
         transform: TransformConfig | None = None,
         *,
         seed: int = 0,
-        cache: Literal["memory", "none"] = "memory",
+        decoding: Decoding = PLAIN,
         device: torch.device | None = None,
     ) -> None:
         self.sampler, self.size, self.transform, self.seed = sampler, size, transform, seed
         self.device = device or torch.device("cpu")
-        self.images = DecodedImages(rows, size, cache)
+        self.images = DecodedImages(rows, size, decoding)
         self.labels, found = row_labels(rows), row_sources(rows)
         self.sources: Tensor | None = found[0] if found else None
         self.source_names: tuple[str, ...] = found[1] if found else ()

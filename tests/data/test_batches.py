@@ -17,7 +17,7 @@ from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
 from torchvision.transforms import InterpolationMode as Mode
 
 from clip_emotion.data import batches as module
-from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels, row_sources
+from clip_emotion.data.batches import Batch, DecodedImages, Decoding, ImageBatches, Prefetcher, row_labels, row_sources
 from clip_emotion.data.samplers import BalancedBatchSampler, ShuffledBatchSampler
 from clip_emotion.data.transform_config import TransformConfig
 from clip_emotion.errors import DataError
@@ -79,7 +79,7 @@ def test_small_squares_are_kept_as_they_are() -> None:
 @pytest.mark.parametrize("shape", [(40, 40), (40, 61), (23, 16), (16, 16)])
 def test_other_sizes_are_resized_and_cut_as_clip_does(cache: str, shape: tuple[int, int]) -> None:
     rows = prepared([shape, (12, 12)])
-    taken = DecodedImages(rows, 16, cache).take([0, 1])
+    taken = DecodedImages(rows, 16, Decoding(cache)).take([0, 1])
     clip = Compose([Resize(16, Mode.BICUBIC), CenterCrop(16), PILToTensor()])
     wanted = torch.stack([clip(drawn(0, *shape)), clip(drawn(1, 12, 12))])
     torch.testing.assert_close(taken, wanted / 255)
@@ -88,7 +88,7 @@ def test_other_sizes_are_resized_and_cut_as_clip_does(cache: str, shape: tuple[i
 @pytest.mark.parametrize("sizes", [[(12, 12)] * 9, [(12, 12)] * 4 + [(30, 20)] * 5])
 def test_the_cache_changes_nothing(sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = prepared(sizes)
-    kept, plain = (ImageBatches(rows, sampler_of(rows), 16, cache=cache) for cache in ("memory", "none"))
+    kept, plain = (ImageBatches(rows, sampler_of(rows), 16, decoding=Decoding(cache)) for cache in ("memory", "none"))
     monkeypatch.setattr(module, "CACHE_BYTES", 1)
     too_large = ImageBatches(rows, sampler_of(rows), 16)
     for step in range(4):
@@ -151,7 +151,7 @@ def test_a_damaged_picture_is_named() -> None:
     with pytest.raises(DataError, match=r"Picture 1 \(1\.png\) cannot be used: The picture is damaged"):
         DecodedImages(harmed, 16)
     with pytest.raises(DataError, match="Picture 1"):
-        DecodedImages(harmed, 16, "none").take([1])
+        DecodedImages(harmed, 16, Decoding("none")).take([1])
 
 
 def test_pictures_beside_the_data_set_are_read_from_their_files(tmp_path: Path) -> None:
@@ -215,3 +215,17 @@ def test_shuffled_batches_fit_too() -> None:
     batches = ImageBatches(rows, ShuffledBatchSampler(row_labels(rows), 4), 12)
     seen = torch.cat([batches.get(step).labels for step in range(3)])
     assert sorted(seen.tolist()) == sorted(row_labels(rows).tolist())
+
+
+def test_a_mask_of_skin_is_laid_on_before_pictures_are_cut() -> None:
+    from clip_emotion.skin import keep_skin
+
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    rows = Dataset.from_dict(
+        {"image": [{"bytes": buffer.getvalue(), "path": "a"}]}, Features({"image": datasets.Image()})
+    )
+    wanted = torch.from_numpy(np.array(keep_skin(Image.fromarray(pixels), "hsv"))).permute(2, 0, 1)
+    for cache in ("memory", "none"):
+        assert torch.equal(DecodedImages(rows, 20, Decoding(cache, "hsv")).raw([0])[0], wanted)

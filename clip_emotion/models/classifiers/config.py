@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from clip_emotion.config import Config
+from clip_emotion.skin import SkinMask
 
 
 class ClassifierConfig(Config):
@@ -15,7 +16,8 @@ class ClassifierConfig(Config):
 
     ``pretrained`` takes the weights that timm knows for the name, from the Hub or its cache, ``weights`` a file of
     them. ``small_faces`` gives the first convolution ``first_stride`` and takes the pooling after it away, so that
-    faces of 48 pixels are not shrunk before they are looked at. ``arguments`` go to timm as they are.
+    faces of 48 pixels are not shrunk before they are looked at. ``skin_mask`` makes black what has not the colour of
+    skin, which serves people unequally. ``arguments`` go to timm as they are.
     """
 
     architecture: str = "resnet18"
@@ -32,5 +34,7 @@ class ClassifierConfig(Config):
     """Stride of the first convolution where small_faces holds."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout before the last layer."""
+    skin_mask: SkinMask = "none"
+    """Make black what has not the colour of skin; hsv and ycrcb keep less of some people's faces."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """More of timm's arguments, such as channels."""

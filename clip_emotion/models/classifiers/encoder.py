@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as V
 from clip_emotion.models.classifiers.classes import FixedClasses
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.models.classifiers.sphere import RADIUS, on_sphere
+from clip_emotion.skin import keep_skin
 from clip_emotion.vocabulary import Vocabulary
 
 
@@ -30,6 +31,7 @@ class ClassifierEncoder(FixedClasses):
 
     def _preprocess(self, image: Image) -> Tensor:
         side = self.model.config.image_size
+        image = keep_skin(image, self.model.config.skin_mask)
         square = V.center_crop(V.resize(image, [side], InterpolationMode.BICUBIC), [side, side])
         pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
         return pixels

@@ -153,7 +153,7 @@ def _reason(error: Exception) -> str:
         (errors.RevisionNotFoundError, "it has no such revision; look at its branches, tags and commits on the Hub"),
         (
             errors.EntryNotFoundError,
-            f"it holds no {DESCRIPTION}, classifier.yaml or ensemble.yaml, so clip-emotion push has not written it",
+            f"it holds no {DESCRIPTIONS}, so clip-emotion push has not written it",
         ),
     ]
     for kind, reason in reasons:

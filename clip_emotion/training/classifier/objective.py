@@ -7,7 +7,7 @@ import random
 import torch
 from torch import Tensor
 
-from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels
+from clip_emotion.data.batches import Batch, DecodedImages, Decoding, ImageBatches, Prefetcher, row_labels
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.training.classifier.config import ClassifierRunConfig
@@ -30,13 +30,13 @@ class ClassifierObjective:
     def __init__(self, config: ClassifierRunConfig, model: Classifier, splits: ImageSplits) -> None:
         self.config, self.model, self.splits = config, model, splits
         rows, labels = splits.training, row_labels(splits.training)
-        size = config.model.image_size
+        size, decoding = config.model.image_size, Decoding(config.cache, config.model.skin_mask)
         sampler = make_sampler(config, rows["label"], rows["source"])
-        self.batches = ImageBatches(rows, sampler, size, config.transform, seed=config.seed, cache=config.cache)
+        self.batches = ImageBatches(rows, sampler, size, config.transform, seed=config.seed, decoding=decoding)
         self.prefetcher: Prefetcher[Batch] = Prefetcher(self.batches.get, workers=config.workers)
         validation = {**splits.validation, **splits.held_out}
         self.validation = {
-            name: (DecodedImages(one, size, config.cache), row_labels(one)) for name, one in validation.items()
+            name: (DecodedImages(one, size, decoding), row_labels(one)) for name, one in validation.items()
         }
         counts = torch.bincount(labels, minlength=model.classes)
         remedies = config.imbalance

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import torch
 
-from clip_emotion.data.batches import DecodedImages, row_labels
+from clip_emotion.data.batches import DecodedImages, Decoding, row_labels
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
@@ -61,7 +61,8 @@ def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> No
     config, rows = objective.config, objective.splits.tuning
     vocabulary = Vocabulary.load(config.vocabulary)
     model = result.model.eval()
-    logits = image_logits(model, DecodedImages(rows, config.model.image_size, config.cache))
+    decoding = Decoding(config.cache, config.model.skin_mask)
+    logits = image_logits(model, DecodedImages(rows, config.model.image_size, decoding))
     card = ClassifierCard(
         name=config.out.name,
         model=config.model,

@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from clip_emotion.data.batches import Batch, DecodedImages, ImageBatches, Prefetcher, row_labels
+from clip_emotion.data.batches import Batch, DecodedImages, Decoding, ImageBatches, Prefetcher, row_labels
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.models.emotion_clip.lora import plain_name
 from clip_emotion.models.emotion_clip.model import EmotionClip
@@ -194,14 +194,14 @@ def _batches(config: FinetuneConfig, splits: ImageSplits, model: EmotionClip, pr
         model.backbone.image_size,
         config.transform,
         seed=config.seed,
-        cache=config.cache,
+        decoding=Decoding(config.cache),
         device=device,
     )
 
 
 def decoded(rows: Dataset, model: EmotionClip, config: FinetuneConfig) -> DecodedImages:
     """Return the images of a split as the model reads them."""
-    return DecodedImages(rows, model.backbone.image_size, config.cache)
+    return DecodedImages(rows, model.backbone.image_size, Decoding(config.cache))
 
 
 def _checked(config: FinetuneConfig, splits: ImageSplits) -> list[tuple[str, Dataset]]:
