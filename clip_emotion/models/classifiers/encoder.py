@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from PIL.Image import Image
@@ -16,6 +17,13 @@ from clip_emotion.models.classifiers.sphere import RADIUS, on_sphere
 from clip_emotion.vocabulary import Vocabulary
 
 
+def squared(side: int, image: Image) -> Tensor:
+    """Return an image as a classifier sees it: the middle square, ``side`` pixels wide, RGB in [0, 1], [3, S, S]."""
+    square = V.center_crop(V.resize(image, [side], InterpolationMode.BICUBIC), [side, side])
+    pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
+    return pixels
+
+
 class ClassifierEncoder(FixedClasses):
     """A trained classifier as an encoder; ``logit_scale`` is the sphere's radius by the fitted temperature.
 
@@ -26,13 +34,7 @@ class ClassifierEncoder(FixedClasses):
         super().__init__(name, "a classifier", vocabulary, RADIUS / temperature)
         self.model = model.eval()
         self.fingerprint = print_
-        self.preprocess: Callable[[Image], Tensor] = self._preprocess
-
-    def _preprocess(self, image: Image) -> Tensor:
-        side = self.model.config.image_size
-        square = V.center_crop(V.resize(image, [side], InterpolationMode.BICUBIC), [side, side])
-        pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
-        return pixels
+        self.preprocess: Callable[[Image], Tensor] = partial(squared, model.config.image_size)
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
