@@ -18,13 +18,12 @@ from transformers import (
 from clip_emotion.models.captioning.config import PROMPT
 
 WORDS = ("Question:", "Answer:", *PROMPT.split(), "happy", "sad", "angry", "a", "face", "calm")
+SIGNS = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
 SIDE, QUERIES = 16, 4
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    known = {
-        word: place for place, word in enumerate(dict.fromkeys(("<pad>", "<s>", "</s>", "<unk>", "<image>", *WORDS)))
-    }
+    known = {word: place for place, word in enumerate(dict.fromkeys((*SIGNS, *WORDS)))}
     made = Tokenizer(models.WordLevel(known, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     made.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", known["<s>"])])
@@ -67,7 +66,7 @@ def tiny_blip2(folder: Path, seed: int = 0) -> Path:
         for weights in model.parameters():
             weights.add_(torch.randn_like(weights) * 0.3)
         # Words are more probable than special signs, so that there is something to read.
-        model.language_model.get_output_embeddings().weight[: words.convert_tokens_to_ids("<image>") + 1] = 0
+        model.language_model.get_output_embeddings().weight[: len(SIGNS)] = 0
     model.save_pretrained(folder, safe_serialization=True)
     images = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
     Blip2Processor(images, words, num_query_tokens=QUERIES).save_pretrained(folder)

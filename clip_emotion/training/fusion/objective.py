@@ -61,4 +61,5 @@ class FusionObjective:
 @torch.inference_mode()
 def fused_logits(model: FusionModel, features: Tensor) -> Tensor:
     """Return the logits [N, C] of joined features [N, I + T]."""
-    return model.eval()(features)
+    logits: Tensor = model.eval()(features)
+    return logits
