@@ -28,6 +28,7 @@ from clip_emotion.cli.evaluate.conversations import evaluate_conversations
 from clip_emotion.cli.evaluate.images import evaluate
 from clip_emotion.cli.evaluate.similarity import evaluate_similarity
 from clip_emotion.cli.export import app as export_app
+from clip_emotion.cli.fuse import fuse
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score.verb import score
@@ -84,6 +85,7 @@ app.command("evaluate-similarity")(evaluate_similarity)
 app.command("train")(train)
 app.command("blend")(blend)
 app.command("ensemble")(ensemble)
+app.command("fuse")(fuse)
 app.command("tune")(tune)
 app.add_typer(export_app, name="export")
 app.command("push")(push)

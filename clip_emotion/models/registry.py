@@ -18,7 +18,7 @@ NVIDIA = Path("/dev/nvidia0")
 
 
 def load_encoder(spec: str = "mini", device: str = "auto", running: Running = DEFAULT) -> ImageTextEncoder:
-    """Load ``mini``, a folder that ``train``, ``ensemble``, ``pull`` or ``export`` wrote, or an open_clip model.
+    """Load ``mini``, a folder that ``train``, ``ensemble``, ``fuse``, ``pull`` or ``export`` wrote, or open_clip's.
 
     An open_clip model is ``name/tag``, a file or a Hub id. ``running`` says by which library, and how exactly, pictures
     are embedded. Raises UsageError for an unknown name and for a ``running`` that cannot be, ModelError where weights
@@ -49,6 +49,10 @@ def _through_torch(spec: str, folder: Path, device: str, running: Running) -> Im
         from clip_emotion.models.ensembles.loading import load_ensemble
 
         encoder = load_ensemble(folder, load_encoder, str(chosen))
+    elif (folder / "fusion.yaml").is_file():
+        from clip_emotion.models.fusion.loading import load_fusion
+
+        encoder = load_fusion(folder, load_encoder, str(chosen))
     elif any((folder / name).is_file() for name in ("checkpoint.yaml", "checkpoint.pt")):
         from clip_emotion.models.emotion_clip.checkpoint import load_checkpoint_encoder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from PIL.Image import Image
@@ -11,10 +12,19 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as V
 
 from clip_emotion.models.classifiers.classes import FixedClasses
+from clip_emotion.models.classifiers.config import ClassifierConfig
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.models.classifiers.sphere import RADIUS, on_sphere
 from clip_emotion.skin import keep_skin
 from clip_emotion.vocabulary import Vocabulary
+
+
+def squared(config: ClassifierConfig, image: Image) -> Tensor:
+    """Return an image as a classifier sees it: masked where it wants, the middle square, RGB in [0, 1], [3, S, S]."""
+    side, kept = config.image_size, keep_skin(image, config.skin_mask)
+    square = V.center_crop(V.resize(kept, [side], InterpolationMode.BICUBIC), [side, side])
+    pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
+    return pixels
 
 
 class ClassifierEncoder(FixedClasses):
@@ -27,14 +37,7 @@ class ClassifierEncoder(FixedClasses):
         super().__init__(name, "a classifier", vocabulary, RADIUS / temperature)
         self.model = model.eval()
         self.fingerprint = print_
-        self.preprocess: Callable[[Image], Tensor] = self._preprocess
-
-    def _preprocess(self, image: Image) -> Tensor:
-        side = self.model.config.image_size
-        image = keep_skin(image, self.model.config.skin_mask)
-        square = V.center_crop(V.resize(image, [side], InterpolationMode.BICUBIC), [side, side])
-        pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
-        return pixels
+        self.preprocess: Callable[[Image], Tensor] = partial(squared, model.config)
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:

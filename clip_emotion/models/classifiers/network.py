@@ -40,9 +40,19 @@ class Classifier(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the logits [N, C] of RGB images in [0, 1], [N, 3, S, S]."""
-        standard = (pixels - self.mean) / self.std
-        logits: Tensor = self.network(standard.contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.network(self._standard(pixels))
         return logits.float()
+
+    def penultimate(self, pixels: Tensor) -> Tensor:
+        """Return what the last layer reads [N, D] of RGB images in [0, 1], [N, 3, S, S]."""
+        # timm's own methods are not among those of any module.
+        network: Any = self.network
+        feature: Tensor = network.forward_head(network.forward_features(self._standard(pixels)), pre_logits=True)
+        return feature.float()
+
+    def _standard(self, pixels: Tensor) -> Tensor:
+        standard = (pixels - self.mean) / self.std
+        return standard.contiguous(memory_format=torch.channels_last)
 
     def head_names(self) -> set[str]:
         """Return the names of the last layer's parameters."""
