@@ -16,11 +16,13 @@ from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.training.mini import messages, messages_stage
+from clip_emotion.training.mini.messages_config import MiniMessagesConfig
 from clip_emotion.training.registry import check, plan, train
 from tests.support.minis import SENTENCES, tiny_mini
 from tests.training.test_mini_chats import settings, write_chats
 
 CPU = torch.device("cpu")
+SHIPPED = Path(__file__).parents[2] / "configs" / "train" / "mini_10_messages.yaml"
 
 
 def write_config(folder: Path, **changes: object) -> Path:
@@ -87,7 +89,8 @@ def test_a_file_that_forbids_nothing_is_refused(folder: Path) -> None:
         train(write_config(folder), [], lambda progress: None)
 
 
-def test_the_mean_of_towers_is_that_of_their_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("weights", [(), (5, 3, 2)])
+def test_the_mean_of_towers_is_that_of_their_weights(tmp_path: Path, weights: tuple[float, ...]) -> None:
     reading = {"layers": 1, "heads": 2, "feed_forward": 8}
     folders, towers = [], []
     for seed in range(3):
@@ -100,10 +103,21 @@ def test_the_mean_of_towers_is_that_of_their_weights(tmp_path: Path) -> None:
         assert isinstance(found, MessageTower)
         towers.append(found)
     states = [tower.state_dict() for tower in towers]
-    wanted = {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
-    mean = messages_stage._mean_tower(towers[0], folders[1:]).state_dict()
+    shares = torch.tensor(weights or (1.0, 1.0, 1.0)) / sum(weights or (1.0, 1.0, 1.0))
+    wanted = {
+        name: torch.tensordot(shares, torch.stack([state[name] for state in states]), dims=1) for name in states[0]
+    }
+    file = {**yaml.safe_load(SHIPPED.read_text("utf-8")), "mean_with": folders[1:], "mean_weights": weights}
+    given = MiniMessagesConfig.model_validate(file)
+    mean = messages_stage._mean_tower(towers[0], given.mean_with, given.shares()).state_dict()
     for name, tensor in wanted.items():
         assert torch.allclose(mean[name], tensor, atol=1e-5), name
     tiny_mini().save(tmp_path / "plain")
     with pytest.raises(UsageError, match=r"mean_with: .*plain holds no message tower of these sizes"):
-        messages_stage._mean_tower(towers[0], [tmp_path / "plain"])
+        messages_stage._mean_tower(towers[0], [tmp_path / "plain"], (0.5, 0.5))
+
+
+def test_a_mean_without_a_weight_for_each_tower_is_refused(folder: Path) -> None:
+    path = write_config(folder, mean_with=[str(folder / "mini")], mean_weights=[1.0])
+    with pytest.raises(UsageError, match=r"mean_weights has 1 weight\(s\) for 2 tower\(s\)"):
+        check([plan(path)])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ReadingConfig
@@ -45,6 +45,8 @@ class MiniMessagesConfig(TasksConfig):
     """The run's folder."""
     mean_with: tuple[Path, ...] = ()
     """Folders of finished runs of this kind; the result is the mean of their towers and this run's."""
+    mean_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Weights of this run's tower and of theirs in that mean, in this order; none for equal ones."""
     reading: ReadingConfig = Field(default_factory=ReadingConfig)
     """Sizes of the blocks that read order."""
     rules: RulesConfig = Field(default_factory=RulesConfig)
@@ -61,3 +63,15 @@ class MiniMessagesConfig(TasksConfig):
     """Noise of the texts."""
     fit: FitConfig
     """The training loop."""
+
+    @model_validator(mode="after")
+    def _one_weight_a_tower(self) -> MiniMessagesConfig:
+        towers = 1 + len(self.mean_with)
+        if self.mean_weights and len(self.mean_weights) != towers:
+            raise ValueError(f"mean_weights has {len(self.mean_weights)} weight(s) for {towers} tower(s)")
+        return self
+
+    def shares(self) -> tuple[float, ...]:
+        """Return the share of this run's tower in the result, then those of ``mean_with``; their sum is 1."""
+        weights = self.mean_weights or (1.0,) * (1 + len(self.mean_with))
+        return tuple(weight / sum(weights) for weight in weights)

@@ -45,19 +45,20 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     tuning = load_corpora(config.sources).tuning["kote"]
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
-    tower = _mean_tower(result.model.tower, config.mean_with)
+    tower = _mean_tower(result.model.tower, config.mean_with, config.shares())
     finish(described, tower, made_with, tuning).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
-def _mean_tower(tower: MessageTower, folders: Sequence[Path]) -> MessageTower:
+def _mean_tower(tower: MessageTower, folders: Sequence[Path], shares: Sequence[float]) -> MessageTower:
     """Return a tower with the mean of the weights of this one and those of other runs (model soup, 2203.05482)."""
-    state = tower.state_dict()
-    for at, folder in enumerate(folders, start=1):
+    state, done = tower.state_dict(), shares[0]
+    for folder, share in zip(folders, shares[1:], strict=True):
         other = load_mini(folder, torch.device("cpu")).chat_tower
         if not isinstance(other, MessageTower) or other.state_dict().keys() != state.keys():
             raise UsageError(f"mean_with: {folder} holds no message tower of these sizes.")
-        state = average_tensors(state, other.state_dict(), 1 / (at + 1), frozenset())
+        done += share
+        state = average_tensors(state, other.state_dict(), share / done, frozenset())
     tower.load_state_dict(state)
     return tower
 
@@ -92,6 +93,6 @@ MINI_MESSAGES = Stage(
     MiniMessagesConfig,
     check_messages,
     train_messages,
-    uncompared=dict.fromkeys(("fit", "out", "base", "chats", "mean_with", "sources"), True),
+    uncompared=dict.fromkeys(("fit", "out", "base", "chats", "mean_with", "mean_weights", "sources"), True),
     inputs=lambda config: (config.base, config.chats, *config.mean_with),
 )
