@@ -156,3 +156,22 @@ def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(
     model = ImageModel(ImageTower(config.tower))
     image_stage._assemble(described, RunResult(model, Measurements(), 1.0), config, None, None)  # type: ignore[arg-type]
     assert load_mini(tmp_path / "made", torch.device("cpu")).chat_tower is None
+
+
+def test_the_result_is_shared_with_what_the_run_started_from(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    mini = tiny_mini()
+    mini.save(tmp_path)
+    before = load_mini(tmp_path, torch.device("cpu")).image_tower.state_dict()
+    tower = ImageTower(mini.config.image)
+    after = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
+    image_stage.share_with(tower, tmp_path / "image.safetensors", 0.7)
+    for name, tensor in tower.state_dict().items():
+        wanted = 0.3 * before[name] + 0.7 * after[name] if tensor.is_floating_point() else after[name]
+        assert torch.allclose(tensor, wanted, atol=1e-5), name
+
+
+def test_a_share_needs_a_start() -> None:
+    values = {"kind": "mini_image", "faces": {"folder": "x"}, "comments": {"folder": "x"}, "share": 0.5}
+    with pytest.raises(ValueError, match="share below 1 needs a start"):
+        MiniImageConfig.model_validate({**values, "fit": {"steps": 2, "learning_rate": 0.1}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ImageTowerConfig
@@ -78,5 +78,13 @@ class MiniImageConfig(Config):
     """Finished minis whose mean answer on the training images is mixed into the targets."""
     teacher_weight: float = Field(0.5, ge=0, le=1)
     """Share of the teachers in the targets."""
+    share: float = Field(1.0, gt=0, le=1)
+    """Share of the trained weights in the result; the rest is those of ``start`` (WiSE-FT, 2109.01903)."""
     fit: FitConfig
     """The training loop."""
+
+    @model_validator(mode="after")
+    def _something_to_share_with(self) -> MiniImageConfig:
+        if self.share < 1 and self.start is None:
+            raise ValueError("share below 1 needs a start")
+        return self

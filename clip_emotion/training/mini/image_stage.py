@@ -20,6 +20,7 @@ from clip_emotion.models.mini.encoder import MiniEncoder, load_mini, load_tower,
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.prototypes import prototypes
+from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
 from clip_emotion.training.loop.fit import RunResult, fit
 from clip_emotion.training.mini.faces import FaceRows, load_faces
@@ -51,9 +52,18 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
         load_tower(objective.model.tower, config.start / PARTS[2])
     settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
+    if config.start is not None:
+        share_with(result.model.tower, config.start / PARTS[2], config.share)
     # Not on the photographs kept out of training, which are too like the others: they would make too sure of strangers.
     _assemble(mini, result, config, text, splits.tuning)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
+
+
+def share_with(tower: ImageTower, start: Path, share: float) -> None:
+    """Mix a tower's weights with those of the file that it started from: θ = (1 - share) · θ_start + share · θ."""
+    before = ImageTower(tower.config)
+    load_tower(before, start)
+    tower.load_state_dict(average_tensors(before.state_dict(), tower.state_dict(), share, frozenset()))
 
 
 def _assemble(
@@ -150,6 +160,7 @@ MINI_IMAGE = Stage(
     uncompared={
         "fit": True,
         "out": True,
+        "share": True,
         "text": True,
         "start": True,
         "teachers": True,
