@@ -159,7 +159,7 @@ def test_judged_labels_take_their_own_weight_and_others_the_cosine() -> None:
     assert found.source == "judged in mixed (1 labels); fake: 사랑"
     by_hand = WeightsConfig(**{**ONLY_LOVE, "judged": True}, overrides={"기쁨": 1})
     assert affection_weights(vocabulary, FakeEmbedder(TABLE), by_hand).values[0] == 1
-    assert Vocabulary.load("kote44").subset(["기쁨"]).labels[0].affection == 0.7
+    assert Vocabulary.load("kote44").subset(["기쁨"]).labels[0].affection == 0.5
 
 
 @pytest.mark.parametrize("name", ["kote44", "goemotions28"])
