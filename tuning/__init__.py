@@ -1,1 +1,1 @@
-"""Hyper-parameter search."""
+"""Hyper-parameter search, and studies of named rows of settings."""

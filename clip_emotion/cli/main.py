@@ -36,6 +36,7 @@ from clip_emotion.cli.store.cluster import cluster
 from clip_emotion.cli.store.embed import embed
 from clip_emotion.cli.store.search import search
 from clip_emotion.cli.store.verbs import app as store_app
+from clip_emotion.cli.study import study
 from clip_emotion.cli.train import train
 from clip_emotion.cli.tune import tune
 from clip_emotion.cli.weights import weights
@@ -87,6 +88,7 @@ app.command("blend")(blend)
 app.command("ensemble")(ensemble)
 app.command("fuse")(fuse)
 app.command("tune")(tune)
+app.command("study")(study)
 app.add_typer(export_app, name="export")
 app.command("push")(push)
 app.command("pull")(pull)

@@ -134,7 +134,7 @@ def _train(runs: Sequence[PlannedRun], options: WriteOptions, run: Engine) -> No
     check_folders(runs, options)
     for one in runs:
         say(f"Training {one.source} into {one.out} (Ctrl-C keeps the checkpoint; --resume goes on).")
-        _finish(run(one, _report, options.resume))
+        _finish(run(one, report, options.resume))
 
 
 def _finish(outcome: Outcome) -> None:
@@ -151,7 +151,8 @@ def _finish(outcome: Outcome) -> None:
         say(f"  {command}")
 
 
-def _report(progress: Progress) -> None:
+def report(progress: Progress) -> None:
+    """Tell people how far a run has come."""
     if not progress.step:
         say(f"Before training  {_shown(progress.metrics.headline()) if progress.metrics else ''}")
         return

@@ -158,7 +158,8 @@ class ImageBatches:
     """The training batches of a prepared split; ``transform`` None leaves the pictures as they are.
 
     A batch follows from (seed, step) alone. In several processes each picture is changed as a single process would
-    change it. With a ``device`` pictures are moved there before they are changed.
+    change it. With a ``device`` pictures are moved there before they are changed. ``decoding`` may be the rows' images
+    themselves, where they are decoded already.
     """
 
     def __init__(
@@ -169,12 +170,12 @@ class ImageBatches:
         transform: TransformConfig | None = None,
         *,
         seed: int = 0,
-        decoding: Decoding = PLAIN,
+        decoding: Decoding | DecodedImages = PLAIN,
         device: torch.device | None = None,
     ) -> None:
         self.sampler, self.size, self.transform, self.seed = sampler, size, transform, seed
         self.device = device or torch.device("cpu")
-        self.images = DecodedImages(rows, size, decoding)
+        self.images = decoding if isinstance(decoding, DecodedImages) else DecodedImages(rows, size, decoding)
         self.labels, found = row_labels(rows), row_sources(rows)
         self.sources: Tensor | None = found[0] if found else None
         self.source_names: tuple[str, ...] = found[1] if found else ()

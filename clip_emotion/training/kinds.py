@@ -61,6 +61,11 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> PlannedConfig:
     values = read_yaml(path)
     for override in overrides:
         apply_override(values, override)
+    return validated(values, str(path))
+
+
+def validated(values: dict[str, Any], source: str) -> PlannedConfig:
+    """Validate the settings of a training run; raises UsageError for an unknown kind and any fault."""
     kind = str(values.get("kind"))
-    config = config_of(kind, str(path))
-    return PlannedConfig(kind, validate(config, renamed(values), str(path)), str(path))
+    config = config_of(kind, source)
+    return PlannedConfig(kind, validate(config, renamed(values), source), source)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.transforms.v2 import functional as V
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ClassEncoder, ImageTextEncoder
 from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
 from clip_emotion.models.classifiers.config import ClassifierConfig
 from clip_emotion.models.classifiers.encoder import ClassifierEncoder
-from clip_emotion.models.classifiers.network import Classifier
+from clip_emotion.models.classifiers.network import Classifier, facts
 from clip_emotion.models.classifiers.sphere import RADIUS, axes, on_sphere
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.registry import load_encoder
@@ -156,3 +157,53 @@ def test_a_damaged_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "tiny" / "classifier.yaml").write_text("name: [", "utf-8")
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_classifier(tmp_path / "tiny", CPU)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "arguments"),
+    [
+        ("resnet18", {"channels": [4, 4, 8, 8]}),
+        ("densenet121", {"block_config": [1, 1, 1, 1], "growth_rate": 4}),
+        ("vgg11", {"mlp_ratio": 0.001}),
+        ("vit_tiny_patch16_224", {"depth": 1, "patch_size": 8}),
+        ("mixer_s32_224", {}),
+    ],
+)
+def test_features_and_last_layers_are_the_whole_network(architecture: str, arguments: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = Classifier(tiny(architecture=architecture, arguments=arguments, hidden=[6, 5], dropout=0.5), 7).eval()
+    pixels = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(model.classify(model.penultimate(pixels)), model(pixels))
+    widths = [parameter.shape[0] for parameter in model.head.parameters()]
+    assert widths == [6, 6, 5, 5, 7, 7]
+    assert {name.rpartition(".")[0].rpartition(".")[0] for name in model.head_names()} == {
+        f"network.{facts(model.network)['classifier']}"
+    }
+
+
+def test_units_are_dropped_in_training_alone() -> None:
+    model, features = Classifier(tiny(dropout=0.5), 7).eval(), torch.rand(1, 8)
+    assert torch.equal(model.classify(features), model.classify(features))
+    model.head.train()
+    torch.manual_seed(0)
+    assert not torch.equal(model.classify(features), model.classify(features))
+
+
+@pytest.mark.parametrize(("crop", "resized"), [(1.0, 32), (0.64, 40), (0.5, 45)])
+def test_a_crop_is_the_same_middle_in_training_and_after_it(crop: float, resized: int, tmp_path: Path) -> None:
+    model = saved(tmp_path / "tiny", crop=crop)
+    assert model.config.resized == resized
+    encoder = load_classifier(tmp_path / "tiny", CPU)
+    image = Image.effect_noise((resized, resized), 90).convert("RGB")
+    whole = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    seen = encoder.preprocess(image)[None]
+    torch.testing.assert_close(seen, V.center_crop(whole, [32, 32]))
+    torch.testing.assert_close(model(whole), model(seen))
+
+
+def test_a_network_of_several_heads_takes_no_hidden_layers() -> None:
+    several = {"architecture": "deit_tiny_distilled_patch16_224", "arguments": {"depth": 1}}
+    with pytest.raises(UsageError, match="does not end in one linear layer"):
+        Classifier(tiny(**several, hidden=[4]), 7)
+    with pytest.raises(UsageError, match="has several last layers"):
+        _ = Classifier(tiny(**several), 7).head

@@ -13,9 +13,12 @@ from torch.nn import functional as F
 
 from clip_emotion.errors import UsageError
 from clip_emotion.models.classifiers.checkpoint import load_classifier
+from clip_emotion.training.class_summary import read_classes
 from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed
 from clip_emotion.training.classifier.objective import ClassifierObjective
+from clip_emotion.training.classifier.sharing import shared
 from clip_emotion.training.classifier.stage import prepare_classifier
+from clip_emotion.training.classifier.summary import read_answers
 from clip_emotion.training.kinds import read_config
 from clip_emotion.training.mixup import mixed
 from clip_emotion.training.registry import plan
@@ -102,6 +105,43 @@ def test_the_last_layer_alone_learns_where_it_is_asked_to(home: Path) -> None:
         head.close()
 
 
+def test_a_frozen_network_that_sees_images_once_learns_as_one_that_sees_them_each_step(home: Path) -> None:
+    settings = ("head_only=true", "mixup=0", "model.hidden=[5]", "model.crop=0.7", "model.dropout=0")
+    # A transform that changes nothing is no null: images are looked at in each step.
+    still = "transform={rotate: 0, translate: 0, scale: [1, 1], flip: 0, brightness: 0, contrast: 0, erase: 0}"
+    once, each = objective(home, *settings, "transform=null"), objective(home, *settings, still)
+    try:
+        assert once.features is not None
+        assert each.features is None
+        found = []
+        for one in (once, each):
+            one.model.train()
+            loss = one.loss(3, 0.0)
+            loss.backward()
+            gradients = {name: p.grad for name, p in one.model.named_parameters() if p.grad is not None}
+            found.append((loss.detach(), gradients, one.validate(one.model.eval())))
+        torch.testing.assert_close(found[0][:2], found[1][:2], atol=1e-4, rtol=1e-3)
+        assert dict(found[0][2]) == pytest.approx(dict(found[1][2]), abs=1e-4)
+        assert set(found[0][1]) == once.model.head_names()
+    finally:
+        once.close()
+        each.close()
+
+
+def test_runs_in_one_process_share_images_and_features(home: Path) -> None:
+    settings = ("head_only=true", "mixup=0", "transform=null")
+    with shared():
+        opened = [objective(home, *settings), objective(home, *settings, "model.hidden=[5]", "model.dropout=0.3")]
+        other = objective(home, *settings, "seed=7")
+    alone = objective(home, *settings)
+    for one in (*opened, other, alone):
+        one.close()
+    assert opened[0].features is opened[1].features
+    assert opened[0].splits is opened[1].splits is other.splits
+    assert other.features is not opened[0].features, "another seed is another network"
+    assert alone.features is not opened[0].features
+
+
 def test_a_rare_class_counts_more_by_each_remedy(home: Path) -> None:
     plain = objective(home)
     remedies = ("imbalance.class_weights=inverse", "imbalance.logit_adjustment=1", "imbalance.focal=2")
@@ -143,6 +183,17 @@ def test_a_run_makes_a_model_that_labels(home: Path, trained: Path, capfd: pytes
     assert json.loads(out)["n"] == 35
 
 
+def test_a_run_says_what_it_answers_of_each_image_of_validation(trained: Path) -> None:
+    answered, told = read_answers(trained), read_classes(trained)
+    assert len(answered.images) == len(set(answered.images)) == told["n"] == 35
+    assert np.mean([label == answer for label, answer in zip(answered.labels, answered.answers, strict=True)]) == (
+        pytest.approx(told["accuracy"])
+    )
+    last = json.loads((trained / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
+    assert (told["accuracy"], told["macro_recall"]) == pytest.approx((last["accuracy"], last["macro_recall"]))
+    assert {row["support"] for row in told["per_class"].values()} == {5}
+
+
 def test_a_finished_run_is_resumed_by_the_same_settings_alone(
     home: Path, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +209,10 @@ def test_a_run_goes_on_from_a_trained_classifier_of_the_same_classes(home: Path,
     started.close()
     expected = load_classifier(trained, torch.device("cpu")).model.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in started.model.state_dict().items())
+    deeper = objective(home, f"start={trained}", "out=other", "model.hidden=[5]")
+    deeper.close()
+    own = {name: value for name, value in deeper.model.state_dict().items() if name not in deeper.model.head_names()}
+    assert all(torch.equal(value, expected[name]) for name, value in own.items())
     with pytest.raises(UsageError, match="other classes than basic8"):
         objective(home, f"start={trained}", "vocabulary=basic8")
     with pytest.raises(UsageError, match="is a resnet18, not a resnet34"):

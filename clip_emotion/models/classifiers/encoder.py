@@ -22,7 +22,7 @@ from clip_emotion.vocabulary import Vocabulary
 def squared(config: ClassifierConfig, image: Image) -> Tensor:
     """Return an image as a classifier sees it: masked where it wants, the middle square, RGB in [0, 1], [3, S, S]."""
     side, kept = config.image_size, keep_skin(image, config.skin_mask)
-    square = V.center_crop(V.resize(kept, [side], InterpolationMode.BICUBIC), [side, side])
+    square = V.center_crop(V.resize(kept, [config.resized], InterpolationMode.BICUBIC), [side, side])
     pixels: Tensor = V.to_dtype(V.pil_to_tensor(square.convert("RGB")), torch.float32, scale=True)
     return pixels
 

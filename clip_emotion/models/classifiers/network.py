@@ -8,6 +8,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import expanded
@@ -20,7 +21,11 @@ FIRST_POOLS = ("maxpool", "features.pool0")
 
 
 class Classifier(nn.Module):
-    """A network from RGB in [0, 1], [N, 3, S, S], to logits [N, C]."""
+    """A network from RGB in [0, 1], [N, 3, S, S], to logits [N, C].
+
+    Of images larger than ``image_size`` the middle counts. What is seen of an image without its classes are its
+    features, which ``classify`` turns into logits.
+    """
 
     mean: Tensor
     std: Tensor
@@ -44,15 +49,32 @@ class Classifier(nn.Module):
         return logits.float()
 
     def penultimate(self, pixels: Tensor) -> Tensor:
-        """Return what the last layer reads [N, D] of RGB images in [0, 1], [N, 3, S, S]."""
+        """Return the features [N, D] of RGB images in [0, 1], [N, 3, S, S]: what the last layers read."""
         # timm's own methods are not among those of any module.
         network: Any = self.network
-        feature: Tensor = network.forward_head(network.forward_features(self._standard(pixels)), pre_logits=True)
-        return feature.float()
+        features: Tensor = network.forward_head(network.forward_features(self._standard(pixels)), pre_logits=True)
+        return features.float()
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return the logits [N, C] of features [N, D]; in training, units are dropped as in the whole network."""
+        head = self.head
+        logits: Tensor = head(F.dropout(features, self.config.dropout, head.training))
+        return logits.float()
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layers; raises UsageError for a network that has several heads."""
+        name = facts(self.network)["classifier"]
+        if not isinstance(name, str):
+            raise UsageError(f"{self.config.architecture} has several last layers: it cannot be frozen but for one.")
+        return self.network.get_submodule(name)
 
     def _standard(self, pixels: Tensor) -> Tensor:
-        standard = (pixels - self.mean) / self.std
-        return standard.contiguous(memory_format=torch.channels_last)
+        side, size = pixels.shape[-1], self.config.image_size
+        # As torchvision's center_crop.
+        low = round((side - size) / 2) if side > size else 0
+        middle = pixels[..., low : low + size, low : low + size]
+        return ((middle - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def head_names(self) -> set[str]:
         """Return the names of the last layer's parameters."""
@@ -86,6 +108,8 @@ def build(config: ClassifierConfig, classes: int) -> nn.Module:
         ) from error
     if config.small_faces:
         fit_stem(network, config.first_stride)
+    if config.hidden:
+        deepen_head(network, config)
     if config.weights is not None:
         load_weights(network, config)
     return network.to(memory_format=torch.channels_last)
@@ -110,6 +134,20 @@ def fit_stem(network: nn.Module, stride: int) -> None:
     pools = [name for name, _ in network.named_modules() if name in FIRST_POOLS]
     for name in pools:
         network.set_submodule(name, nn.Identity())
+
+
+def deepen_head(network: nn.Module, config: ClassifierConfig) -> None:
+    """Put hidden layers before the last one; raises UsageError where that is no single linear layer."""
+    name = facts(network)["classifier"]
+    last = network.get_submodule(name) if isinstance(name, str) else None
+    if not isinstance(last, nn.Linear):
+        raise UsageError(f"{config.architecture} does not end in one linear layer: leave model.hidden empty.")
+    layers: list[nn.Module] = []
+    width = last.in_features
+    for size in config.hidden:
+        layers += [nn.Linear(width, size), nn.GELU(), nn.Dropout(config.dropout)]
+        width = size
+    network.set_submodule(name, nn.Sequential(*layers, nn.Linear(width, last.out_features)))
 
 
 def head_prefixes(network: nn.Module) -> tuple[str, ...]:

@@ -7,16 +7,19 @@ from collections.abc import Iterable
 
 import torch
 
-from clip_emotion.data.batches import DecodedImages, Decoding, row_labels
+from clip_emotion.data.batches import row_labels
 from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
+from clip_emotion.evaluation.result import ClassTable
 from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.models.classifiers.sphere import RADIUS
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary, all_aliases
 from clip_emotion.runtime import resolve_device
 from clip_emotion.training.classifier.config import ClassifierRunConfig
-from clip_emotion.training.classifier.objective import ClassifierObjective, image_logits
+from clip_emotion.training.classifier.objective import ClassifierObjective, answers
+from clip_emotion.training.classifier.sharing import kept
+from clip_emotion.training.classifier.summary import write_summary
 from clip_emotion.training.finetune.data import load_images
 from clip_emotion.training.loop.fit import RunResult, fit
 from clip_emotion.training.sources import RawSource
@@ -38,9 +41,20 @@ def prepare_classifier(config: ClassifierRunConfig, source: str) -> ClassifierOb
                 f"{source}: {config.start} is a {before.model.config.architecture}, not a {config.model.architecture}: "
                 "give model the same settings."
             )
-        model.load_state_dict(before.model.state_dict())
-    splits = load_images(config.data, vocabulary, config.seed)
+        _start_from(model, before.model)
+    key = ("splits", config.data.model_dump_json(), config.vocabulary, config.seed if config.data.limit else 0)
+    splits = kept(key, lambda: load_images(config.data, vocabulary, config.seed))
     return ClassifierObjective(config, model.to(resolve_device(config.device)), splits)
+
+
+def _start_from(model: Classifier, before: Classifier) -> None:
+    """Take another classifier's weights, but for the last layers where these are of other sizes."""
+    weights = before.state_dict()
+    if model.config.hidden != before.config.hidden:
+        own, heads = model.state_dict(), model.head_names()
+        weights = {name: value for name, value in weights.items() if name not in before.head_names()}
+        weights |= {name: own[name] for name in heads}
+    model.load_state_dict(weights)
 
 
 def train_classifier(config: ClassifierRunConfig, options: RunOptions) -> Outcome:
@@ -49,20 +63,19 @@ def train_classifier(config: ClassifierRunConfig, options: RunOptions) -> Outcom
     try:
         settings = CLASSIFIER.compared(config, pictures=objective.splits.fingerprints)
         result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-        _finish(objective, result)
+        tables = _finish(objective, result)
     finally:
         objective.close()
     following = (f"clip-emotion label IMAGES --model {shlex.quote(str(config.out))}",)
-    return Outcome(result.metrics, config.out, result.notes, following)
+    return Outcome(result.metrics, config.out, result.notes, following, tables)
 
 
-def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> None:
-    """Fit the temperature on kept-out training images and write the classifier."""
+def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> tuple[ClassTable, ...]:
+    """Fit the temperature on kept-out training images and write the classifier; returns the table of its classes."""
     config, rows = objective.config, objective.splits.tuning
     vocabulary = Vocabulary.load(config.vocabulary)
     model = result.model.eval()
-    decoding = Decoding(config.cache, config.model.skin_mask)
-    logits = image_logits(model, DecodedImages(rows, config.model.image_size, decoding))
+    logits = answers(model, objective.seen(rows))
     card = ClassifierCard(
         name=config.out.name,
         model=config.model,
@@ -74,6 +87,11 @@ def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> No
         trained_with={**config.model_dump(mode="json"), "seconds": round(result.seconds)},
     )
     save_classifier(model, config.out, card)
+    if objective.logits and config.fit.select == "last":
+        found = objective.logits
+    else:
+        found = {name: answers(model, images) for name, (images, _) in objective.validation.items()}
+    return write_summary(objective, found, config.out)
 
 
 def check_classifier(config: ClassifierRunConfig, source: str, made: Made) -> Iterable[RawSource]:

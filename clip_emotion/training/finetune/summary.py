@@ -1,23 +1,18 @@
-"""What fine-tuning came to, class by class: a table for people, the numbers as JSON and the confusion matrix."""
+"""What fine-tuning came to, class by class."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 
 from clip_emotion.evaluation.metrics import classification_metrics
-from clip_emotion.evaluation.plots.classification import confusion_figure
-from clip_emotion.evaluation.result import ClassTable, Evaluation, finite
-from clip_emotion.files import write_atomic
+from clip_emotion.evaluation.result import ClassTable, Evaluation
 from clip_emotion.models.emotion_clip.model import EmotionClip
-from clip_emotion.plotting import figure_png
+from clip_emotion.training.class_summary import write_classes
 from clip_emotion.training.finetune.metrics import embed_images
 from clip_emotion.training.finetune.objective import FinetuneObjective
 from clip_emotion.training.finetune.text import class_prototypes
-
-CLASSES_FILE, CONFUSION_FILE = "validation.json", "confusion.png"
 
 
 @torch.inference_mode()
@@ -47,12 +42,4 @@ def evaluate_classes(objective: FinetuneObjective, model: EmotionClip) -> Evalua
 
 def write_summary(objective: FinetuneObjective, model: EmotionClip, folder: Path) -> tuple[ClassTable, ...]:
     """Write ``validation.json`` and ``confusion.png`` into the run's folder, and return the table of the classes."""
-    found = evaluate_classes(objective, model)
-    assert found.metrics is not None
-    assert found.metrics.confusion is not None
-    values = json.dumps(finite(found.to_dict()), ensure_ascii=False, indent=2)
-    write_atomic(folder / CLASSES_FILE, f"{values}\n")
-    names = [found.name(key) for key in found.metrics.labels]
-    title = f"{found.split} · {found.vocabulary} ({found.language})"
-    write_atomic(folder / CONFUSION_FILE, figure_png(confusion_figure(found.metrics.confusion, names, title)))
-    return tuple(found.tables())
+    return write_classes(evaluate_classes(objective, model), folder)
