@@ -25,7 +25,7 @@ from clip_emotion.training.registry import plan
 from tests.support.commands import runner
 from tests.support.minis import face, write_images
 
-CONFIG = Path("configs/train/classifier_resnet.yaml")
+CONFIG = Path("configs/train/classifier_mixup.yaml")
 
 
 def arguments(home: Path, *more: str) -> list[str]:

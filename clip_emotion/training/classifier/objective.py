@@ -94,7 +94,7 @@ class ClassifierObjective:
         if not config.head_only:
             return model(pixels), targets
         with torch.no_grad():
-            features = model.features(pixels)
+            features = model.penultimate(pixels)
         return model.classify(features), targets
 
     def _targets(self, rows: Tensor) -> Tensor:
