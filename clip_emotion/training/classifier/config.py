@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -70,6 +70,8 @@ class ClassifierRunConfig(Config):
     """Label smoothing."""
     imbalance: ImbalanceConfig = Field(default_factory=ImbalanceConfig)
     """Remedies against skewed classes."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Weights of single classes in the loss, times those of imbalance; of classes that are not named, 1."""
     cache: Literal["memory", "none"] = "memory"
     """Keep decoded images in memory, or decode them each time."""
     workers: int = Field(1, ge=1)

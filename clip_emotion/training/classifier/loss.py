@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import torch
 from torch import Tensor
+
+from clip_emotion.errors import UsageError
 
 
 def classifier_loss(
@@ -25,6 +30,17 @@ def classifier_loss(
     if focal:
         terms = terms * (1 - log_p.exp()).pow(focal)
     return -terms.sum() / counted.sum()
+
+
+def times_named(weights: Tensor | None, named: Mapping[str, float], classes: Sequence[str]) -> Tensor | None:
+    """Return class weights [C] times those that are named; raises UsageError for a name that is no class."""
+    unknown = sorted(set(named) - set(classes))
+    if unknown:
+        raise UsageError(f"weights: '{unknown[0]}' is no class here; they are {', '.join(classes)}.")
+    if not named:
+        return weights
+    factors = torch.tensor([float(named.get(name, 1.0)) for name in classes])
+    return factors if weights is None else weights * factors
 
 
 def log_priors(counts: Tensor, tau: float) -> Tensor | None:

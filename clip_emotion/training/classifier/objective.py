@@ -13,13 +13,14 @@ from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.training.classifier.config import ClassifierRunConfig
 from clip_emotion.training.classifier.frozen import FrozenImages, features_of
-from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed
+from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed, times_named
 from clip_emotion.training.classifier.sharing import decoded, name_of
 from clip_emotion.training.finetune.data import ImageSplits
 from clip_emotion.training.finetune.metrics import class_metrics
 from clip_emotion.training.finetune.sampling import make_sampler
 from clip_emotion.training.losses import class_weights
 from clip_emotion.training.mixup import mix
+from clip_emotion.vocabulary import Vocabulary
 
 VALIDATION_BATCH = 256
 
@@ -47,7 +48,8 @@ class ClassifierObjective:
         """What the last validation answered of each split [N, C]."""
         counts = torch.bincount(labels, minlength=model.classes)
         remedies = config.imbalance
-        self.weights = class_weights(counts, remedies.class_weights, remedies.beta)
+        weights = class_weights(counts, remedies.class_weights, remedies.beta)
+        self.weights = times_named(weights, config.weights, Vocabulary.load(config.vocabulary).keys)
         self.log_prior = log_priors(counts, remedies.logit_adjustment)
         self.batch_accuracy: float | None = None
         if config.head_only:
