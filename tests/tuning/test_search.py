@@ -107,6 +107,7 @@ def test_a_killed_search_with_ray_repeats_no_finished_trial(killed: Killed) -> N
     assert {name: killed.before[name] for name in killed.done} == {name: killed.records[name] for name in killed.done}
 
 
+@pytest.mark.real_data
 def test_a_killed_search_with_ray_ends_with_all_its_trials(killed: Killed) -> None:
     assert [*killed.records] == [f"{number:04}" for number in range(1, 9)]
     assert all(record.ended for record in killed.records.values())
@@ -115,6 +116,7 @@ def test_a_killed_search_with_ray_ends_with_all_its_trials(killed: Killed) -> No
     assert killed.records["0001"].values == propose(killed.config, 1, [])
 
 
+@pytest.mark.real_data
 def test_a_failed_trial_is_kept_and_the_search_with_ray_goes_on(killed: Killed) -> None:
     said, died = killed.records["0003"], killed.records["0004"]
     assert (said.values["fail"], said.status, said.error) == ("sentence", "failed", "It was asked to fail.")
@@ -124,6 +126,7 @@ def test_a_failed_trial_is_kept_and_the_search_with_ray_goes_on(killed: Killed) 
     assert {record.status for record in others} <= {"done", "stopped"}
 
 
+@pytest.mark.real_data
 def test_asha_stops_trials_with_ray_and_lets_the_best_end(killed: Killed) -> None:
     done = [record for record in killed.records.values() if record.status == "done"]
     stopped = [record for record in killed.records.values() if record.status == "stopped"]
@@ -135,6 +138,7 @@ def test_asha_stops_trials_with_ray_and_lets_the_best_end(killed: Killed) -> Non
     assert killed.best == best.name
 
 
+@pytest.mark.real_data
 def test_winner_and_default_run_with_each_seed_in_ray(killed: Killed) -> None:
     finals = records_of(killed.folder, "final")
     best = killed.records[killed.best]
