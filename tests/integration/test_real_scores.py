@@ -46,4 +46,4 @@ def test_happy_against_angry_and_sad(rows: str) -> None:
 
 
 def test_sentiment_of_dialogue_turns() -> None:
-    assert turn_scores_of("meld")["sentiment of the turn, dev", "Spearman"] >= 0.28
+    assert turn_scores_of("meld")["sentiment of the turn, dev", "Spearman"] >= 0.27
