@@ -141,8 +141,8 @@ def _opened(models: Sequence[str], words: Vocabulary | None, how: tuple[str, str
     ``how`` is the language and the device.
     """
     from clip_emotion.models import registry
+    from clip_emotion.models.checkpoint_copies import checkpoint_files
     from clip_emotion.models.ensembles.encoder import EnsembleEncoder, Member
-    from clip_emotion.models.ensembles.saving import checkpoint_files
     from clip_emotion.retrieval.labelling.languages import choose_language
     from clip_emotion.retrieval.labelling.notices import word_notices
 

@@ -92,3 +92,7 @@ def text_reader(encoder: ImageTextEncoder) -> tuple[Callable[[list[str]], Embedd
     if isinstance(encoder, MessageEncoder):
         return encoder.encode_messages, encoder.message_logit_scale
     return encoder.encode_texts, encoder.text_logit_scale
+
+
+LoadEncoder = Callable[[str, str], ImageTextEncoder]
+"""Takes what the user would write after ``--model``, and the device."""

@@ -8,11 +8,6 @@ from typing import Any, Protocol
 from PIL.Image import Image
 from torch import Tensor
 
-from clip_emotion.models.base import ImageTextEncoder
-
-LoadEncoder = Callable[[str, str], ImageTextEncoder]
-"""Takes what the user would write after ``--model``, and the device."""
-
 
 class Captioner(Protocol):
     """Says a sentence of each image.

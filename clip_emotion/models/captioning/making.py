@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from clip_emotion.models.captioning.base import Captioner, LoadEncoder
+from clip_emotion.models.base import LoadEncoder
+from clip_emotion.models.captioning.base import Captioner
 from clip_emotion.models.captioning.config import (
     Blip2CaptionerConfig,
     CaptionerConfig,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from math import prod
 
 import numpy as np
 import torch
@@ -21,11 +19,11 @@ from clip_emotion.models.classifiers.sphere import RADIUS, on_sphere
 from clip_emotion.models.ensembles.combining import METHODS, Method
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.label_embeddings import label_embeddings
+from clip_emotion.models.side_by_side import SideBySide
 from clip_emotion.vocabulary import Vocabulary
 
 LEAST = 1e-9
 """What is added to each probability, so that its logarithm stays on the sphere; the order is kept."""
-PROBE = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,8 @@ class Member:
             raise ModelError(f"Model {spec} gives no finite embedding for some words: its weights are damaged.")
         return cls(name or spec, spec, encoder, language, labels)
 
-    def pixels(self, image: Image.Image) -> Tensor:
-        """Return what the model's own ``preprocess`` makes of an image, [3, H, W]."""
-        return torch.as_tensor(self.encoder.preprocess(image))
-
     def probabilities(self, pixels: Tensor) -> FloatArray:
-        """Return the probability of each word [N, C] for images [N, 3, H, W] as ``pixels`` gives them."""
+        """Return the probability of each word [N, C] for images [N, 3, H, W] as ``preprocess`` gives them."""
         # Either kind of encoder reads what it is given; in half precision the cosines are still taken in full.
         embeddings = torch.as_tensor(self.encoder.encode_images(pixels)).float().numpy()
         cosines = embeddings.astype(np.float64) @ self.labels.T
@@ -85,26 +79,18 @@ class EnsembleEncoder(FixedClasses):
         self.members = tuple(members)
         self.method: Method = method
         self.weights = np.full(len(members), 1 / len(members)) if weights is None else weights
-        probe = Image.new("RGB", PROBE)
-        self._shapes = [member.pixels(probe).shape for member in members]
-        ends = accumulate((prod(shape[1:]) for shape in self._shapes), initial=0)
-        self._places = [slice(*ends_of) for ends_of in pairwise(ends)]
+        self._sides = SideBySide([member.encoder.preprocess for member in members])
         self.fingerprint = f"ensemble-{self._hash(vocabulary)[:16]}"
-        self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
+        self.preprocess: Callable[[Image.Image], Tensor] = self._sides.preprocess
 
     def _hash(self, vocabulary: Vocabulary) -> str:
         asked = [[one.encoder.fingerprint, one.language, vocabulary.prompts(one.language)] for one in self.members]
         settings = {"method": self.method, "weights": self.weights.tolist(), "keys": vocabulary.keys, "members": asked}
         return fingerprint(settings, {})
 
-    def _preprocess(self, image: Image.Image) -> Tensor:
-        return torch.cat([member.pixels(image).reshape(3, -1, 1) for member in self.members], dim=1)
-
     def pixels_of(self, pixels: Tensor) -> list[Tensor]:
         """Return the images of each member, [N, 3, H, W] as its own ``preprocess`` gives them, from [N, 3, K, 1]."""
-        return [
-            pixels[:, :, place].reshape(-1, *shape) for place, shape in zip(self._places, self._shapes, strict=True)
-        ]
+        return self._sides.split(pixels)
 
     def member_probabilities(self, pixels: Tensor) -> FloatArray:
         """Return what each member says of images [N, 3, K, 1]: probabilities [M, N, C]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,12 @@ import numpy as np
 from clip_emotion.config import read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import expanded
-from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.models.base import LoadEncoder
 from clip_emotion.models.ensembles.card import DESCRIPTION, EnsembleCard, MemberCard
 from clip_emotion.models.ensembles.encoder import EnsembleEncoder, Member
 from clip_emotion.models.faults import short
 from clip_emotion.vocabulary import Vocabulary
 
-LoadMember = Callable[[str, str], ImageTextEncoder]
-"""Takes what the user would write after ``--model``, and the device."""
 AGAIN = "copy the whole folder again, or make it with clip-emotion ensemble"
 
 
@@ -26,7 +23,7 @@ def is_ensemble(spec: str) -> bool:
     return (expanded(spec) / DESCRIPTION).is_file()
 
 
-def load_ensemble(folder: Path, load_member: LoadMember, device: str) -> EnsembleEncoder:
+def load_ensemble(folder: Path, load_member: LoadEncoder, device: str) -> EnsembleEncoder:
     """Load an ensemble that ``save_ensemble`` wrote; ``load_member`` loads each of its members.
 
     Raises ModelError with one sentence where the description is damaged, and where a member is missing, damaged or
@@ -42,7 +39,7 @@ def load_ensemble(folder: Path, load_member: LoadMember, device: str) -> Ensembl
     return EnsembleEncoder(card.name, vocabulary, members, card.method, weights)
 
 
-def _member(folder: Path, card: MemberCard, vocabulary: Vocabulary, load_member: LoadMember, device: str) -> Member:
+def _member(folder: Path, card: MemberCard, vocabulary: Vocabulary, load_member: LoadEncoder, device: str) -> Member:
     spec = str(folder / card.folder) if card.folder is not None else card.model or ""
     about = f"The member {card.name} of the ensemble {folder}"
     if card.folder is not None and not Path(spec).is_dir():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from PIL import Image
@@ -17,9 +16,8 @@ from clip_emotion.models.classifiers.sphere import RADIUS, on_sphere
 from clip_emotion.models.fingerprint import fingerprint
 from clip_emotion.models.fusion.features import ImageFeature
 from clip_emotion.models.fusion.model import FusionModel, joined
+from clip_emotion.models.side_by_side import SideBySide
 from clip_emotion.vocabulary import Vocabulary
-
-PROBE = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -46,23 +44,16 @@ class FusionEncoder(FixedClasses):
     def __init__(self, name: str, vocabulary: Vocabulary, parts: Parts, model: FusionModel, temperature: float) -> None:
         super().__init__(name, "a fusion over fixed classes", vocabulary, RADIUS / temperature)
         self.parts, self.model = parts, model.eval()
-        probe = Image.new("RGB", PROBE)
-        self._shapes = [torch.as_tensor(one.preprocess(probe)).shape for one in (parts.image, parts.captioner)]
-        self._first = prod(self._shapes[0]) // 3
+        self._sides = SideBySide([parts.image.preprocess, parts.captioner.preprocess])
         made_of = [parts.image.fingerprint, parts.captioner.model, parts.captioner.prompt, parts.text.fingerprint]
         settings = {"temperature": temperature, "keys": vocabulary.keys, "parts": made_of}
         head = {"head": model.config.model_dump(mode="json")}
         self.fingerprint = f"fusion-{fingerprint({**settings, **head}, model.state_dict())[:16]}"
-        self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
-
-    def _preprocess(self, image: Image.Image) -> Tensor:
-        both = (self.parts.image.preprocess(image), self.parts.captioner.preprocess(image))
-        return torch.cat([torch.as_tensor(one).reshape(3, -1, 1) for one in both], dim=1)
+        self.preprocess: Callable[[Image.Image], Tensor] = self._sides.preprocess
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Embed pictures: [N, 3, K, 1] as ``preprocess`` gives them → [N, C + 1], L2-normalised, on the CPU."""
-        image = pixels[:, :, : self._first].reshape(-1, *self._shapes[0])
-        shown = pixels[:, :, self._first :].reshape(-1, *self._shapes[1])
+        image, shown = self._sides.split(pixels)
         captions = self.parts.captioner.caption(shown)
         return on_sphere(self.model(self.parts.features(image, captions)))

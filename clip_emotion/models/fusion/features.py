@@ -13,8 +13,7 @@ from torch import Tensor
 
 from clip_emotion.errors import UsageError
 from clip_emotion.files import expanded
-from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.models.captioning.base import LoadEncoder
+from clip_emotion.models.base import ImageTextEncoder, LoadEncoder
 from clip_emotion.models.classifiers.checkpoint import DESCRIPTION, load_classifier
 from clip_emotion.models.classifiers.encoder import squared
 from clip_emotion.models.classifiers.network import Classifier

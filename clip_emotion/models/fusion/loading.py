@@ -10,8 +10,8 @@ from torch import Tensor
 from clip_emotion.config import read_yaml, validate
 from clip_emotion.errors import ClipEmotionError, DataError, ModelError, UsageError
 from clip_emotion.files import sha256_of
-from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.models.captioning.base import Captioner, LoadEncoder
+from clip_emotion.models.base import ImageTextEncoder, LoadEncoder
+from clip_emotion.models.captioning.base import Captioner
 from clip_emotion.models.captioning.making import make_captioner
 from clip_emotion.models.classifiers.network import Classifier
 from clip_emotion.models.faults import LOADING_FAULTS, short

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from clip_emotion.errors import ModelError
-from clip_emotion.files import expanded, open_up, sha256_of
+from clip_emotion.files import sha256_of
 from clip_emotion.models.captioning.config import CaptionerConfig
 from clip_emotion.models.captioning.words import WordsCaptioner
+from clip_emotion.models.checkpoint_copies import copied_files, copy_checkpoint
 from clip_emotion.models.classifiers.sphere import RADIUS
 from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary, all_aliases
-from clip_emotion.models.ensembles.saving import checkpoint_files
 from clip_emotion.models.faults import short
 from clip_emotion.models.fusion.card import DESCRIPTION, HEAD, IMAGE, WEIGHTS, FusionCard, PartCard
 from clip_emotion.models.fusion.config import EncoderFeatureConfig, ImageFeatureConfig
@@ -84,17 +83,11 @@ class _Copies:
         return self._made[spec]
 
     def _copied(self, spec: str, fingerprint: str, name: str) -> PartCard:
-        files = checkpoint_files(spec)
-        if files is None:
-            return PartCard(model=spec, fingerprint=fingerprint)
-        (self.folder / name).mkdir()
-        for file in files:
-            shutil.copyfile(expanded(spec) / file, self.folder / name / file)
-            open_up(self.folder / name / file)
-        return PartCard(folder=name, fingerprint=fingerprint)
+        if copy_checkpoint(spec, self.folder / name):
+            return PartCard(folder=name, fingerprint=fingerprint)
+        return PartCard(model=spec, fingerprint=fingerprint)
 
 
 def files_of(folder: Path) -> set[str]:
     """Return the relative paths of what ``save_fusion`` wrote into a folder."""
-    copies = [path for path in folder.glob("part_*/*") if path.name in (checkpoint_files(str(path.parent)) or ())]
-    return {DESCRIPTION, WEIGHTS, *(path.relative_to(folder).as_posix() for path in copies)}
+    return {DESCRIPTION, WEIGHTS, *copied_files(folder, "part_*")}
