@@ -177,7 +177,7 @@ def _asked(
 
 
 def _print(models: Sequence[str], found: Comparison) -> None:
-    from clip_emotion.evaluation.ensembles import RATES
+    from clip_emotion.evaluation.answers import RATES
 
     measured, weighted = found.measured, found.method == "weighted"
     table = Table(title=f"{measured.data} ({measured.split}) · {len(measured.targets):,} pictures")

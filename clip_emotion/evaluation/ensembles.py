@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.optimize import minimize
 
 from clip_emotion.arrays import FloatArray, FloatingArray, IntegerArray
 from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.answers import RATES, Answers, Rate
 from clip_emotion.evaluation.bootstrap import Resampling, percentile_interval
 from clip_emotion.evaluation.folds import stratified_folds
 from clip_emotion.evaluation.groups import resampled_rates
-from clip_emotion.evaluation.metrics import Metrics, classification_metrics, rank
 
 FOLDS = 5
 LEAST = 1e-12
 """The least probability that counts, so that no single row has an infinite loss."""
-Rate = Literal["accuracy", "macro_recall"]
-RATES: tuple[Rate, ...] = ("accuracy", "macro_recall")
-"""The metrics in which an ensemble is compared with its members."""
 
 
 def fit_weights(probabilities: FloatingArray, targets: IntegerArray) -> FloatArray:
@@ -67,23 +63,6 @@ def cross_fitted_weights(probabilities: FloatingArray, targets: IntegerArray, se
         here = folds == fold
         weights[:, here] = fit_weights(probabilities[:, ~here], targets[~here])[:, None]
     return weights
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What one model answered, class numbers [N], and how well."""
-
-    answers: IntegerArray
-    metrics: Metrics
-
-    @classmethod
-    def of(cls, probabilities: FloatingArray, targets: IntegerArray, labels: Sequence[str], seed: int = 0) -> Answers:
-        """Take each row's most probable class of probabilities [N, C] as the answer."""
-        return cls(rank(probabilities, 1)[:, 0], classification_metrics(probabilities, targets, labels, seed=seed))
-
-    def rate(self, rate: Rate) -> float:
-        """Return one of the metrics by its name."""
-        return float(getattr(self.metrics, rate))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from clip_emotion.arrays import FloatingArray, IntegerArray
-from clip_emotion.evaluation.ensembles import RATES, Answers, Rate
+from clip_emotion.evaluation.answers import RATES, Answers, Rate
 from clip_emotion.text import fold, has_hangul
 
 INPUTS = ("text", "image", "both")

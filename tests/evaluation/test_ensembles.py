@@ -10,8 +10,9 @@ from sklearn.metrics import accuracy_score, recall_score
 
 from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.answers import Answers
 from clip_emotion.evaluation.bootstrap import Resampling, row_draws
-from clip_emotion.evaluation.ensembles import Answers, cross_fitted_weights, fit_weights, gains
+from clip_emotion.evaluation.ensembles import cross_fitted_weights, fit_weights, gains
 
 KEYS = ("angry", "happy", "sad", "fear")
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from clip_emotion.arrays import FloatArray, IntArray
 from clip_emotion.errors import DataError, ModelError, UsageError
+from clip_emotion.evaluation.answers import Answers
 from clip_emotion.evaluation.bootstrap import Resampling
-from clip_emotion.evaluation.ensembles import FOLDS, Answers, Gain, cross_fitted_weights, fit_weights, gains
+from clip_emotion.evaluation.ensembles import FOLDS, Gain, cross_fitted_weights, fit_weights, gains
 from clip_emotion.models.ensembles.combining import METHODS, Method, mixture
 from clip_emotion.models.ensembles.encoder import EnsembleEncoder
 from clip_emotion.retrieval.evaluation.classes import ClassMatcher, ClassRules, judge_rows, unknown_classes

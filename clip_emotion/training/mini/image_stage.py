@@ -52,7 +52,7 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
         load_tower(objective.model.tower, config.start / PARTS[2])
     settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-    if config.start is not None:
+    if config.start is not None and config.share < 1:
         share_with(result.model.tower, config.start / PARTS[2], config.share)
     # Not on the photographs kept out of training, which are too like the others: they would make too sure of strangers.
     _assemble(mini, result, config, text, splits.tuning)
