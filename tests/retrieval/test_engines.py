@@ -69,6 +69,7 @@ def fill(engine: Engine, store: Path, sources: Sequence[ImageSource], step: Step
             assert verify(opened) == []
 
 
+@pytest.mark.real_data
 def test_rows_and_store_are_those_of_one_process(folder: Path, tmp_path: Path, ray_here: None) -> None:
     local, ray = LocalEngine(FakeEncoder(), EACH), ray_engine(tmp_path / "log", EACH)
     labeller = ZeroShotLabeller(FakeEncoder(), Vocabulary.from_list("red,green,blue"))
