@@ -23,9 +23,8 @@ def open_tunnel(port: int) -> str:
     if not token:
         raise UsageError(f"--tunnel needs a token of ngrok's in {TOKEN_VARIABLE}: get one at dashboard.ngrok.com.")
     try:
-        tunnel = ngrok.connect(
-            str(port), "http", pyngrok_config=conf.PyngrokConfig(auth_token=token), schemes=["https"]
-        )
+        config = conf.PyngrokConfig(auth_token=token)
+        tunnel = ngrok.connect(str(port), "http", pyngrok_config=config, schemes=["https"])
     except PyngrokError as error:
         raise UsageError(f"ngrok opens no tunnel ({' '.join(str(error).split())[:200]}): see its dashboard.") from error
     return str(tunnel.public_url)

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from clip_emotion.web.database.tables import FailedLogin, LoginSession, User, now
 from clip_emotion.web.security.passwords import COMMON, PERSONAL, SHORT, Passwords, fault_of
+from clip_emotion.web.settings import RATES
 from tests.support.site import OWN, PASSWORD, Browser, make_site, site_of
 
 COOKIE = "__Host-session"
@@ -104,16 +105,10 @@ def test_a_user_that_is_not_there_costs_a_hash_too(monkeypatch: pytest.MonkeyPat
 
 
 def test_wrong_passwords_are_soon_refused(tmp_path: Path) -> None:
-    browser = Browser(make_site(tmp_path, rates={**site_rates(), "login-account": "3/hour"}))
+    browser = Browser(make_site(tmp_path, rates={**RATES, "login-account": "3/hour"}))
     tries = [browser.log_in("someone@example.org", f"wrong password {number}") for number in range(5)]
     assert [answer.status_code for answer in tries] == [401, 401, 401, 429, 429]
     assert 0 < int(tries[-1].headers["retry-after"]) <= 3600
-
-
-def site_rates() -> dict[str, str]:
-    from clip_emotion.web.settings import RATES
-
-    return dict(RATES)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def delete_account(visit: Own, form: Posted) -> Response:
     with visit.site.database.writing() as db:
         files = list(db.scalars(select(Picture.file).where(Picture.owner_id == visit.user.id)))
         db.execute(delete(User).where(User.id == visit.user.id))
-        record(db, "account.deleted", visit.user.id)
+        record(db, "user.deleted", visit.user.id)
     visit.site.pictures.remove(files)
     visit.log_out()
     return visit.redirect("/", "account.deleted")

@@ -27,7 +27,7 @@ def add_user(site: Site, email: str, password: str, **values: str | None) -> boo
             user = User(email=folded(email), password=hashed, **values)
             db.add(user)
             db.flush()
-            record(db, "account.made", user.id)
+            record(db, "user.made", user.id)
     except IntegrityError:
         return False
     return True
