@@ -66,9 +66,10 @@ def _site(settings: Settings, labelling: Labelling | None) -> Site:
     secret = Secret.of(settings)
     database = Database(settings.database_url)
     migrate(database.engine)
+    labelling = labelling or Labelling.load(settings)
     return Site(
         settings, database, secret, Sessions(database, settings), Passwords(), Rates(settings),
-        labelling or Labelling.load(settings), Scoring(settings.model, settings.device), Pictures(settings),
+        labelling, Scoring(labelling.encoder, settings.device), Pictures(settings),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from pathlib import Path
@@ -17,6 +18,8 @@ from clip_emotion.web.reports import Report, inside
 from clip_emotion.web.routes import score as pages
 from clip_emotion.web.scoring import Scoring
 from scoring import ConversationScore, ScorerOptions, load_scorer, score_file
+from tests.support.fakes import FakeEncoder
+from tests.support.pictures import plain, save
 from tests.support.site import Browser, site_of
 
 CHAT = "하린: 오늘 정말 고마워\n도윤: 나야말로 하린아\n하린: 보고 싶었어\n도윤: 나도 많이\n"
@@ -40,6 +43,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 SCORE: ConversationScore
+REAL_SCORE = Scoring.score
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +111,16 @@ def test_what_is_no_chat_is_told(person: Browser) -> None:
     assert "This file cannot be read as a chat. There is no chat in it." in answer.text
     assert person.post("/score", files=[]).status_code == 422
     assert pages.KEEP[0] == "numbers"
+
+
+def test_images_that_a_chat_names_are_not_looked_at(tmp_path: Path) -> None:
+    """A path in an export is one of the machine that serves: nothing there may be opened for whoever wrote it."""
+    picture = save(plain("red"), tmp_path / "private.png")
+    rows = [{"speaker": "a", "text": "hello", "image": str(picture)}, {"speaker": "b", "text": "hi"}]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    encoder = FakeEncoder()
+    (score,) = REAL_SCORE(Scoring(encoder), content, "chat.jsonl", "en")
+    assert [one.turn.image for one in score.turns] == [None, None]
+    assert encoder.image_calls == 0
+    assert score.language == "en"
+    assert "gratitude" in score.labels.values()

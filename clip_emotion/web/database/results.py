@@ -27,7 +27,7 @@ class Result(Base):
         CheckConstraint(f"kind in ('{LABEL}', '{SCORE}', '{INTERVIEW}')", name="kind"),
         Index("ix_results_listed", "owner_id", "saved", "created", "id"),
         Index("ix_results_counted", "owner_id", "saved", "kind", "day", "family", "leading", "vocabulary"),
-        Index("ix_results_word", "owner_id", "saved", "leading", "created"),
+        Index("ix_results_shared", "owner_id", "saved", "kind", "vocabulary", "leading", "family"),
     )
 
     id: Mapped[Key]

@@ -120,7 +120,7 @@ def of_batch(db: Session, owner: User, batch: str) -> list[Result]:
     found = list(db.scalars(query))
     if not found:
         raise HTTPException(404)
-    return sorted(found, key=lambda one: one.pictures[0].position if one.pictures else -1)
+    return sorted(found, key=lambda one: one.pictures[0].position if one.pictures else len(found))
 
 
 def shown(result: Result, language: str) -> Card:

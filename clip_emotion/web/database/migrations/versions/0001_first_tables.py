@@ -161,7 +161,9 @@ def _make_results() -> None:
         )
         batch_op.create_index("ix_results_listed", ["owner_id", "saved", "created", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_results_owner_id"), ["owner_id"], unique=False)
-        batch_op.create_index("ix_results_word", ["owner_id", "saved", "leading", "created"], unique=False)
+        batch_op.create_index(
+            "ix_results_shared", ["owner_id", "saved", "kind", "vocabulary", "leading", "family"], unique=False
+        )
 
 
 def _make_sessions() -> None:
