@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from httpx import Response
 from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.testclient import TestClient
 
+from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.web import Settings, create_app
 from clip_emotion.web.labelling import Labelling
 from clip_emotion.web.security.passwords import Passwords
@@ -27,7 +28,7 @@ _TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 def make_site(folder: Path, **settings: Any) -> FastAPI:
     """Return the app over a new data folder: a fake encoder, quick passwords."""
     chosen = Settings(data=folder, **settings)
-    app = create_app(chosen, labelling=Labelling(FakeEncoder(), chosen))
+    app = create_app(chosen, labelling=Labelling(cast(ImageTextEncoder, FakeEncoder()), chosen))
     quick = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
     app.state.site = replace(app.state.site, passwords=quick)
     return app
@@ -48,7 +49,8 @@ class Browser:
 
     def get(self, path: str, **options: Any) -> Response:
         """Open a page."""
-        return self.client.get(path, **options)
+        answer: Response = self.client.get(path, **options)
+        return answer
 
     def token(self, path: str = "/") -> str:
         """Return the token of a page's forms."""
@@ -58,7 +60,9 @@ class Browser:
 
     def post(self, path: str, data: dict[str, Any] | None = None, **options: Any) -> Response:
         """Send a form, with its token."""
-        return self.client.post(path, data={"csrf": self.token(), **(data or {})}, headers=OWN, **options)
+        form = {"csrf": self.token(), **(data or {})}
+        answer: Response = self.client.post(path, data=form, headers=OWN, **options)
+        return answer
 
     def sign_up(self, email: str, password: str = PASSWORD) -> Browser:
         """Make an account and log in."""
