@@ -5,11 +5,12 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean distclean
+.PHONY: help demo serve test check bench clean distclean
 
 VENV ?= .venv
 PIP_ARGS ?=
 WORKERS ?= 3
+PORT ?= 8000
 BIN := $(VENV)/bin
 INSTALL := PYTHONUNBUFFERED=1 $(BIN)/python -m pip --disable-pip-version-check install \
   --progress-bar off --no-compile $(PIP_ARGS)
@@ -20,6 +21,7 @@ INPUTS := pyproject.toml constraints.txt
 
 help:
 	@echo "make demo   label a real photograph, score a conversation (sets everything up)"
+	@echo "make serve  start the web app on this machine (sets everything up; PORT=8001 for another port)"
 	@echo "make test   run the tests (sets everything up)"
 	@echo "make check  ruff, mypy, import-linter"
 	@echo "make bench  measure speed against what else one would use"
@@ -46,6 +48,11 @@ $(VENV)/.installed: $(BIN)/python $(INPUTS)
 $(VENV)/.installed-dev: $(BIN)/python $(INPUTS)
 	@echo "Installing clip-emotion and its test tools; torch is large, so this takes one to four minutes …"
 	@set -o pipefail; $(INSTALL) -c constraints.txt -e '.[dev]' | $(SHOW)
+	@touch $(VENV)/.installed $(VENV)/.installed-web $@
+
+$(VENV)/.installed-web: $(BIN)/python $(INPUTS)
+	@echo "Installing clip-emotion with its web app; torch is large, so this takes one to four minutes …"
+	@set -o pipefail; $(INSTALL) -c constraints.txt -e '.[web]' | $(SHOW)
 	@touch $(VENV)/.installed $@
 
 demo: $(VENV)/.installed
@@ -60,6 +67,9 @@ demo: $(VENV)/.installed
 	$(BIN)/clip-emotion score docs/examples/kakao_sample.txt --report demo-report/score --overwrite; \
 	echo; echo "The conversation's page: demo-report/score/index.html"; \
 	echo "The contact sheet lies in demo-report: open $$(ls demo-report/*.html | head -n 1) in a browser."
+
+serve: $(VENV)/.installed-web
+	@$(BIN)/clip-emotion serve --port $(PORT)
 
 test: $(VENV)/.installed-dev
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

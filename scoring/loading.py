@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_emotion.errors import UsageError
+from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.vocabulary import Vocabulary
 from scoring.affection.scorer import AffectionScorer
 from scoring.affection.weights import affection_weights
@@ -24,7 +25,8 @@ class ScorerOptions:
 
     ``emotions`` is ``auto``, ``text``, ``kobert``, ``image`` or ``given``. ``vocabulary`` is a vocabulary, its name or
     its file, or None for the configuration's. ``model`` encodes texts and images, ``kobert`` is the folder of a KoBERT
-    with its head. ``lang`` is the language of the label words, ``cache`` a folder for encoded vocabularies.
+    with its head. ``lang`` is the language of the label words, ``cache`` a folder for encoded vocabularies;
+    ``encoder`` is one that is loaded already, instead of ``model``.
     """
 
     emotions: str = "auto"
@@ -34,6 +36,7 @@ class ScorerOptions:
     lang: str = "auto"
     device: str = "auto"
     cache: Path | None = None
+    encoder: ImageTextEncoder | None = None
 
     @property
     def shown_language(self) -> str:
@@ -67,6 +70,7 @@ def load_scorer(options: ScorerOptions | None = None, config: ScoreConfig | None
             fusion=config.fusion,
             kobert=options.kobert,
             cache=options.cache,
+            encoder=options.encoder,
         ),
     )
     embedder = load_embedder(config.weights.embedder, options.device)

@@ -76,19 +76,9 @@ class LabelOutput:
 
     def card(self) -> RunCard:
         """Return what the rows have in common."""
-        from clip_emotion.retrieval.labelling.rows import RunCard
+        from clip_emotion.retrieval.labelling.cards import run_card
 
-        settings = {
-            "lang": self.labeller.language,
-            "face": self.face,
-            "words": self.labeller.index.card.prompts[:12],
-            **self.labeller.faces.settings(),
-        }
-        rated = self.labeller.rated
-        if rated is not None:
-            settings["dimensions"] = rated.index.card.prompts[:12]
-        encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
-        return RunCard(encoder.fingerprint, vocabulary.name, self.top, settings, dimensions=rated is not None)
+        return run_card(self.labeller, self.top, self.face)
 
     def glosses(self) -> dict[str, str]:
         """Return the labels' names in the other language, where they have one."""

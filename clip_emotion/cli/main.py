@@ -32,6 +32,7 @@ from clip_emotion.cli.fuse import fuse
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
 from clip_emotion.cli.score.verb import score
+from clip_emotion.cli.serve import serve
 from clip_emotion.cli.store.cluster import cluster
 from clip_emotion.cli.store.embed import embed
 from clip_emotion.cli.store.search import search
@@ -98,6 +99,7 @@ data_app.command("merge")(merge)
 data_app.command("split")(split)
 data_app.command("rename")(rename)
 data_app.command("families")(families)
+app.command("serve")(serve)
 app.command("doctor")(doctor)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_emotion.errors import UsageError
+from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.vocabulary import Vocabulary
 from scoring.config import FusionConfig
@@ -22,7 +23,8 @@ from scoring.emotions.text import TextEmotion
 class EmotionOptions:
     """What emotions are judged with: the words, the encoder of texts and images, KoBERT's folder, and the fusion.
 
-    ``cache`` is a folder for encoded vocabularies, or None to encode them each time.
+    ``cache`` is a folder for encoded vocabularies, or None to encode them each time. ``encoder`` is one that is loaded
+    already, instead of ``model``.
     """
 
     vocabulary: Vocabulary
@@ -32,6 +34,7 @@ class EmotionOptions:
     fusion: FusionConfig = field(default_factory=FusionConfig)
     kobert: Path | None = None
     cache: Path | None = None
+    encoder: ImageTextEncoder | None = None
 
 
 def load_emotion(kind: str, options: EmotionOptions) -> TurnEmotion:
@@ -44,7 +47,7 @@ def load_emotion(kind: str, options: EmotionOptions) -> TurnEmotion:
 def _labeller(options: EmotionOptions) -> ZeroShotLabeller:
     from clip_emotion.models import registry
 
-    encoder = registry.load_encoder(options.model, options.device)
+    encoder = options.encoder or registry.load_encoder(options.model, options.device)
     return ZeroShotLabeller(encoder, options.vocabulary, options.lang, cache=options.cache)
 
 

@@ -14,7 +14,19 @@ from clip_emotion.training.registry import STAGES
 from tests.support.pictures import plain, save
 
 ROOT = Path(__file__).resolve().parents[2]
-WATCHED = ("datasets", "torch", "transformers", "matplotlib", "sklearn", "faiss", "pandas", "open_clip", "torchvision")
+WATCHED = (
+    "datasets",
+    "torch",
+    "transformers",
+    "matplotlib",
+    "sklearn",
+    "faiss",
+    "pandas",
+    "open_clip",
+    "torchvision",
+    "fastapi",
+    "sqlalchemy",
+)
 CLASSES = (("red", "angry"), ("blue", "sad"))
 SCRIPT = """
 import sys

@@ -1,0 +1,18 @@
+"""The routes, a family of pages a file; a new family adds its router here."""
+
+from fastapi import APIRouter
+
+from clip_emotion.web.routes import account, credentials, health, label, pictures, score, site, start
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    site.files,
+    site.router,
+    start.router,
+    credentials.router,
+    credentials.own,
+    account.router,
+    label.router,
+    score.router,
+    pictures.router,
+)

@@ -1,0 +1,112 @@
+"""Chats: an export in, the page of ``score --report`` out; its text is kept only where that is asked for."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import PurePath
+
+from sqlalchemy import select
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from clip_emotion.errors import DataError
+from clip_emotion.web.database.owned import owned
+from clip_emotion.web.database.tables import SCORE, Document, Result, User
+from clip_emotion.web.forms import shown_name
+from clip_emotion.web.reports import Report, report_of
+from clip_emotion.web.security.trail import record
+from clip_emotion.web.site import Site
+from clip_emotion.web.visits import Own, Posted, Visit, own_pages
+from scoring import ConversationScore, anonymised
+from scoring.output.formats import as_dict
+
+KEEP = ("numbers", "text", "nothing")
+"""What is kept of a chat: the numbers, also what was said, or nothing."""
+SUFFIXES = (".txt", ".csv", ".jsonl", ".json", ".tsv", ".zip", ".eml", ".xml", ".html")
+router = own_pages()
+
+
+@router.get("/score")
+def score_form(visit: Own) -> Response:
+    """Ask for a chat export."""
+    return visit.page("score.html.j2")
+
+
+@router.post("/score")
+def score(visit: Own, form: Posted) -> Response:
+    """Score a chat and show its page in the answer itself, so that its text is kept nowhere unless asked for."""
+    site, files = visit.site, form.files("chat")
+    site.rates.count("upload-account", visit.user.id)
+    site.rates.count("upload-address", visit.address)
+    if not files:
+        return visit.page("score.html.j2", 422, fault="score.no_chat")
+    name = shown_name(files[0].filename)
+    suffix = PurePath(name).suffix.lower()
+    try:
+        scores = site.scoring.score(
+            files[0].file.read(), f"chat{suffix if suffix in SUFFIXES else '.txt'}", visit.language
+        )
+    except DataError as error:
+        return visit.page("score.html.j2", 422, fault=f"{visit.t('score.unreadable')} {error}")
+    chosen = replace(scores[0], name=name)
+    chosen = anonymised(chosen) if form.ticked("mask") else chosen
+    kept = form.choice("keep", KEEP)
+    key = None if kept == "nothing" else keep(site, visit.user, chosen, text=kept == "text")
+    return show(visit, report_of(chosen), key, more=len(scores) - 1)
+
+
+@router.get("/score/{key}")
+def scored(visit: Own, key: str) -> Response:
+    """Show the page of a chat that was kept."""
+    with visit.site.database.reading() as db:
+        result = owned(db, Result, key, visit.user)
+        page = select(Document).where(Document.result_id == result.id, Document.kind == "page")
+        document = db.scalars(page).one_or_none()
+    if document is None:
+        raise HTTPException(404)
+    return show(visit, Report.unpacked(document.content), key)
+
+
+@router.post("/score/{key}/delete")
+def forget(visit: Own, key: str) -> Response:
+    """Delete a chat that was kept."""
+    with visit.site.database.writing() as db:
+        db.delete(owned(db, Result, key, visit.user))
+        record(db, "result.deleted", visit.user.id, key)
+    return visit.redirect("/score", "score.deleted")
+
+
+def show(visit: Visit, report: Report, key: str | None, more: int = 0) -> Response:
+    """Answer with a chat's page inside the site's, its style allowed by its hash."""
+    response = visit.page("scored.html.j2", report=report, key=key, more=more)
+    response.headers["content-security-policy"] = report.policy
+    return response
+
+
+def keep(site: Site, owner: User, score: ConversationScore, *, text: bool) -> str:
+    """Write a chat's result with its page, and return its key; without ``text`` nothing that was said is in it."""
+    kept = score if text else without_texts(score)
+    summary, encoder = kept.conversation, site.labelling.encoder
+    strongest = max(summary.contributions.items(), key=lambda one: abs(one[1]), default=(None, 0.0))[0]
+    result = Result(
+        owner_id=owner.id, kind=SCORE, saved=True, title=kept.name[:200], vocabulary=kept.settings.vocabulary,
+        language=kept.language, model=encoder.name, fingerprint=encoder.fingerprint, measure=summary.score,
+        leading=strongest, leading_name=kept.labels.get(strongest or "", strongest),
+        payload=as_dict(kept),
+    )  # fmt: skip
+    with site.database.writing() as db:
+        db.add(result)
+        db.flush()
+        db.add(Document(result_id=result.id, kind="page", content=report_of(kept).packed()))
+        if text:
+            said = "\n".join(f"{one.turn.speaker}: {one.turn.text}" for one in kept.turns)
+            db.add(Document(result_id=result.id, kind="text", content=zlib.compress(said.encode("utf-8"))))
+        record(db, "result.saved", owner.id, result.id)
+    return result.id
+
+
+def without_texts(score: ConversationScore) -> ConversationScore:
+    """Return a scored chat without anything that was said: neither texts nor lines that could not be read."""
+    turns = tuple(replace(one, turn=replace(one.turn, text="", image=None)) for one in score.turns)
+    return replace(score, turns=turns, faults=tuple(replace(fault, excerpt="") for fault in score.faults))

@@ -1,0 +1,69 @@
+"""Chats scored for the web: by the process's one model, one chat at a time, more refused than may wait."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.vocabulary import Vocabulary
+from clip_emotion.web.labelling import Busy
+
+if TYPE_CHECKING:
+    from scoring import AffectionScorer, Conversation, ConversationScore
+
+WAITING = 8
+"""Chats that may wait to be scored."""
+
+
+class Scoring:
+    """Scores chats, one after the other; safe to call from many threads."""
+
+    def __init__(self, encoder: ImageTextEncoder, device: str = "auto") -> None:
+        self.encoder = encoder
+        self.device = device
+        self._scorer: AffectionScorer | None = None
+        self._one = threading.Lock()
+        self._room = threading.Semaphore(WAITING)
+
+    def score(self, content: bytes, name: str, language: str) -> list[ConversationScore]:
+        """Score a chat export of any layout, and name its labels in a language.
+
+        ``name`` is a file's name, whose suffix may tell the layout. The content is on disk, in a folder of its own,
+        while it is read, and nowhere afterwards; images that it names are not looked at, for their paths would be ones
+        of this machine. Raises DataError for what is no chat, Busy where too many wait.
+        """
+        from scoring import ReadOptions, read_conversations
+
+        if not self._room.acquire(blocking=False):
+            raise Busy
+        try:
+            with tempfile.TemporaryDirectory(prefix="clip-emotion-") as folder:
+                path = Path(folder) / name
+                path.write_bytes(content)
+                read = [_without_images(one) for one in read_conversations(path, ReadOptions())]
+            with self._one:
+                scorer = self._scorer = self._scorer or self._load()
+                return [named(scorer.score(one), language) for one in read]
+        finally:
+            self._room.release()
+
+    def _load(self) -> AffectionScorer:
+        from scoring import ScorerOptions, load_scorer
+
+        return load_scorer(ScorerOptions(device=self.device, encoder=self.encoder))
+
+
+def named(score: ConversationScore, language: str) -> ConversationScore:
+    """Return a scored chat whose labels are named in a language; its numbers stay."""
+    vocabulary = Vocabulary.load(score.settings.vocabulary)
+    names = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
+    labels = {key: names.get(key, name) for key, name in score.labels.items()}
+    return replace(score, labels=labels, language=language)
+
+
+def _without_images(conversation: Conversation) -> Conversation:
+    return replace(conversation, turns=tuple(replace(turn, image=None) for turn in conversation.turns))

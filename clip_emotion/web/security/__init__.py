@@ -1,0 +1,1 @@
+"""Who may do what: passwords, sessions, tokens against forged requests, rates, headers, sizes of bodies, the trail."""

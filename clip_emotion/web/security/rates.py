@@ -1,0 +1,40 @@
+"""Rates: how often one account or one address may do something, in this process."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from clip_emotion.errors import ClipEmotionError
+from clip_emotion.web.settings import Settings
+
+
+class TooOften(ClipEmotionError):
+    """Something was done more often than it may be; ``wait`` is the number of seconds until it may again."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"Too many tries: wait {wait} seconds.")
+        self.wait = wait
+
+
+class Rates:
+    """Counts deeds by kind and by whose they are, in windows that slide."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in settings.rates.items()}
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def count(self, kind: str, whose: str) -> None:
+        """Count a deed; raises TooOften where the limit of its kind is reached."""
+        limit = self._limits[kind]
+        if not self._limiter.hit(limit, kind, whose):
+            reset = self._limiter.get_window_stats(limit, kind, whose).reset_time
+            raise TooOften(max(1, math.ceil(reset - time.time())))
+
+    def forget(self, kind: str, whose: str) -> None:
+        """Forget what was counted, as after a log-in that succeeded."""
+        self._limiter.clear(self._limits[kind], kind, whose)

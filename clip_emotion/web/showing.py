@@ -1,0 +1,69 @@
+"""Rows of ``label`` as pages show them: bars, boxes, remarks and a comment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clip_emotion.data.faces.parts import NO_FACE
+from clip_emotion.retrieval.labelling.contact_sheet import KOREAN_NOTES
+from clip_emotion.web.wording import comment
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A word with its probability, as text and as the width of a bar in percent."""
+
+    name: str
+    share: str
+    width: str
+
+
+@dataclass(frozen=True)
+class Face:
+    """One row: the face's box in the labelled picture's pixels, None for the whole picture, its words and a remark."""
+
+    box: list[int] | None
+    bars: tuple[Bar, ...]
+    note: str
+    faceless: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """A labelled picture as a page shows it."""
+
+    key: str
+    name: str
+    source: str
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    comment: str
+    error: str | None
+
+
+def card(
+    rows: Sequence[dict[str, Any]], source: str, size: tuple[int, int], family: str | None, language: str, key: str = ""
+) -> Card:
+    """Return a picture's card from its rows; ``source`` is the picture's address, ``size`` that of the labelled one."""
+    error = rows[0]["error"]
+    said = "" if error or not rows[0]["labels"] else comment(family, language, key or None)
+    faces = () if error else tuple(face(row, language) for row in rows)
+    return Card(key, rows[0]["path"], source, *size, faces, said, error)
+
+
+def face(row: dict[str, Any], language: str) -> Face:
+    """Return one row as a page shows it."""
+    region = row["face"]
+    note = region["note"]
+    shown = KOREAN_NOTES.get(note, "") if language == "ko" else note
+    return Face(region["box"], tuple(map(bar, row["labels"])), shown, note == NO_FACE)
+
+
+def bar(label: dict[str, Any]) -> Bar:
+    """Return a word's bar."""
+    value = float(label["probability"])
+    share = f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
+    return Bar(label["name"], share, f"{100 * min(max(value, 0.0), 1.0):.1f}")

@@ -1,0 +1,32 @@
+"""Removes what nobody wants any more: sessions that are over, results that were never saved, files without rows."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from clip_emotion.web.database.tables import IdempotencyKey, Picture, Result, now
+from clip_emotion.web.security.trail import sweep_failures
+from clip_emotion.web.site import Site
+
+GRACE = 600.0
+"""Seconds for which a file may wait for its row, where other processes may share the folder."""
+
+
+def sweep(site: Site) -> None:
+    """Sweep everything, as at the start. SQLite belongs to one process, so that there no file waits for its row."""
+    site.sessions.sweep()
+    sweep_unsaved(site)
+    with site.database.writing() as db:
+        sweep_failures(db, site.settings.failures_kept)
+        db.execute(delete(IdempotencyKey).where(IdempotencyKey.created < now() - site.settings.session_idle))
+    alone = site.database.engine.dialect.name == "sqlite"
+    site.pictures.sweep(site.database, grace=0 if alone else GRACE)
+
+
+def sweep_unsaved(site: Site) -> None:
+    """Remove results that were neither saved nor discarded in time, with their pictures."""
+    stale = (Result.saved.is_(False)) & (Result.created < now() - site.settings.unsaved)
+    with site.database.writing() as db:
+        files = list(db.scalars(select(Picture.file).join(Result).where(stale)))
+        db.execute(delete(Result).where(stale))
+    site.pictures.remove(files)
