@@ -17,13 +17,11 @@ def database_in_memory() -> None:
 
     store = ServerStore()
 
-    class Client(mongomock.MongoClient):
-        _closed = False
+    def begin(self: Any, *arguments: Any, **settings: Any) -> None:
+        super(client, self).__init__(*arguments, **{**settings, "_store": store})
 
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **{**settings, "_store": store})
-
-    mongomock.MongoClient = pymongo.MongoClient = Client
+    client: Any = type("Client", (mongomock.MongoClient,), {"_closed": False, "__init__": begin})
+    mongomock.MongoClient = pymongo.MongoClient = client
     os.environ |= {
         "FIFTYONE_DATABASE_URI": "mongodb://localhost:27017",
         "FIFTYONE_DATABASE_VALIDATION": "false",

@@ -52,7 +52,7 @@ def push_checkpoint(folder: Path, repository: Repository, *, private: bool = Fal
     kind.load(folder)
     files, readme = kind.files(folder), kind.card(folder)
     api = HfApi(token=repository.token)
-    with _told(f"push to {repository.name}"), tempfile.TemporaryDirectory() as place:
+    with told(f"push to {repository.name}"), tempfile.TemporaryDirectory() as place:
         knock()
         api.create_repo(repository.name, private=private, exist_ok=True)
         if private and not api.model_info(repository.name, timeout=TIMEOUT).private:
@@ -88,7 +88,7 @@ def pull_checkpoint(repository: Repository, folder: Path, revision: str | None =
     if is_taken(folder) and there is None:
         raise UsageError(f"{folder} holds other things than a checkpoint: name a new folder.")
     api = HfApi(token=repository.token)
-    with _told(f"pull {repository.name}" + (f" at {revision}" if revision else "")), draft_of(folder) as draft:
+    with told(f"pull {repository.name}" + (f" at {revision}" if revision else "")), draft_of(folder) as draft:
         knock()
         commit = str(api.model_info(repository.name, revision=revision, timeout=TIMEOUT).sha)
         kind = _described(api, repository, commit, draft)
@@ -131,7 +131,7 @@ def _keep_only(draft: Path, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def told(what: str) -> Iterator[None]:
     """Turn what the Hub's client raises in the block into one sentence."""
     try:
         yield

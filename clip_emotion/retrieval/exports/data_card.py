@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 import yaml
@@ -33,6 +34,7 @@ def data_card(run: ExportRun, more: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     counts = sorted(tally.counts.items(), key=lambda item: (-item[1], item[0]))
     return environment.get_template("data_card.md.j2").render(
@@ -46,6 +48,7 @@ def data_card(run: ExportRun, more: Mapping[str, Any]) -> str:
         counts=[(cell(word), cell(run.words.name(word)), count) for word, count in counts],
         tally=tally,
         agreement=measured(tally),
+        number=number,
         part=run.options.part,
     )
 
@@ -54,8 +57,13 @@ def measured(tally: Tally) -> Agreement | None:
     """Return how far people and model agree on the faces that both named, or None where there are none."""
     if not tally.pairs:
         return None
-    people, model = zip(*tally.pairs, strict=True)
-    return agreement(people, model)
+    paths, people, model = zip(*tally.pairs, strict=True)
+    return agreement(people, model, paths)
+
+
+def number(value: float) -> str:
+    """Return a figure as a card shows it; one that cannot be measured as a dash."""
+    return "–" if isnan(value) else f"{value:.3f}"
 
 
 def one_line(text: str) -> str:

@@ -58,8 +58,7 @@ def _add_vocabularies(words: KnownWords, names: Iterable[str]) -> None:
     language = "ko" if any(map(has_hangul, words.names.values())) else "en"
     for name in names:
         if name in shipped_vocabularies():
-            for label in Vocabulary.load(name).labels:
-                words.add(label.key, label.name(language))
+            words.add_vocabulary(Vocabulary.load(name), language)
 
 
 def labelling_config(words: KnownWords) -> str:

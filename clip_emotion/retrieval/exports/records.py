@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clip_emotion.text import fold, nfc
 from clip_emotion.types import FaceRegion, ScoredLabel
+from clip_emotion.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class KnownWords:
                 self.add(word.label, word.name)
             for judgement in face.judgements:
                 self.add(judgement.word, judgement.word)
+
+    def add_vocabulary(self, vocabulary: Vocabulary, language: str = "ko") -> None:
+        """Take in a vocabulary's words with all their spellings."""
+        for label in vocabulary.labels:
+            self.add(label.key, label.name(language))
+        for label in vocabulary.labels:
+            for alias in label.aliases():
+                self._spellings.setdefault(fold(alias), label.key)
 
     def key(self, word: str) -> str:
         """Return the key that a person's spelling means, or the word itself, composed and trimmed."""

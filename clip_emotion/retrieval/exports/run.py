@@ -16,7 +16,11 @@ from clip_emotion.retrieval.exports.records import FaceLabels, KnownWords, Label
 
 @dataclass
 class Tally:
-    """What was seen on the way: how many went out, models and vocabularies, words, and how far people agree."""
+    """What was seen on the way: how many went out, what could not be used and why, and what a person should know.
+
+    ``counts`` are faces by the word that stands; ``pairs`` are an image's path, people's word and the model's of each
+    face that has both.
+    """
 
     images: int = 0
     faces: int = 0
@@ -27,7 +31,7 @@ class Tally:
     vocabularies: dict[str, None] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     people: dict[str, None] = field(default_factory=dict)
-    pairs: list[tuple[str, str]] = field(default_factory=list)
+    pairs: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class ExportRun:
@@ -94,5 +98,5 @@ class ExportRun:
             if face.word is not None:
                 tally.counts[face.word] += 1
             if face.confirmed is not None and face.predicted is not None:
-                tally.pairs.append((face.confirmed, face.predicted))
+                tally.pairs.append((image.path, face.confirmed, face.predicted))
             tally.people.update(dict.fromkeys(one.by for one in face.judgements if one.by))

@@ -64,7 +64,7 @@ class _Task:
     def of(cls, values: Mapping[str, Any], where: str, images: Path | None) -> _Task:
         data = values["data"] if "annotations" in values else values
         path = nfc(str(data.get("path") or path_in_url(str(data[IMAGE]), images)))
-        faces = data.get("faces") if isinstance(data.get("faces"), list) else []
+        faces = _listed(data.get("faces"))
         size = data.get("size")
         image = LabelledImage(
             path,

@@ -26,8 +26,6 @@ def matched(
     a face that people found. A person's later word for a face replaces an earlier one.
     """
     known = list(images)
-    for image in known:
-        words.add_faces(image.faces)
     at = {place_of(image.path): number for number, image in enumerate(known)}
     faces = [list(image.faces) for image in known]
     errors: list[str] = []
