@@ -27,6 +27,7 @@ from clip_emotion.retrieval.evaluation.selection import RowSelection
 from clip_emotion.retrieval.exports.export import FORMATS, export
 from clip_emotion.retrieval.exports.options import ExportOptions, Origin, TaskUrls
 from clip_emotion.retrieval.exports.records import FaceLabels, Judgement, KnownWords, LabelledImage, majority
+from clip_emotion.types import FaceBox
 from tests.support.labelled_images import BOXES, no_face, some_images, two_faces
 from tests.support.pictures import save
 
@@ -359,6 +360,17 @@ def test_a_sideways_picture_is_measured_as_it_is_seen(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out" / "annotations.json").read_text("utf-8"))
     assert (content["images"][0]["width"], content["images"][0]["height"]) == (80, 100)
     assert content["annotations"][0]["bbox"] == [BOXES[0].x, BOXES[0].y, BOXES[0].width, BOXES[0].height]
+
+
+def test_a_face_outside_of_its_picture_is_told(tmp_path: Path) -> None:
+    image = two_faces(tmp_path)
+    outside = replace(image.faces[1], region=replace(image.faces[1].region, box=FaceBox(101, 0, 9, 9)))
+    broken = replace(image, faces=(image.faces[0], outside))
+    for format in ("imagefolder", "parquet"):
+        done = export([broken], format, tmp_path / format)
+        assert [error.split(": ", 1)[1] for error in done.tally.errors] == [
+            "The face lies outside of the picture of 100 × 80 pixels."
+        ]
 
 
 def test_a_table_guards_formulas(tmp_path: Path) -> None:

@@ -289,8 +289,10 @@ def _tell(done: Exported) -> None:
     say_errors(tally.errors)
     for note in tally.notes:
         say(note)
-    faces = "1 face" if tally.faces == 1 else f"{tally.faces:,} faces"
-    images = "1 image" if tally.images == 1 else f"{tally.images:,} images"
-    left = f"; {tally.left_out:,} faces without a confirmed word left out" if tally.left_out else ""
-    failed = f"; {len(tally.errors):,} images could not be used" if tally.errors else ""
-    say(f"{done.out}: {faces} of {images}{left}{failed}.")
+    left = f"; left out {_counted(tally.left_out, 'face')} without a confirmed word" if tally.left_out else ""
+    failed = f"; {_counted(len(tally.errors), 'image')} could not be used" if tally.errors else ""
+    say(f"{done.out}: {_counted(tally.faces, 'face')} of {_counted(tally.images, 'image')}{left}{failed}.")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -85,9 +85,9 @@ def _show(compared: Comparison) -> None:
             table.add_row(one.word, *_numbers(one.kappa), f"{one.first:,}", f"{one.second:,}")
         stdout().print(uncut(table))
     for pair in compared.pairs:
-        one = pair.agreement.overall
+        kappa = pair.agreement.overall
         first, second = pair.first or "somebody", pair.second or "somebody"
-        say(f"{first} and {second}: kappa {' ('.join(_numbers(one))}), {one.rows} faces.")
+        say(f"{first} and {second}: kappa {' ('.join(_numbers(kappa))}), {kappa.rows} faces.")
 
 
 def _numbers(kappa: Kappa) -> list[str]:

@@ -112,9 +112,9 @@ def _results(number: int, face: FaceLabels, image: LabelledImage) -> list[dict[s
         "id": f"face{number}", "to_name": IMAGE, "original_width": width, "original_height": height,
         "image_rotation": 0,
     }  # fmt: skip
-    chosen = {"choices": [word]}
+    chosen, sure = {"choices": [word]}, {"score": face.words[0].probability} if face.words else {}
     if box is None:
-        return [{**shared, "from_name": WHOLE, "type": "choices", "value": chosen}] if word else []
+        return [{**shared, "from_name": WHOLE, "type": "choices", "value": chosen, **sure}] if word else []
     left, top = max(0, box.x), max(0, box.y)
     right, bottom = min(width, box.x + box.width), min(height, box.y + box.height)
     place = {
@@ -122,7 +122,7 @@ def _results(number: int, face: FaceLabels, image: LabelledImage) -> list[dict[s
         "height": 100 * max(0, bottom - top) / height, "rotation": 0,
     }  # fmt: skip
     rectangle = {"from_name": FACE, "type": "rectanglelabels", "value": {**place, "rectanglelabels": [FACE]}}
-    choice = {"from_name": EMOTION, "type": "choices", "value": {**place, **chosen}}
+    choice = {"from_name": EMOTION, "type": "choices", "value": {**place, **chosen}, **sure}
     return [{**shared, **part} for part in ((rectangle, choice) if word else (rectangle,))]
 
 

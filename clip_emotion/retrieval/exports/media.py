@@ -11,6 +11,7 @@ from PIL import Image
 from clip_emotion.data.faces.crop import crop_box
 from clip_emotion.data.images import SUFFIXES, open_image
 from clip_emotion.data.path_names import file_name
+from clip_emotion.errors import ImageError
 from clip_emotion.retrieval.exports.options import ExportOptions
 from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage
 from clip_emotion.text import fold
@@ -50,8 +51,9 @@ class Media:
         if face.region.box is None:
             return self.place(image, below)
         stem = PurePath(image.path).stem
-        target = self._new(f"{stem}-{face.region.index or 0}", ".png", below)
-        target.write_bytes(self.cut(image, face))
+        content = self.cut(image, face)
+        target = self._new(f"{stem}-{face.region.index or 0}.png", ".png", below)
+        target.write_bytes(content)
         return target.relative_to(self.folder).as_posix()
 
     def cut(self, image: LabelledImage, face: FaceLabels) -> bytes:
@@ -61,6 +63,9 @@ class Media:
         # The faces of one image come one after the other: it is decoded once.
         if self._opened is None or self._opened[0] != image.file:
             self._opened = (image.file, open_image(image.file, max_pixels=self.options.max_pixels))
+        width, height = self._opened[1].size
+        if not (0 <= face.region.box.x < width and 0 <= face.region.box.y < height):
+            raise ImageError(f"The face lies outside of the picture of {width} × {height} pixels.")
         stream = io.BytesIO()
         crop_box(self._opened[1], face.region.box).save(stream, "PNG")
         return stream.getvalue()

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from math import isfinite
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,29 @@ def read_raw(rows: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _checked(rows: Path, raw: Iterator[Mapping[str, Any]]) -> Iterator[tuple[Prediction, str]]:
-    number = 0
+    number = 1
     try:
-        for number, row in enumerate(raw, 1):  # noqa: B007 - the number is told when the next row fails
-            yield from_row(row), str(row.get("vocabulary") or "")
+        for row in raw:
+            yield _sound(from_row(row)), str(row.get("vocabulary") or "")
+            number += 1
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError, csv.Error) as error:
         raise DataError(
-            f"{rows}, row {number}: no row as label writes it ({type(error).__name__}): label the images again."
+            f"{rows}, row {number}: no whole row as label writes it ({type(error).__name__}): finish a stopped run "
+            "with label --resume, or label the images again."
         ) from error
     except OSError as error:
         raise DataError(f"Cannot read {rows}: {error.strerror or error}.") from error
+
+
+def _sound(row: Prediction) -> Prediction:
+    """Return a row as it is; raises ValueError for a box without pixels and for a number that is none."""
+    box = row.face.box
+    if box is not None and (box.width < 1 or box.height < 1):
+        raise ValueError("a box without pixels")
+    numbers = [value for word in row.labels for value in (word.probability, word.similarity)]
+    if not all(map(isfinite, [*numbers, row.face.confidence or 0.0])):
+        raise ValueError("a number that is none")
+    return row
 
 
 def _json_lines(rows: Path) -> Iterator[Mapping[str, Any]]:
