@@ -95,7 +95,9 @@ def test_people_correct_and_their_words_come_back_and_go_out(run: Run, rows: Pat
     assert "all words" in out
     code, out, _ = run("import", "back.csv", "--rows", rows, "--out", "again", "--format", "json")
     assert json.loads(out)["people_and_model"]["overall"]["agreed"] == 0.5
-    code, _, err = run("adapt", "--examples", "people/examples.csv", "--out", "own")
+    embed(tmp_path / "faces.db", tmp_path / "in")
+    code, _, err = run("adapt", "--examples", "people/examples.csv", "--store", "faces.db", "--out", "own")
+    assert code == 0, err
     assert "2 examples of 1 words" in err
     code, _, err = run(
         "export", "imagefolder", rows, "--judgements", "people/judgements.csv", "--only", "confirmed", "--out", "given"

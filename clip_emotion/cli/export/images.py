@@ -20,7 +20,7 @@ from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions
 
 if TYPE_CHECKING:
-    from clip_emotion.models.sharing.hub import Repository
+    from clip_emotion.models.sharing.repository import Repository
     from clip_emotion.retrieval.exports.export import Exported
     from clip_emotion.retrieval.exports.options import ExportOptions, Origin
 
@@ -129,7 +129,7 @@ class PushArguments:
         say(f'Pushed {folder}: others get it with datasets.load_dataset("{self.push}").')
 
     def _repository(self) -> Repository:
-        from clip_emotion.models.sharing.hub import Repository
+        from clip_emotion.models.sharing.repository import Repository
 
         token = os.environ.get(TOKEN_VARIABLE, "").strip() or None if self.token_from_env else None
         if self.token_from_env and token is None:

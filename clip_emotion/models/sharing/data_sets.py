@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_emotion.errors import ModelError
 from clip_emotion.models.hub import TIMEOUT, knock
-from clip_emotion.models.sharing.hub import Repository, told
+from clip_emotion.models.sharing.repository import Repository, told
 
 KIND = "dataset"
 SENT = ["README.md", "data/*.parquet"]
