@@ -10,6 +10,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 
+from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.models import registry
 from clip_emotion.models.sharing import data_sets
 from clip_emotion.outputs import mark_of
@@ -85,6 +86,18 @@ def test_a_store_goes_out_with_embeddings_and_with_words_where_asked(run: Run, t
     assert [(one["predicted"], len(one["words"])) for one in found["annotations"]] == [
         ("blue", 2), ("green", 2), ("red", 2),
     ]  # fmt: skip
+
+
+def test_a_picture_without_a_face_has_none_in_an_export(run: Run, tmp_path: Path) -> None:
+    save(plain("red", (200, 200)), tmp_path / "large" / "red.png")
+    face = ("--face", "require", "--finder", "haar")
+    assert run("label", "large", "--labels", "red,blue", *face, "--out", "none.jsonl")[0] == 0
+    embed(tmp_path / "faces.db", tmp_path / "large", faces=FaceOptions("require", "haar"))
+    for number, source in enumerate((["none.jsonl"], ["--store", "faces.db"])):
+        code, _, err = run("export", "coco", *source, "--out", f"coco{number}")
+        assert code == 0, err
+        found = json.loads((tmp_path / f"coco{number}" / "annotations.json").read_text("utf-8"))
+        assert (len(found["images"]), found["annotations"]) == (1, [])
 
 
 def test_people_correct_and_their_words_come_back_and_go_out(run: Run, rows: Path, tmp_path: Path) -> None:

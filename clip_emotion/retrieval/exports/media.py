@@ -64,11 +64,12 @@ class Media:
         if self._opened is None or self._opened[0] != image.file:
             self._opened = (image.file, open_image(image.file, max_pixels=self.options.max_pixels))
         width, height = self._opened[1].size
-        if not (0 <= face.region.box.x < width and 0 <= face.region.box.y < height):
+        box = face.region.box
+        if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
             raise ImageError(f"The face lies outside of the picture of {width} × {height} pixels.")
         stream = io.BytesIO()
         # More effort makes photographs hardly smaller, and takes four times as long.
-        crop_box(self._opened[1], face.region.box).save(stream, "PNG", compress_level=1)
+        crop_box(self._opened[1], box).save(stream, "PNG", compress_level=1)
         return stream.getvalue()
 
     def _new(self, path: str, suffix: str, below: str) -> Path:

@@ -96,5 +96,7 @@ def _image(path: str, rows: list[Prediction], vocabulary: str, images: Path | No
     if place is None:
         return LabelledImage(path, Path(path), error=GONE)
     failed = next((row.error for row in rows if row.error is not None), None)
-    faces = tuple(FaceLabels(row.face, row.labels) for row in rows if row.error is None)
+    # A row of no part says that no face was found, and is none itself.
+    usable = [row for row in rows if row.error is None and row.face.part != "none"]
+    faces = tuple(FaceLabels(row.face, row.labels) for row in usable)
     return LabelledImage(path, place, faces, rows[0].model, vocabulary, error=None if faces else failed)

@@ -49,5 +49,7 @@ def _rows(block: FaceBlock, predictions: list[Prediction], model: str, vocabular
     vectors = iter(block.vectors)
     for row, prediction in enumerate(predictions):
         vector = next(vectors) if block.has_vector[row] else None
-        face = FaceLabels(prediction.face, prediction.labels, vector=vector) if prediction.error is None else None
+        # A row of no part says that no face was found, and is none itself.
+        usable = prediction.error is None and prediction.face.part != "none"
+        face = FaceLabels(prediction.face, prediction.labels, vector=vector) if usable else None
         yield LabelledImage(prediction.path, block.file(row), (), model, vocabulary, error=prediction.error), face
