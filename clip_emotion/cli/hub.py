@@ -26,7 +26,8 @@ def push(
 
     The folder is loaded first: one that is damaged is not sent. Example: clip-emotion push runs/vit/best me/vit-emotion
     """
-    from clip_emotion.models.sharing.hub import Repository, push_checkpoint
+    from clip_emotion.models.sharing.hub import push_checkpoint
+    from clip_emotion.models.sharing.repository import Repository
 
     target = Repository(repository, _token() if token_from_env else None)
     print(push_checkpoint(folder, target, private=private))
@@ -45,7 +46,8 @@ def pull(
 
     The folder appears only when the checkpoint in it is whole. Example: clip-emotion pull me/vit-emotion vit-emotion
     """
-    from clip_emotion.models.sharing.hub import Repository, pull_checkpoint
+    from clip_emotion.models.sharing.hub import pull_checkpoint
+    from clip_emotion.models.sharing.repository import Repository
 
     print(pull_checkpoint(Repository(repository, _token() if token_from_env else None), folder, revision))
     say(f"Pulled {repository}: use it with --model {shlex.quote(str(folder))}")

@@ -27,7 +27,9 @@ from clip_emotion.cli.ensemble import ensemble
 from clip_emotion.cli.evaluate.conversations import evaluate_conversations
 from clip_emotion.cli.evaluate.images import evaluate
 from clip_emotion.cli.evaluate.similarity import evaluate_similarity
-from clip_emotion.cli.export import app as export_app
+from clip_emotion.cli.export.images import app as export_app
+from clip_emotion.cli.export.onnx import onnx
+from clip_emotion.cli.export.returned import import_words
 from clip_emotion.cli.fuse import fuse
 from clip_emotion.cli.hub import pull, push
 from clip_emotion.cli.label import label
@@ -91,6 +93,8 @@ app.command("fuse")(fuse)
 app.command("tune")(tune)
 app.command("study")(study)
 app.add_typer(export_app, name="export")
+export_app.command("onnx")(onnx)
+app.command("import")(import_words)
 app.command("push")(push)
 app.command("pull")(pull)
 app.command("weights")(weights)

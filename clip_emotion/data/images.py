@@ -24,6 +24,8 @@ SUFFIXES = frozenset(
     for names in ("jpg jpeg jpe jfif png webp gif bmp dib", "tif tiff ppm pgm pbm jp2 ico avif heic heif")
     for name in names.split(" ")
 )
+SIDEWAYS = (5, 6, 7, 8)
+"""Values of EXIF's orientation under which width and height change places."""
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 # What Pillow's many plug-ins raise on damaged files; anything else is a fault of this program and should be seen.
 _DAMAGE = (
@@ -72,6 +74,27 @@ def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image.I
         raise ImageError(f"Not a picture in a format that can be read{_advice(source)}.") from error
     except _DAMAGE as error:
         raise ImageError(f"The picture is damaged or truncated and cannot be decoded ({_reason(error)}).") from error
+
+
+def image_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return the width and height that ``open_image`` would give, from the header alone.
+
+    Raises ImageError with one sentence when the source is missing, empty, not a picture or too large.
+    """
+    silence_bomb_warning()
+    try:
+        with _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
+            check_size(image, max_pixels)
+            width, height = image.size
+            return (height, width) if _orientation(image) in SIDEWAYS else (width, height)
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"The picture has more than the limit of {max_pixels:,} pixels: raise --max-pixels."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"Not a picture in a format that can be read{_advice(source)}.") from error
+    except _DAMAGE as error:
+        raise ImageError(f"The picture's header is damaged ({_reason(error)}).") from error
 
 
 def read_source(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.files import draft_of, is_taken, publish
-from clip_emotion.models.faults import short
 from clip_emotion.models.hub import TIMEOUT, knock
 from clip_emotion.models.sharing.kinds import KINDS, README, SharedKind, kind_of
+from clip_emotion.models.sharing.repository import Repository, told
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 DESCRIPTIONS = f"{', '.join(kind.description for kind in KINDS[:-1])} or {KINDS[-1].description}"
-LOG_IN = "log in with huggingface-cli login or set HF_TOKEN"
-UNREACHABLE = "the Hugging Face Hub cannot be reached; go online, and unset HF_HUB_OFFLINE where it is set"
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A model repository on the Hub: ``ORG/NAME``, and who asks (None is the user who is logged in, if any)."""
-
-    name: str
-    token: str | None = None
-
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise UsageError(f"'{self.name}' is no name of a Hub repository: write it as ORG/NAME.")
+LACKING = f"it holds no {DESCRIPTIONS}, so clip-emotion push has not written it"
 
 
 def push_checkpoint(folder: Path, repository: Repository, *, private: bool = False) -> str:
@@ -52,7 +35,7 @@ def push_checkpoint(folder: Path, repository: Repository, *, private: bool = Fal
     kind.load(folder)
     files, readme = kind.files(folder), kind.card(folder)
     api = HfApi(token=repository.token)
-    with _told(f"push to {repository.name}"), tempfile.TemporaryDirectory() as place:
+    with told(f"push to {repository.name}"), tempfile.TemporaryDirectory() as place:
         knock()
         api.create_repo(repository.name, private=private, exist_ok=True)
         if private and not api.model_info(repository.name, timeout=TIMEOUT).private:
@@ -88,7 +71,7 @@ def pull_checkpoint(repository: Repository, folder: Path, revision: str | None =
     if is_taken(folder) and there is None:
         raise UsageError(f"{folder} holds other things than a checkpoint: name a new folder.")
     api = HfApi(token=repository.token)
-    with _told(f"pull {repository.name}" + (f" at {revision}" if revision else "")), draft_of(folder) as draft:
+    with told(f"pull {repository.name}" + (f" at {revision}" if revision else ""), LACKING), draft_of(folder) as draft:
         knock()
         commit = str(api.model_info(repository.name, revision=revision, timeout=TIMEOUT).sha)
         kind = _described(api, repository, commit, draft)
@@ -128,47 +111,3 @@ def _keep_only(draft: Path, names: Sequence[str]) -> None:
     for path in [path for path in draft.rglob("*") if path.is_file()]:
         if path.relative_to(draft).as_posix() not in names:
             path.unlink()
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn what the Hub's client raises in the block into one sentence."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise ModelError(f"Cannot {what}: {_reason(error)}.") from error
-
-
-def _reason(error: Exception) -> str:
-    from huggingface_hub import errors
-
-    reasons: list[tuple[type[Exception], str]] = [
-        (errors.LocalEntryNotFoundError, UNREACHABLE),
-        (errors.LocalTokenNotFoundError, f"the Hub does not know you, so {LOG_IN}"),
-        (errors.GatedRepoError, f"it is gated, so ask for access on its page on the Hub, and {LOG_IN}"),
-        (
-            errors.RepositoryNotFoundError,
-            f"the Hub shows you no such model; check its name, for a private one {LOG_IN}",
-        ),
-        (errors.RevisionNotFoundError, "it has no such revision; look at its branches, tags and commits on the Hub"),
-        (
-            errors.EntryNotFoundError,
-            f"it holds no {DESCRIPTIONS}, so clip-emotion push has not written it",
-        ),
-    ]
-    for kind, reason in reasons:
-        if isinstance(error, kind):
-            return reason
-    if isinstance(error, errors.HfHubHTTPError):
-        status = getattr(error.response, "status_code", None)
-        if status in (401, 403):
-            return f"the Hub refuses it, so {LOG_IN}, with a token that may do that"
-        return f"the Hub answered '{short(error)}', so try again later"
-    # A disk's error carries a number, a connection's does not.
-    if (
-        isinstance(error, OSError)
-        and error.errno is not None
-        and not isinstance(error, (ConnectionError, TimeoutError))
-    ):
-        return f"{error.filename or 'the folder'} cannot be written ({error.strerror})"
-    return UNREACHABLE if isinstance(error, OSError) else short(error)

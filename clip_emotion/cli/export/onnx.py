@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 EXPORT = "ONNX export"
 SHIPPED = "basic7"
-app = typer.Typer(help="Write a model in another form.", no_args_is_help=True)
 
 
 class Bits(StrEnum):
@@ -32,12 +31,6 @@ class Bits(StrEnum):
     int8 = "int8"
 
 
-@app.callback()
-def _verbs() -> None:
-    """Write a model in another form."""
-
-
-@app.command()
 def onnx(
     model: str = options.MODEL,
     out: Path = options.out_folder("the export, which --model takes"),
