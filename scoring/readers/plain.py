@@ -94,4 +94,4 @@ def _recognise(line: str, first: bool) -> bool:
     return _split_line(line) is not None
 
 
-PLAIN = Layout("plain", recognise=_recognise, parser=lambda lines: PlainParser())
+PLAIN = Layout("plain", recognise=_recognise, parser=lambda source: PlainParser())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scoring.readers.dates import DateRange
 
 STDIN = "-"
-SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".zip", ".eml")
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".zip", ".eml")
 SHOWN_PARTS = 5
 
 
