@@ -117,7 +117,7 @@ def _transcripts(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
 
 
 def _chosen(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """Return the chats of an export that says which of its files they are; all others are about the account, or sent."""
+    """Return the chats of an export that says by their names which they are; its others are no chats."""
     for chats in _CHAT_NAMES:
         found = [entry for entry in entries if chats.fullmatch(PurePosixPath(_member_name(entry)).name)]
         if found:

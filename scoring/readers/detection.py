@@ -112,7 +112,7 @@ def detect_layout(lines: Iterable[str], name: str) -> Layout:
 def check_explained(lines: Sequence[str], layout: Layout, faults: int, name: str) -> None:
     """Raise DataError where a layout that was recognised explains less than nine lines in ten.
 
-    Unexplained are as many lines as there are ``faults``, and lines of which a sample shows that another layout claims them.
+    Unexplained are as many lines as there are ``faults``, and those that another layout claims, judged by a sample.
     """
     said = [line for line in lines if line.strip()]
     step = max(1, len(said) // _CHECKED)
@@ -138,8 +138,8 @@ def _refuse_document(first: str, head: str, name: str) -> None:
         if not head:
             raise DataError(f"{name} is a JSON document, not JSON Lines: it is read as a whole, so leave out --follow.")
         raise DataError(
-            f"{name} is a JSON document, not JSON Lines, and no export that is known: write one object with speaker and "
-            "text a line, for instance with jq -c '.[]'."
+            f"{name} is a JSON document, not JSON Lines, and no export that is known: write one object with speaker "
+            "and text a line, for instance with jq -c '.[]'."
         )
     if first.lower().startswith(("<!doctype html", "<html")):
         app = app_of_page(head or first)

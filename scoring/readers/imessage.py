@@ -21,9 +21,9 @@ _INDENTED = re.compile(rf"\s+{_STAMP.pattern}")
 _STAMPED = re.compile(rf"(?P<moment>{_MOMENT}) (?P<text>\S.*)")
 _TAPBACKS = ("Tapbacks:", "Reactions:")
 _EFFECTS = (
-    "Confetti, Echo, Fireworks, Balloons, Heart, Lasers, Shooting Star, Sparkles, Spotlight, Slam, Loud, Gentle, "
-    "Invisible Ink"
-).split(", ")
+    *("Confetti", "Echo", "Fireworks", "Balloons", "Heart", "Lasers", "Shooting Star", "Sparkles", "Spotlight"),
+    *("Slam", "Loud", "Gentle", "Invisible Ink"),
+)
 _TRAILERS = {
     "This message responded to an earlier message.",
     *(f"Sent with {effect}" for effect in _EFFECTS),
@@ -39,7 +39,7 @@ class IMessageParser(ChatParser):
     def __init__(self, source: Source) -> None:
         super().__init__()
         self._moment: datetime | None = None
-        # What the next lines are, up to a blank one: a reply's or tapbacks, which stand elsewhere or are nobody's words.
+        # Whether the lines up to a blank one are a reply's or tapbacks, which stand elsewhere or are nobody's words.
         self._passing = False
         self._said_by = 0
 
@@ -59,7 +59,7 @@ class IMessageParser(ChatParser):
         if match := _STAMP.fullmatch(line.rstrip()):
             self._passing = False
             self.notice()
-            self._moment = read_time(match["moment"])
+            self._moment = read_time(" ".join(match["moment"].split()))
             return self._moment is not None or self.refuse(number, "its date or time does not exist", line)
         if self._passing:
             return self._pass()

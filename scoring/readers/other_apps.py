@@ -21,7 +21,9 @@ _READ = {
     "Discord": "export the channel with DiscordChatExporter as JSON or CSV and give that",
     "WhatsApp": "export the chat in WhatsApp (Export chat) and give its .txt or .zip",
 }
-_PAGE_WORDS = {app: re.compile(app, re.IGNORECASE) for app in ("Telegram", "Instagram", "Facebook", "Discord", "WhatsApp")}
+_PAGE_WORDS = {
+    app: re.compile(app, re.IGNORECASE) for app in ("Telegram", "Instagram", "Facebook", "Discord", "WhatsApp")
+}
 _LONGEST_HEADER = 500
 
 

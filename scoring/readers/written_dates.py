@@ -40,14 +40,14 @@ class WrittenDate:
 def written_date(one: str, two: str, three: str, sign: str, weekday: int | None = None) -> WrittenDate:
     """Return the date that three numbers are, parted by a sign; the year is the number of four digits, if there is one.
 
-    Dots stand in no country between the month and a day behind it.
+    With dots between them no country writes the month first, and the year only with a space behind each dot.
     """
     if len(one) == 4:
         orders: tuple[str, ...] = ("ymd",)
     elif len(three) == 4:
-        orders = ("dmy",) if sign == "." else ("dmy", "mdy")
+        orders = ("dmy",) if sign.startswith(".") else ("dmy", "mdy")
     else:
-        orders = ("dmy", "ymd") if sign == "." else ("dmy", "mdy", "ymd")
+        orders = {".": ("dmy",), ". ": ("dmy", "ymd")}.get(sign, ("dmy", "mdy", "ymd"))
     return WrittenDate((int(one), int(two), int(three)), orders, weekday)
 
 
@@ -94,8 +94,8 @@ class OrderEvidence:
         return tuple({self._read[order]: order for order in reversed(left)}.values())[::-1]
 
 
-def told_order(dates: Iterable[WrittenDate], given: str | None, name: str, earliest: int = 0) -> str:
-    """Return the order of an input's dates: the one that the user gave, else the one that they tell.
+def told_order(dates: Iterable[WrittenDate], given: str | None, name: str, earliest: int = 0) -> str | None:
+    """Return the order of an input's dates: the one that the user gave, else the one that they tell (None: no dates).
 
     Raises DataError, which asks for ``--date-order``, where they tell none.
     """
@@ -106,7 +106,9 @@ def told_order(dates: Iterable[WrittenDate], given: str | None, name: str, earli
         seen = seen or written
         evidence.add(written)
     orders = evidence.orders
-    if seen is None or len(orders) == 1:
+    if seen is None:
+        return None
+    if len(orders) == 1:
         return orders[0]
     meant = [found.isoformat() for order in orders if (found := seen.read(order))]
     shown = "/".join(map(str, seen.numbers))

@@ -10,6 +10,7 @@ import pytest
 from clip_emotion.errors import DataError
 from scoring.readers import LiveReader, ReadOptions, read_stream
 
+
 def refusal(text: str, layout: str = "auto") -> str:
     with pytest.raises(DataError) as caught:
         read_stream(io.StringIO(text), "chat.txt", ReadOptions(layout))

@@ -21,7 +21,7 @@ _EARLIEST = 2015
 _SHORT = re.compile(rf"(\d{{1,2}})-({MONTH})-(\d{{2}}|\d{{4}})\b", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?<!\d)(\d{1,4})([/.-]) ?(\d{1,2})\2 ?(\d{1,4})(?!\d)")
 _DISCRIMINATOR = re.compile(r"#\d{4}$")
-_IN_ROW = re.compile(rf'^"?\d{{15,21}}"?,"?(?:[^"]|"")*?"?,"?({_NUMBERS.pattern})')
+_IN_ROW = re.compile(r'"?\d{15,21}"?,"?(?:[^"]|"")*?"?,"?(?P<date>\d{1,4}[/.-] ?\d{1,2}[/.-] ?\d{1,4}(?!\d))')
 
 
 class DiscordCsvParser(TableParser):
@@ -29,8 +29,7 @@ class DiscordCsvParser(TableParser):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        order = told_order(_dates(source.lines), source.date_order, source.name, _EARLIEST) if source.lines else None
-        self._order = order or source.date_order
+        self._order = told_order(_dates(source.lines), source.date_order, source.name, _EARLIEST)
         self._evidence = OrderEvidence(_EARLIEST)
 
     def values_of(self, columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
@@ -56,9 +55,8 @@ class DiscordCsvParser(TableParser):
         elif read_date(text) is None and (written := _written(text)):
             self._evidence.add(written)
             orders = (self._order,) if self._order else self._evidence.orders
-            day, clock = written.read(orders[0]), read_clock(text)
-            found = len(orders) == 1 and day and clock
-            return datetime.combine(day, clock).isoformat() if found and day and clock else text
+            day, clock = written.read(orders[0]) if len(orders) == 1 else None, read_clock(text)
+            return datetime.combine(day, clock).isoformat() if day and clock else text
         moment = read_time(text)
         return moment.isoformat() if moment else text
 
@@ -72,7 +70,7 @@ def _dates(lines: Sequence[str]) -> Iterator[WrittenDate]:
     """Yield the dates in numbers alone with which rows begin."""
     for line in lines:
         match = _IN_ROW.match(line)
-        if match and read_date(match[1]) is None and (written := _written(match[1])):
+        if match and read_date(match["date"]) is None and (written := _written(match["date"])):
             yield written
 
 

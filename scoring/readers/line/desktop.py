@@ -57,7 +57,9 @@ class LineDesktopParser(ChatParser):
         if _NOTICE.fullmatch(said):
             return self.notice(None)
         name = next((name for name in self._names if said.startswith(f"{name} ")), match["name"])
-        return Message(number, name, said[len(name) :].strip(), datetime.combine(self._day, clock) if self._day else None)
+        return Message(
+            number, name, said[len(name) :].strip(), datetime.combine(self._day, clock) if self._day else None
+        )
 
     def completed(self, message: Message) -> None:
         """Take the quotes off a message of several lines, and tell what was left out."""

@@ -29,7 +29,7 @@ class LineParser(ChatParser):
         super().__init__()
         lines = [line.strip() for line in source.lines]
         dates = [found for line in lines if (found := written(line))]
-        self._order = told_order(dates, source.date_order, source.name, _EARLIEST) if dates else source.date_order
+        self._order = told_order(dates, source.date_order, source.name, _EARLIEST)
         self._evidence = OrderEvidence(_EARLIEST)
         self._pasted = pasted_lines(lines, MESSAGE)
         self._day: date | None = None
@@ -88,7 +88,9 @@ def pasted_lines(lines: Sequence[str], message: re.Pattern[str]) -> frozenset[in
             clock = clock_of(match["clock"])
             if clock is not None:
                 minute = clock.hour * 60.0 + clock.minute
-                sections.setdefault(section, []).append(Candidate(number, minute, match["name"].strip(), clock_only=True))
+                sections.setdefault(section, []).append(
+                    Candidate(number, minute, match["name"].strip(), clock_only=True)
+                )
     return frozenset(out_of_order(sections))
 
 

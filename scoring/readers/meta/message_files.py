@@ -1,6 +1,6 @@
 """Instagram's and Facebook's ``message_1.json``, ``message_2.json`` …: newest first, and their text mis-encoded.
 
-Each byte of the UTF-8 text is written as a letter of its own (안 as ``\\u00ec\\u0095\\u0088``); here it is put together.
+Each byte of the UTF-8 text stands as a letter of its own (안 as ``\\u00ec\\u0095\\u0088``); here it is put together.
 Reactions stand beside the message they belong to, and as messages of their own (``Reacted ❤️ to your message``).
 """
 
@@ -25,19 +25,25 @@ _MEDIA = {
     "call_duration": "call",
 }
 _REACTION = re.compile(
-    r"(?:Reacted .{1,20} to (?:your|a|their|her|his|.{1,60}'s) (?:message|photo|video|story)\.?"
-    r"|.{1,80} reacted .{1,20} to your message\.?|Liked a message\.?|좋아하는 메시지|메시지를 좋아합니다\.?"
-    r"|.{0,80}(?:메시지에|메시지에 대해) .{1,20} ?(?:반응을 보였|공감했)(?:습니다|어요)\.?"
-    r"|.{0,80}(?:메시지에|회원님의 메시지에) 공감(?:을 남겼|했)(?:습니다|어요)\.?|메시지를 좋아했습니다\.?)"
+    r"Reacted .{1,20} to (?:your|a|their|her|his|.{1,60}'s) (?:message|photo|video|story)\.?"
+    r"|.{1,80} reacted .{1,20} to your message\.?|Liked a message\.?"
+    r"|(?:.{0,80} )?메시지를 좋아(?:합니다|했습니다|해요)\.?"
+    r"|.{0,80}메시지에 .{0,20}(?:반응을 (?:보냈|보였|남겼)|공감(?:을 남겼|했))(?:습니다|어요)\.?"
 )
 _ATTACHED = re.compile(
-    r"(?:You|.{1,80}) sent (?:an attachment|a photo|\d+ photos|a video|a voice message|a live location|a GIF)\.?"
-    r"|.{0,80}(?:첨부 파일|사진|동영상|사진 \d+장|음성 메시지)(?:을|를) (?:보냈|전송했)(?:습니다|어요)\.?"
-    r"|(?:You|.{1,80}) (?:unsent a message|shared a (?:story|post|reel|link))\.?"
+    r".{1,80} sent (?:an attachment|a photo|\d+ photos|a video|a voice message|a live location|a GIF)\.?"
+    r"|.{0,80}(?:첨부 파일|사진|동영상|사진 \d+장|음성 메시지)[을를] (?:보냈|전송했)(?:습니다|어요)\.?"
+    r"|.{1,80} (?:unsent a message|shared a (?:story|post|reel|link))\.?"
+)
+_DEEDS = "|".join(
+    (
+        *("named the group", "added", "removed", "left the group", "created the group", "changed the (?:theme|group)"),
+        *("set the (?:nickname|quick reaction|emoji)", "started (?:a|an) (?:audio|video) (?:chat|call)"),
+        *("started a (?:call|chat)", "missed (?:a|your) (?:audio|video)? ?(?:call|chat)"),
+    )
 )
 _GROUP = re.compile(
-    r"(?:You|.{1,80}) (?:named the group|added|removed|left the group|created the group|changed the (?:theme|group)"
-    r"|set the (?:nickname|quick reaction|emoji)|started (?:a|an audio|a video) (?:video chat|call|chat)|missed (?:a|your))\b.{0,120}"
+    rf".{{1,80}} (?:{_DEEDS})\b.{{0,120}}"
     r"|.{1,80}(?:그룹 이름을|님을 그룹에|그룹에서 나갔|테마를|영상 채팅을).{0,120}(?:습니다|어요)\.?"
 )
 
@@ -62,7 +68,9 @@ def _walk(document: JsonDocument) -> None:
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:
     speaker, text, media = string(mended(entry.get("sender_name"))), string(mended(entry.get("content"))), _media(entry)
-    if _REACTION.fullmatch(text) or _GROUP.fullmatch(text) or entry.get("type") in ("Subscribe", "Unsubscribe"):
+    # Who did something is named first: by the name of whom the entry is, or as the owner of the file.
+    deed = text.startswith(("You ", "회원님", speaker.split(" ")[0] or "\n")) and _GROUP.fullmatch(text)
+    if deed or _REACTION.fullmatch(text) or entry.get("type") in ("Subscribe", "Unsubscribe"):
         document.reading.system_lines += 1
         return
     if entry.get("is_unsent") is True:

@@ -31,7 +31,7 @@ def _walk(document: JsonDocument) -> None:
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:
-    text, kind = string(entry.get("text")), entry.get("type")
+    text, kind = string(entry.get("text")), string(entry.get("type"))
     media = "photo" if entry.get("media") else None
     if entry.get("isUnsent") is True:
         text, media = "", "deleted"

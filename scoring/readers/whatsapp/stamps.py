@@ -10,9 +10,10 @@ from functools import lru_cache
 from scoring.readers.cleaning import MARK
 from scoring.readers.written_dates import WrittenDate, written_date
 
-_SIGN = r"(?:\. ?|/|-)"
+_SIGN = r"\. ?|/|-"
 _DATE = (
-    rf"(?P<one>\d{{1,4}})(?P<sign>{_SIGN}|[년年] ?)(?P<two>\d{{1,2}})(?:{_SIGN}|[월月] ?)(?P<three>\d{{1,4}})(?:\.|[일日])?"
+    rf"(?P<one>\d{{1,4}})(?P<sign>{_SIGN}|[년年] ?)(?P<two>\d{{1,2}})"
+    rf"(?:{_SIGN}|[월月] ?)(?P<three>\d{{1,4}})(?:\.|[일日])?"
 )
 _BEFORE = r"(?:오전|오후|午前|午後|上午|下午|凌晨|早上|中午|晚上|[AP]M)"
 _AFTER = r"[AaPp]\.? ?[Mm]\b\.?"
@@ -41,7 +42,7 @@ def split_stamp(line: str) -> tuple[Stamp, str] | None:
     Telegram writes ``[05.01.2026 15:12] Name:`` when messages are copied: in brackets a stamp has seconds, a comma or
     a word for the half of the day.
     """
-    if not line[:2].strip(f"[{MARK}")[:1].isdigit():
+    if not line[:4].lstrip(f"[{MARK}")[:1].isdigit():
         return None
     match = _ANDROID.match(line)
     if match is None:
@@ -52,17 +53,25 @@ def split_stamp(line: str) -> tuple[Stamp, str] | None:
     return _stamp(line[: match.start("rest")].strip(f"{MARK} ")), rest
 
 
+def year_first(date: WrittenDate) -> WrittenDate:
+    """Return a date of a language that writes the year first, where its numbers allow that."""
+    return WrittenDate(date.numbers, ("ymd",), date.weekday) if "ymd" in date.orders else date
+
+
 @lru_cache(maxsize=4096)
 def _stamp(text: str) -> Stamp:
     match = _IOS.match(f"{text} x") or _ANDROID.match(f"{text} x")
     assert match is not None
-    sign = match["sign"].strip()
+    sign = match["sign"]
     date = written_date(match["one"], match["two"], match["three"], sign)
     if match["before"]:
         # The half of the day stands before the clock only where the year comes first.
-        date = WrittenDate(date.numbers, tuple(order for order in date.orders if order == "ymd") or date.orders)
+        date = year_first(date)
+    elif match["after"] or "," in match["between"]:
+        # A short year comes first in East Asia alone, where neither is written.
+        date = WrittenDate(date.numbers, tuple(order for order in date.orders if order != "ymd") or date.orders)
     half = "before" if match["before"] else "after" if match["after"] else ""
-    return Stamp(date, _clock(match), ("ios" if text.startswith("[") else "android", sign, half))
+    return Stamp(date, _clock(match), ("ios" if text.startswith("[") else "android", sign.strip(), half))
 
 
 def _clock(match: re.Match[str]) -> time | None:

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from scoring.readers.messages import Source
 from scoring.readers.pasted import are_many
-from scoring.readers.whatsapp.stamps import Stamp, split_stamp
+from scoring.readers.whatsapp.stamps import Stamp, split_stamp, year_first
+from scoring.readers.whatsapp.words import is_east_asian
 from scoring.readers.written_dates import told_order
 
 EARLIEST = 2009
@@ -20,7 +21,7 @@ EARLIEST = 2009
 class Survey:
     """The order of an export's dates, and the numbers of pasted lines."""
 
-    order: str
+    order: str | None
     pasted: frozenset[int]
 
 
@@ -28,6 +29,7 @@ class Survey:
 class _Stamped:
     number: int
     stamp: Stamp
+    rest: str
     name: str
     text: str
 
@@ -36,14 +38,21 @@ def survey(source: Source) -> Survey:
     """Return what an export's lines tell together; raises DataError where they leave the order of dates open."""
     stamped = list(_stamped(source.lines))
     if not stamped:
-        return Survey(source.date_order or "ymd", frozenset())
-    style, count = Counter(one.stamp.style for one in stamped).most_common(1)[0]
+        return Survey(source.date_order, frozenset())
+    ((style, _),) = Counter(one.stamp.style for one in stamped).most_common(1)
     foreign = {one.number for one in stamped if one.stamp.style != style}
     if are_many(len(foreign), len(stamped)):
         foreign = set()
     own = [one for one in stamped if one.number not in foreign]
-    order = told_order((one.stamp.date for one in own), source.date_order, source.name, EARLIEST)
+    dates = [one.stamp.date for one in own]
+    if all(date.read("ymd", EARLIEST) for date in set(dates)) and any(map(_is_east_asian, own)):
+        dates = list(map(year_first, dates))
+    order = told_order(dates, source.date_order, source.name, EARLIEST)
     return Survey(order, frozenset(foreign | _from_the_past(own, order)))
+
+
+def _is_east_asian(line: _Stamped) -> bool:
+    return is_east_asian(line.text if line.name else line.rest)
 
 
 def split_name(rest: str) -> tuple[str, str] | None:
@@ -61,10 +70,10 @@ def _stamped(lines: Sequence[str]) -> Iterable[_Stamped]:
         found = split_stamp(line)
         if found is not None:
             said = split_name(found[1])
-            yield _Stamped(number, found[0], *(said or ("", "")))
+            yield _Stamped(number, *found, *(said or ("", "")))
 
 
-def _from_the_past(stamped: Sequence[_Stamped], order: str) -> set[int]:
+def _from_the_past(stamped: Sequence[_Stamped], order: str | None) -> set[int]:
     """Return lines out of the order of time that were pasted: a stranger's, and those that stand there before.
 
     Messages that were sent without network run back too, so that the time alone tells nothing of a known speaker.
@@ -74,7 +83,7 @@ def _from_the_past(stamped: Sequence[_Stamped], order: str) -> set[int]:
     strays: list[tuple[_Stamped, bool]] = []
     last = datetime.min
     for one in stamped:
-        day = one.stamp.date.read(order)
+        day = one.stamp.date.read(order) if order else None
         if day is None or one.stamp.clock is None or not one.name:
             continue
         lines[one.name] += 1
