@@ -84,3 +84,31 @@ def test_live_conversations_of_other_programs_are_refused_too() -> None:
         reader.feed(["민수 — 오늘 오후 3:12", "안녕"])
     with pytest.raises(DataError, match="JSON document"):
         LiveReader().feed(["{", '  "name": "x"'])
+
+
+WHATSAPP = "".join(f"25/01/2026, 21:0{at} - {'AB'[at % 2]}: 말 {at}\n" for at in range(8))
+KAKAOTALK = "".join(f"2026년 1월 25일 오후 9:1{at}, {'AB'[at % 2]} : 말 {at}\n" for at in range(8))
+
+
+def test_two_exports_in_one_file_are_asked_about() -> None:
+    text = refusal(WHATSAPP + KAKAOTALK)
+    assert "whatsapp explains only 50 % of the lines of chat.txt, and kakaotalk-android claims some" in text
+    assert "--layout whatsapp if it is that" in text
+    assert "kakaotalk-android explains only 50 %" in refusal(KAKAOTALK + WHATSAPP)
+    assert len(read_stream(io.StringIO(WHATSAPP + KAKAOTALK), "chat", ReadOptions("whatsapp"))[0].turns) == 8
+
+
+def test_an_export_with_many_lines_that_cannot_be_read_is_asked_about() -> None:
+    before = "".join(f"말 {at}\n" for at in range(8))
+    assert "whatsapp explains only 50 %" in refusal(before + WHATSAPP)
+    (chat,) = read_stream(io.StringIO(before + WHATSAPP), "chat", ReadOptions("whatsapp"))
+    assert (len(chat.turns), len(chat.faults)) == (8, 8)
+    long_messages = WHATSAPP.replace("말", "여러\n줄의\n긴\n말")
+    assert read_stream(io.StringIO(long_messages), "chat")[0].turns[0].text == "여러\n줄의\n긴\n말 0"
+
+
+@pytest.mark.parametrize("line", [WHATSAPP.split("\n")[0], "오후 3:12\t철수\t안녕", "Jan 5, 2026  3:12:05 PM"])
+def test_a_line_pasted_into_a_plain_chat_changes_nothing(line: str) -> None:
+    said = "".join(f"{name}: 말 {number}\n" for number in range(6) for name in ("민수", "영희"))
+    (chat,) = read_stream(io.StringIO(f"{said}{line}\n{said}"), "chat")
+    assert (chat.layout, len(chat.turns), chat.turns[11].text) == ("plain", 24, f"말 5\n{line}")

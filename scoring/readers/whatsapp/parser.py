@@ -38,13 +38,15 @@ class WhatsAppParser(ChatParser):
         if said is None:
             return self.notice(None)
         name, text = " ".join(clean(said[0]).split()), said[1]
+        if len(name) > LONGEST_NAME:
+            return self.refuse(number, "it has a time but no name and message", clean(line))
         own = text.startswith(MARK) and left_out(clean(without_edit(text)).strip()) is None
         if not name or own or is_notice(name, clean(text)):
             return self.notice(None)
         moment = self._moment(stamp)
         if moment is None and self._order is not None:
             return self.refuse(number, "its date or time does not exist", clean(line))
-        return Message(number, name[:LONGEST_NAME], text, moment)
+        return Message(number, name, text, moment)
 
     def completed(self, message: Message) -> None:
         """Tell what a message's words stand for; marks are gone from here on."""
