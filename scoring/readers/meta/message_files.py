@@ -25,7 +25,8 @@ _MEDIA = {
     "call_duration": "call",
 }
 _REACTION = re.compile(
-    r"Reacted .{1,20} to (?:your|a|their|her|his|.{1,60}'s) (?:message|photo|video|story)\.?"
+    r"This poll is no longer available\.|.{1,80} poll has multiple updates\."
+    r"|Reacted .{1,20} to (?:your|a|their|her|his|.{1,60}'s) (?:message|photo|video|story)\.?"
     r"|.{1,80} reacted .{1,20} to your message\.?|Liked a message\.?"
     r"|(?:.{0,80} )?메시지를 좋아(?:합니다|했습니다|해요)\.?"
     r"|.{0,80}메시지에 .{0,20}(?:반응을 (?:보냈|보였|남겼)|공감(?:을 남겼|했))(?:습니다|어요)\.?"
@@ -37,7 +38,7 @@ _ATTACHED = re.compile(
 )
 _DEEDS = "|".join(
     (
-        *("named the group", "added", "removed", "left the group", "created the group", "changed the (?:theme|group)"),
+        *("named the group", "added", "removed", "(?:left|joined|created) the group", "changed the (?:theme|group)"),
         *("set the (?:nickname|quick reaction|emoji)", "started (?:a|an) (?:audio|video) (?:chat|call)"),
         *("started a (?:call|chat)", "missed (?:a|your) (?:audio|video)? ?(?:call|chat)"),
     )
