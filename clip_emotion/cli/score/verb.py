@@ -126,8 +126,7 @@ def score(
     reading = InputRequirements(_read_options(layout, date_order), days, tuple(speaker or ()), given, join, anonymise)
     if follow:
         _follow(inputs, choice, settings, reading, form)
-        return
-    if _score(inputs, reading, functools.cache(lambda: load_scorer(choice, settings)), output):
+    elif _score(inputs, reading, functools.cache(lambda: load_scorer(choice, settings)), output):
         raise typer.Exit(1)
 
 
