@@ -77,10 +77,10 @@ class Detector:
         """
         if self._claims and not (self.is_plain and sum(self._claims.values()) <= _SHARE * self._seen):
             return LINE_LAYOUTS[self._claims.most_common(1)[0][0]]
-        if self._app:
-            raise DataError(_foreign(self._name, self._app))
         if self.is_plain:
             return PLAIN
+        if self._app:
+            raise DataError(_foreign(self._name, self._app))
         why = self._plain.why_not
         if why is None:
             raise DataError(f"No speaker was recognised in {self._name}: give {ACCEPTED}.")

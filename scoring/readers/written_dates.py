@@ -27,7 +27,11 @@ class WrittenDate:
     weekday: int | None = None
 
     def read(self, order: str, earliest: int = 0) -> date | None:
-        """Return the date in an order, or None where none is meant so: it does not exist, or is before a year."""
+        """Return the date in an order, or None where none is meant so: it does not exist, or is before a year.
+
+        A date that begins with its year for certain is read so in any case.
+        """
+        order = "ymd" if self.orders == ("ymd",) else order
         year, month, day = (self.numbers[place] for place in _PLACES[order])
         try:
             found = date(year if year >= 1000 else year + _CENTURY, month, day)

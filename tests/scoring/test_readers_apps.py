@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -137,3 +139,33 @@ def test_a_file_that_is_forced_into_another_layout_is_refused() -> None:
             except DataError as error:
                 refused = str(error)
             assert refused, f"{name} was read as {other}"
+
+
+# Lines of every kind; "#" becomes the line's number, so that each can be found again.
+KINDS = {
+    "whatsapp": [
+        *("25/01/2026, 21:05 - A: 말 <#>", "25/01/2026, 21:06 - B: 말: <#>", "25/01/2026, 21:05 - A left"),
+        *("31/02/2026, 21:05 - A: 말 <#>", "25/01/2026, 99:05 - A: 말 <#>", "[25/01/2026, 21:05:01] A: 말 <#>"),
+        *("25/01/2026, 20:05 - C: 말 <#>", "이어지는 줄 <#>", "깨진 \ufffd 줄 <#>", "", "  "),
+    ],
+    "line": [
+        *("21:05\tA\t말 <#>", "오후 9:06\tB\t말 <#>", "21:07\tA left the group.", "99:07\tA\t말 <#>"),
+        *("2026/01/25(일)", "2026/02/31(일)", "Sun, 25/01/2026", "[LINE] A", "저장한 날짜 : 2026/01/25"),
+        *("이어지는 줄 <#>", "깨진 \ufffd 줄 <#>", "", "  "),
+    ],
+}
+
+
+@pytest.mark.parametrize("layout", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_line_ends_in_exactly_one_place(layout: str, data: st.DataObject) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(KINDS[layout]), max_size=25))
+    lines = [kind.replace("#", str(number)) for number, kind in enumerate(kinds, start=1)]
+    reader = LiveReader(layout, ReadOptions(date_order="dmy"))
+    turns = reader.feed(lines) + reader.finish()
+    marks = [int(mark) for turn in turns for mark in re.findall(r"<(\d+)>", turn.text)]
+    places = Counter([*marks, *(entry.line for entry in reader.faults)])
+    assert max(places.values(), default=1) == 1
+    kept = sum(sum(bool(line.strip()) for line in turn.text.split("\n")) for turn in turns)
+    assert kept + len(reader.faults) + reader.system_lines == sum(bool(line.strip()) for line in lines)

@@ -107,7 +107,9 @@ def test_an_export_with_many_lines_that_cannot_be_read_is_asked_about() -> None:
     assert read_stream(io.StringIO(long_messages), "chat")[0].turns[0].text == "여러\n줄의\n긴\n말 0"
 
 
-@pytest.mark.parametrize("line", [WHATSAPP.split("\n")[0], "오후 3:12\t철수\t안녕", "Jan 5, 2026  3:12:05 PM"])
+@pytest.mark.parametrize(
+    "line", [WHATSAPP.split("\n")[0], "오후 3:12\t철수\t안녕", "A, [05.01.2026 15:12]", "Jan 5, 2026  3:12:05 PM"]
+)
 def test_a_line_pasted_into_a_plain_chat_changes_nothing(line: str) -> None:
     said = "".join(f"{name}: 말 {number}\n" for number in range(6) for name in ("민수", "영희"))
     (chat,) = read_stream(io.StringIO(f"{said}{line}\n{said}"), "chat")

@@ -65,6 +65,10 @@ def test_the_day_of_the_week_tells() -> None:
     assert evidence.orders == ("mdy",)
 
 
+def test_a_date_that_begins_with_its_year_is_no_question_of_order() -> None:
+    assert [written("2026/1/5").read(order) for order in ORDERS] == [date(2026, 1, 5)] * 3
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(sorted(ORDERS)),

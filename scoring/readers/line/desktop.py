@@ -17,10 +17,13 @@ from scoring.readers.line.words import is_title, media_of
 from scoring.readers.messages import Layout, Message, Source
 
 _SAID = re.compile(rf"(?P<clock>{CLOCK}) (?P<name>[^\s\t]{{1,200}}) (?P<text>[^\t]*)$")
+_WHO = r"\S{1,80}(?: \S{1,80}){0,2}"
+_DEEDS = "들어왔|나갔|초대했|내보냈|참가했|변경했|추가했|삭제했|취소했|등록했|시작했|종료했"
+_JAPANESE_DEEDS = "グループに参加しました|を招待しました|退会しました|メッセージの送信を取り消しました"
 _NOTICE = re.compile(
-    r".{1,120}(?:joined the (?:group|chat)|left the (?:group|chat)|invited .+|unsent a message|changed the group.+)[.]?"
-    r"|.{1,120}(?:님이|님을|님께서) .{0,120}(?:습니다|어요)[.]?|.{0,120}메시지(?: 보내기)?를 취소했습니다[.]?"
-    r"|.{1,120}が?(?:グループに参加しました|を招待しました|退会しました|メッセージの送信を取り消しました)[。]?"
+    rf"{_WHO} (?:(?:joined|left) the (?:group|chat)|unsent a message|changed the group.{{1,120}})\.?"
+    rf"|{_WHO}(?:님이|님을|님께서) .{{0,120}}(?:{_DEEDS})습니다\.?|메시지(?: 보내기)?를 취소했습니다\.?"
+    rf"|{_WHO}[がは]?(?:{_JAPANESE_DEEDS})。?"
 )
 _LEAST_LINES = 4
 """Lines of one first word before a second word counts as its name's."""
