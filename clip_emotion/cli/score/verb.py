@@ -177,6 +177,7 @@ def _follow(
         raise UsageError(f"--follow watches one file, not {len(inputs)}.")
     if reading.join or reading.days != DateRange():
         raise UsageError("--follow takes turns as they come: leave out --join, --from and --to.")
+    reading.options.check(live=True)
     check_place(inputs[0])
     scorer = load_scorer(choice, settings)
     LiveSession(inputs[0], scorer, reading, is_small(choice)).run(form)
