@@ -39,6 +39,7 @@ class Detector:
         self._plain = PlainEvidence()
         self._claims: Counter[str] = Counter()
         self._app: str | None = None
+        self._table: Layout | None = None
 
     def feed(self, line: str) -> Layout | None:
         """Return the layout that a line is unmistakably in, plain text excluded, or None where it tells nothing.
@@ -60,6 +61,7 @@ class Detector:
         found = claimant(line, first)
         if found is not None:
             self._claims[found.name] += 1
+            self._table = found if first and found.is_table else self._table
         elif self._app is None:
             self._app = app_of_line(line)
         self._plain.add(line)
@@ -73,8 +75,11 @@ class Detector:
     def conclude(self) -> Layout:
         """Return the layout that claimed most of the lines, and the first of them where several did.
 
-        Plain text is what explains nine lines in ten by itself. Raises DataError where no layout is told.
+        A table is one by its header. Plain text is what explains nine lines in ten by itself. Raises DataError where no
+        layout is told.
         """
+        if self._table is not None:
+            return self._table
         if self._claims and not (self.is_plain and sum(self._claims.values()) <= _SHARE * self._seen):
             return LINE_LAYOUTS[self._claims.most_common(1)[0][0]]
         if self.is_plain:

@@ -114,3 +114,9 @@ def test_a_line_pasted_into_a_plain_chat_changes_nothing(line: str) -> None:
     said = "".join(f"{name}: 말 {number}\n" for number in range(6) for name in ("민수", "영희"))
     (chat,) = read_stream(io.StringIO(f"{said}{line}\n{said}"), "chat")
     assert (chat.layout, len(chat.turns), chat.turns[11].text) == ("plain", 24, f"말 5\n{line}")
+
+
+def test_a_header_makes_a_table_whatever_its_rows_look_like() -> None:
+    rows = "".join(f"민수,응: {number}\n영희,아니: {number}\n" for number in range(20))
+    (chat,) = read_stream(io.StringIO(f"speaker,text\n{rows}"), "chat")
+    assert (chat.layout, len(chat.turns), chat.turns[0].text) == ("table", 40, "응: 0")
