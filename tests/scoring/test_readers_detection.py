@@ -95,6 +95,7 @@ def test_two_exports_in_one_file_are_asked_about() -> None:
     assert "whatsapp explains only 50 % of the lines of chat.txt, and kakaotalk-android claims some" in text
     assert "--layout whatsapp if it is that" in text
     assert "kakaotalk-android explains only 50 %" in refusal(KAKAOTALK + WHATSAPP)
+    assert "kakaotalk-android explains only 20 %" in refusal(KAKAOTALK + WHATSAPP * 4)
     assert len(read_stream(io.StringIO(WHATSAPP + KAKAOTALK), "chat", ReadOptions("whatsapp"))[0].turns) == 8
 
 
@@ -120,3 +121,11 @@ def test_a_header_makes_a_table_whatever_its_rows_look_like() -> None:
     rows = "".join(f"민수,응: {number}\n영희,아니: {number}\n" for number in range(20))
     (chat,) = read_stream(io.StringIO(f"speaker,text\n{rows}"), "chat")
     assert (chat.layout, len(chat.turns), chat.turns[0].text) == ("table", 40, "응: 0")
+
+
+@pytest.mark.parametrize("head", ["", "민수 님과 카카오톡 대화\n저장한 날짜 : 2026년 1월 25일 오후 9:05\n\n"])
+def test_a_transcript_pasted_into_an_export_is_a_message(head: str) -> None:
+    pasted = "".join(f"철수: 대사 {number}\n영희: 대사 {number}\n" for number in range(100))
+    (chat,) = read_stream(io.StringIO(f"{head}{KAKAOTALK}{pasted}"), "chat")
+    assert (chat.layout, len(chat.turns)) == ("kakaotalk-android", 8)
+    assert chat.turns[-1].text.count("\n") == 200
