@@ -17,8 +17,7 @@ from scoring.readers.kakaotalk.android import ANDROID
 from scoring.readers.kakaotalk.ios import IOS
 from scoring.readers.kakaotalk.macos import MACOS
 from scoring.readers.kakaotalk.windows import WINDOWS
-from scoring.readers.line.desktop import LINE_DESKTOP
-from scoring.readers.line.mobile import LINE
+from scoring.readers.line.layout import LINE
 from scoring.readers.messages import DocumentLayout, Layout
 from scoring.readers.meta.message_files import META
 from scoring.readers.meta.messenger import MESSENGER
@@ -32,7 +31,7 @@ AUTO = "auto"
 LINE_LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        *(MACOS, ANDROID, IOS, WINDOWS, WHATSAPP, LINE, LINE_DESKTOP, IMESSAGE),
+        *(MACOS, ANDROID, IOS, WINDOWS, WHATSAPP, LINE, IMESSAGE),
         *(DISCORD_CSV, JSONL, TABLE, PLAIN),
     )
 }

@@ -510,7 +510,7 @@ def test_layouts_are_chosen_by_name() -> None:
         "jsonl",
         "table",
         "plain",
-        *("whatsapp", "line", "line-desktop", "imessage-exporter", "discord-csv"),
+        *("whatsapp", "line", "imessage-exporter", "discord-csv"),
         *("telegram", "meta", "messenger", "discord", "sms-backup"),
     }
     with pytest.raises(UsageError, match="leave out --follow"):

@@ -118,7 +118,7 @@ def test_the_desktop_tells_names_of_several_words_by_all_their_lines() -> None:
             ("김 민수", "자?"),
         ),
     ]
-    assert (chat.layout, chat.system_lines) == ("line-desktop", 3)
+    assert (chat.layout, chat.system_lines) == ("line", 3)
     assert chat.turns[-1].time == datetime(2026, 1, 26, 0, 1)
 
 

@@ -272,7 +272,7 @@ WRITERS: dict[str, tuple[str, str | None, Writer]] = {
             lambda time: f"{time:%H:%M}",
         ),
     ),
-    "LINE desktop": ("line-desktop", None, line_desktop),
+    "LINE desktop": ("line", None, line_desktop),
     "Telegram": ("telegram", None, telegram),
     "Telegram, all chats": ("telegram", None, telegram_all),
     "Instagram": ("meta", None, meta),

@@ -14,9 +14,9 @@ from scoring.readers.chat import BEFORE_FIRST, ChatParser
 from scoring.readers.line.dates import CLOCK, YEAR_FIRST, clock_of, year_first
 from scoring.readers.line.mobile import pasted_lines, unquoted
 from scoring.readers.line.words import is_title, media_of
-from scoring.readers.messages import Layout, Message, Source
+from scoring.readers.messages import Message, Source
 
-_SAID = re.compile(rf"(?P<clock>{CLOCK}) (?P<name>[^\s\t]{{1,200}}) (?P<text>[^\t]*)$")
+SAID = re.compile(rf"(?P<clock>{CLOCK}) (?P<name>[^\s\t]{{1,200}}) (?P<text>[^\t]*)$")
 _WHO = r"\S{1,80}(?: \S{1,80}){0,2}"
 _DEEDS = "들어왔|나갔|초대했|내보냈|참가했|변경했|추가했|삭제했|취소했|등록했|시작했|종료했"
 _JAPANESE_DEEDS = "グループに参加しました|を招待しました|退会しました|メッセージの送信を取り消しました"
@@ -29,7 +29,6 @@ _LEAST_LINES = 4
 """Lines of one first word before a second word counts as its name's."""
 _LONGEST_NAME_WORDS = 4
 _DAY = YEAR_FIRST
-_OWN_DAY = re.compile(r"\d{4}\.\d{2}\.\d{2} ")
 
 
 class LineDesktopParser(ChatParser):
@@ -39,7 +38,7 @@ class LineDesktopParser(ChatParser):
         super().__init__()
         lines = [line.strip() for line in source.lines]
         self._names = _long_names(lines)
-        self._pasted = pasted_lines(lines, _SAID)
+        self._pasted = pasted_lines(lines, SAID)
         self._day: date | None = None
 
     def begin(self, number: int, line: str) -> Message | bool:
@@ -48,7 +47,7 @@ class LineDesktopParser(ChatParser):
         if _DAY.fullmatch(stripped):
             self._day = year_first(stripped)
             return self.notice() if self._day else self.refuse(number, "its date does not exist", line)
-        match = _SAID.match(stripped)
+        match = SAID.match(stripped)
         if match is None:
             return self.notice(BEFORE_FIRST) if not self.speakers and is_title(stripped) else False
         if self.speaking and number in self._pasted:
@@ -75,7 +74,7 @@ def _long_names(lines: Sequence[str]) -> list[str]:
     """Return the names of several words, the longest first."""
     said: dict[str, list[list[str]]] = defaultdict(list)
     for line in lines:
-        if match := _SAID.match(line):
+        if match := SAID.match(line):
             said[match["name"]].append(match["text"].split())
     names = []
     for first, texts in said.items():
@@ -89,10 +88,3 @@ def _long_names(lines: Sequence[str]) -> list[str]:
         if len(words) > 1:
             names.append(" ".join(words))
     return sorted(names, key=len, reverse=True)
-
-
-def _recognise(line: str, first: bool) -> bool:
-    return first and _OWN_DAY.match(line) is not None and _DAY.fullmatch(line.strip()) is not None
-
-
-LINE_DESKTOP = Layout("line-desktop", _recognise, LineDesktopParser)

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from scoring.readers.chat import BEFORE_FIRST, ChatParser
 from scoring.readers.line.dates import CLOCK, clock_of, is_date, written, year_first
 from scoring.readers.line.words import is_saved, is_title, media_of
-from scoring.readers.messages import Layout, Message, Source
+from scoring.readers.messages import Message, Source
 from scoring.readers.pasted import Candidate, out_of_order
 from scoring.readers.written_dates import OrderEvidence, told_order
 
@@ -101,10 +101,3 @@ def unquoted(text: str) -> str:
     if _CSV_QUOTED.fullmatch(text) and ("\n" in text or '""' in text[1:-1]):
         return text[1:-1].replace('""', '"').strip()
     return text[1:-1].strip() if "\n" in text else text
-
-
-def _recognise(line: str, first: bool) -> bool:
-    return (first and line.startswith("[LINE] ")) or MESSAGE.match(line) is not None
-
-
-LINE = Layout("line", _recognise, LineParser)
