@@ -70,6 +70,10 @@ class ChatParser(ABC):
         self._close(self._orphans)
         return self._take()
 
+    def completed(self, message: Message) -> None:
+        """Change a message whose whole text is known, where a child knows more of it."""
+        return
+
     def is_rule(self, line: str) -> bool:
         """Tell whether a line is only drawn; such a line is a message's where the message goes on behind it."""
         return False
@@ -105,6 +109,7 @@ class ChatParser(ABC):
             self._open = Message(message.line, message.speaker, "", message.time)
             message.text = "\n".join(self._lines).strip()
             self._lines, self._gap = [], [line for line in self._gap if line]
+            self.completed(message)
             self._done.append(message)
 
     def _start(self, message: Message) -> None:

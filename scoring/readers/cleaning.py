@@ -12,10 +12,14 @@ _LINE_END = re.compile("\r\n?")
 # str.splitlines would break lines here; chat programs do not, so these are spaces within a line.
 _SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85\u00a0\u202f\u2028\u2029]")
 # Controls, zero-width and bidirectional marks, lone surrogates, and tag characters outside a flag (🏴 + tags).
-_NOISE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001]"
+_NOISE_SIGNS = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001"
 )
+_NOISE = re.compile(f"[{_NOISE_SIGNS}]")
+MARK = "\u200e"
+"""The left-to-right mark, which WhatsApp writes before what is its own and no person's."""
+_NOISE_BUT_MARKS = re.compile(f"(?!{MARK})[{_NOISE_SIGNS}]")
 _SUSPECT = re.compile(f"{_NOISE.pattern}|{_SPACE.pattern}|[\r\u200d\U000e0020-\U000e007f]")
 _TAGS = re.compile("(?P<flag>\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0020-\U000e007f]")
 _EMOJI = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
@@ -25,15 +29,15 @@ _DAMAGED = "\ufffd"
 _MOST_DAMAGE = 0.01
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, marks: bool = False) -> str:
     """Return the text in NFC, its lines parted by ``\\n``, without controls, zero-width and bidirectional signs.
 
-    The joiner stays where it ties emoji together (👩‍💻), the tab stays everywhere.
+    The joiner stays where it ties emoji together (👩‍💻), the tab stays everywhere, left-to-right marks with ``marks``.
     """
     if _SUSPECT.search(text) is None:
         return text if text.isascii() else nfc(text)
     text = _SPACE.sub(" ", _LINE_END.sub("\n", text))
-    text = _TAGS.sub(lambda match: match["flag"] or "", _NOISE.sub("", text))
+    text = _TAGS.sub(lambda match: match["flag"] or "", (_NOISE_BUT_MARKS if marks else _NOISE).sub("", text))
     return nfc(_LONE_JOINER.sub("", text))
 
 

@@ -15,7 +15,7 @@ from clip_emotion.archive_faults import ARCHIVE_FAULTS
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 
-SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".eml", ".zip")
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".eml", ".zip")
 """What the names of transcripts, and of what holds some, end in."""
 LARGEST = 200_000_000
 """Bytes of transcripts that are read of one input: some three million messages."""
@@ -26,6 +26,9 @@ _MAIL_HEADERS = re.compile(
     rb"\A(?:[A-Za-z][A-Za-z-]{1,40}:[^\n]*\n(?:[ \t][^\n]*\n)*)*(?:MIME-Version|Content-Type):", re.IGNORECASE
 )
 _HEAD = 20_000
+# WhatsApp on iOS, Instagram and Facebook, Telegram: beside these lie files that people sent, and the account's own.
+_CHAT_NAMES = tuple(map(re.compile, (r"_chat\.txt", r"message_\d{1,4}\.json", r"result\.json")))
+_PART = re.compile(r"(?P<chat>.*/)?message_\d{1,4}\.json")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Member:
 
     name: str
     raw: bytes
+
+
+def chat_folder(member: str) -> str | None:
+    """Return the folder of a chat that its program cuts into ``message_1.json``, ``message_2.json`` …, or None."""
+    match = _PART.fullmatch(member)
+    return (match["chat"] or "").rstrip("/") if match else None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -99,12 +108,21 @@ def _transcripts(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     if len(entries) > _MOST_MEMBERS:
         raise DataError(f"{name} holds more than {_MOST_MEMBERS:,} files: give the chat's own export.")
     wanted = tuple(suffix for suffix in SUFFIXES if suffix != ".zip")
-    found = [entry for entry in entries if _is_transcript(entry, wanted)]
+    found = _chosen([entry for entry in entries if _is_transcript(entry, wanted)])
     if not found:
         raise DataError(f"{name} holds no transcript: a transcript's name ends in {', '.join(wanted)}.")
     if len(found) > _MOST_TRANSCRIPTS:
         raise DataError(f"{name} holds more than {_MOST_TRANSCRIPTS} transcripts: unpack it and give its folders.")
     return sorted(found, key=_member_name)
+
+
+def _chosen(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Return the chats of an export that says by their names which they are; its others are no chats."""
+    for chats in _CHAT_NAMES:
+        found = [entry for entry in entries if chats.fullmatch(PurePosixPath(_member_name(entry)).name)]
+        if found:
+            return found
+    return entries
 
 
 def _is_transcript(entry: zipfile.ZipInfo, suffixes: tuple[str, ...]) -> bool:

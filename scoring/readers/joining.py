@@ -39,6 +39,11 @@ def join_conversations(conversations: Sequence[Conversation]) -> Conversation:
     Raises UsageError for a part that has no speaker in common with another.
     """
     _check_speakers(conversations)
+    return joined(conversations)
+
+
+def joined(conversations: Sequence[Conversation]) -> Conversation:
+    """Return conversations that are known to be parts of one chat as one, as ``join_conversations`` does."""
     ordered = list(conversations)
     if all(map(_span, conversations)):
         ordered.sort(key=lambda one: _span(one) or ())

@@ -68,4 +68,4 @@ def _recognise(line: str, first: bool) -> bool:
         return False
 
 
-JSONL = Layout("jsonl", recognise=_recognise, parser=lambda lines: JsonLinesParser())
+JSONL = Layout("jsonl", recognise=_recognise, parser=lambda source: JsonLinesParser(), is_table=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from scoring.conversation import Fault, Turn
 from scoring.readers.cleaning import clean
 from scoring.readers.detection import Detector
-from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
-from scoring.readers.messages import Layout, Message, Parser, fault
+from scoring.readers.layouts import AUTO, LINE_LAYOUTS
+from scoring.readers.messages import Layout, Message, Parser, Source, fault
 from scoring.readers.plain import PLAIN
 from scoring.readers.reading import ReadOptions
 from scoring.readers.turns import TurnBuilder
@@ -29,17 +30,19 @@ class LiveReader:
     def __init__(self, layout: str = AUTO, options: ReadOptions | None = None, folder: Path | None = None) -> None:
         self._options = options or ReadOptions()
         chosen = self._options.layout if layout == AUTO else layout
-        check_layout(chosen)
+        replace(self._options, layout=chosen).check(live=True)
         self._folder = folder
         self._number = 0
         self._waiting: list[tuple[int, str]] = []
         self._detector = Detector("the conversation")
         self._lost: list[Fault] = []
         self._parser: Parser | None = None
+        # Until a layout is known, marks stay, for the lines that wait may be of one that has some.
+        self._marks = True
         self._builder = TurnBuilder(folder)
         self.layout: str | None = None
         if chosen != AUTO:
-            self._settle(LAYOUTS[chosen])
+            self._settle(LINE_LAYOUTS[chosen])
 
     def feed(self, lines: Iterable[str]) -> list[Turn]:
         """Take lines (each with or without its line end) and return the turns that are complete with them."""
@@ -47,7 +50,7 @@ class LiveReader:
         for entry in lines:
             for line in _lines_of(entry):
                 self._number += 1
-                turns += self._take(self._number, line)
+                turns += self._take(self._number, line if self._marks else clean(line))
         return turns
 
     def flush(self) -> list[Turn]:
@@ -75,20 +78,23 @@ class LiveReader:
     def _take(self, number: int, line: str) -> list[Turn]:
         if self._parser is not None:
             return self._turns(self._parser.feed(number, line))
-        if not line.strip():
+        plain = clean(line)
+        if not plain.strip():
             return []
-        found = self._detector.feed(line) or (PLAIN if self._detector.is_plain else None)
+        found = self._detector.feed(plain) or (PLAIN if self._detector.is_plain else None)
         self._waiting.append((number, line))
         if found is None:
             self._lose(len(self._waiting) - _WAITING)
             return []
         parser = self._settle(found)
         waiting, self._waiting = self._waiting, []
-        return [turn for entry in waiting for turn in self._turns(parser.feed(*entry))]
+        kept = [(at, text if self._marks else clean(text)) for at, text in waiting]
+        return [turn for entry in kept for turn in self._turns(parser.feed(*entry))]
 
     def _settle(self, layout: Layout) -> Parser:
         self.layout = layout.name
-        self._parser = layout.parser(())
+        self._parser = layout.parser(Source(date_order=self._options.date_order))
+        self._marks = layout.has_marks
         self._builder = TurnBuilder(self._folder, has_placeholders=layout.has_placeholders, by_conversation=False)
         return self._parser
 
@@ -102,5 +108,5 @@ class LiveReader:
 
 
 def _lines_of(entry: str) -> list[str]:
-    lines = clean(entry).split("\n")
+    lines = clean(entry, marks=True).split("\n")
     return lines[:-1] if len(lines) > 1 and not lines[-1] else lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,10 @@ LONGEST_NAME = 200
 
 @dataclass(slots=True)
 class Message:
-    """One message as its layout gives it: ``line`` is where it begins, ``image`` the picture's name as written."""
+    """One message as its layout gives it: ``line`` is where it begins, ``image`` the picture's name as written.
+
+    ``attached`` names a picture that may lie beside the input, whole or its end; where it does not, ``media`` holds.
+    """
 
     line: int
     speaker: str
@@ -28,6 +31,7 @@ class Message:
     emotions: Mapping[str, float] | None = None
     media: str | None = None
     conversation: str = ""
+    attached: str | None = None
 
 
 class Parser(Protocol):
@@ -54,18 +58,51 @@ class Parser(Protocol):
 
 
 @dataclass(frozen=True)
+class Source:
+    """What is known of an input before it is parsed: its lines (none where they come one by one) and its name.
+
+    ``date_order`` (dmy, mdy, ymd) is the order that the user names for dates in numbers alone.
+    """
+
+    lines: Sequence[str] = ()
+    date_order: str | None = None
+    name: str = "the conversation"
+
+
+@dataclass(frozen=True)
 class Layout:
-    """One form of transcript.
+    """One form of transcript that is read line by line.
 
     ``recognise(line, first)`` tells whether a line is unmistakably of this layout; ``first`` marks the input's first
-    line that is not blank. ``parser(lines)`` makes a parser; ``lines`` are the whole input's, or none where they come
-    one by one. Layouts with ``has_placeholders`` write what they leave out as a word (사진, Photo).
+    line that is not blank. ``parser(source)`` makes a parser. Layouts with ``has_placeholders`` write what they leave
+    out as a word (사진, Photo). Those with ``has_marks`` get their lines with the left-to-right marks in them.
+    ``is_table``: each row stands for itself, so that a row which cannot be read says nothing against the layout.
     """
 
     name: str
     recognise: Callable[[str, bool], bool]
-    parser: Callable[[Sequence[str]], Parser]
+    parser: Callable[[Source], Parser]
     has_placeholders: bool = False
+    has_marks: bool = False
+    is_table: bool = False
+
+
+@dataclass
+class Reading:
+    """What a document holds: messages, what could not be read, and how many entries were the program's own."""
+
+    messages: list[Message] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    system_lines: int = 0
+
+
+@dataclass(frozen=True)
+class DocumentLayout:
+    """One form of transcript that is read as a whole (JSON, XML); ``recognise`` and ``read`` take the whole text."""
+
+    name: str
+    recognise: Callable[[str], bool]
+    read: Callable[[str], Reading]
 
 
 def fault(line: int, reason: str, text: str) -> Fault:

@@ -36,7 +36,7 @@ class PlainParser(ChatParser):
 class PlainEvidence:
     """Counts what speaks for a text being plain: lines that begin with a name, and names that come again.
 
-    An indented line counts with the line before it.
+    An indented line counts with the line before it. ``begins_with_a_name``: so does the first of the lines.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class PlainEvidence:
         self._explained = 0
         self._speakers: set[str] = set()
         self._said = 0
+        self.begins_with_a_name = False
 
     def add(self, line: str) -> None:
         """Take a line that is not blank."""
@@ -52,6 +53,8 @@ class PlainEvidence:
         if said is not None:
             self._said += 1
             self._speakers.add(said[0])
+        if self._lines == 1:
+            self.begins_with_a_name = said is not None
         self._explained += said is not None or (line[0].isspace() and self._said > 0)
 
     @property
@@ -94,4 +97,4 @@ def _recognise(line: str, first: bool) -> bool:
     return _split_line(line) is not None
 
 
-PLAIN = Layout("plain", recognise=_recognise, parser=lambda lines: PlainParser())
+PLAIN = Layout("plain", recognise=_recognise, parser=lambda source: PlainParser())

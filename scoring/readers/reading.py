@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -11,18 +11,29 @@ from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.readers.cleaning import checked, clean, decode
-from scoring.readers.containers import LARGEST, Member, bounded, members, read_bytes
-from scoring.readers.detection import ACCEPTED, detect_layout
+from scoring.readers.containers import LARGEST, Member, bounded, chat_folder, members, read_bytes
+from scoring.readers.detection import ACCEPTED, check_explained, detect_document, detect_layout
+from scoring.readers.joining import joined
 from scoring.readers.layouts import AUTO, LAYOUTS, check_layout
-from scoring.readers.messages import Layout, Message, fault
+from scoring.readers.messages import DocumentLayout, Message, Parser, Source, fault
 from scoring.readers.turns import TurnBuilder
+from scoring.readers.written_dates import check_order
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How inputs are read: in the layout of a name, or in the one that is recognised (``auto``)."""
+    """How inputs are read: in the layout of a name, or in the one that is recognised (``auto``).
+
+    ``date_order`` (``dmy``, ``mdy``, ``ymd``) is the order of dates in numbers alone; None: the one that they tell.
+    """
 
     layout: str = AUTO
+    date_order: str | None = None
+
+    def check(self, *, live: bool = False) -> None:
+        """Raise UsageError for an unknown layout or order of dates, or one of documents where lines come ``live``."""
+        check_layout(self.layout, live=live)
+        check_order(self.date_order)
 
 
 def read_conversations(path: Path, options: ReadOptions | None = None) -> tuple[Conversation, ...]:
@@ -32,7 +43,7 @@ def read_conversations(path: Path, options: ReadOptions | None = None) -> tuple[
     Raises DataError when the file cannot be read or holds no turn, UsageError for an unknown layout.
     """
     options = options or ReadOptions()
-    check_layout(options.layout)
+    options.check()
     raw = read_bytes(path)
     found = members(raw, nfc(path.name))
     if len(found) > 1:
@@ -49,7 +60,7 @@ def read_stream(stream: TextIO, name: str, options: ReadOptions | None = None) -
     A stream over bytes (standard input) is decoded like a file, whatever encoding it was opened with.
     """
     options = options or ReadOptions()
-    check_layout(options.layout)
+    options.check()
     binary = getattr(stream, "buffer", None)
     try:
         if binary is None:
@@ -71,10 +82,20 @@ def _read_members(found: Sequence[Member], options: ReadOptions) -> tuple[Conver
             errors.append((member, error))
     if not conversations:
         raise errors[0][1]
+    conversations = _parts_joined(conversations)
     reason = "a file in the archive could not be read as a conversation"
     unread = tuple(fault(1, reason, f"{member.name}: {error}") for member, error in errors)
     first = conversations[0]
     return (replace(first, faults=(*first.faults, *unread)), *conversations[1:])
+
+
+def _parts_joined(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Return the conversations of an archive, of which those that one folder holds in parts are one."""
+    chats: dict[str, list[Conversation]] = {}
+    for conversation in conversations:
+        folder = chat_folder(conversation.name)
+        chats.setdefault(conversation.name if folder is None else folder, []).append(conversation)
+    return [parts[0] if len(parts) == 1 else replace(joined(parts), name=name) for name, parts in chats.items()]
 
 
 @dataclass(frozen=True)
@@ -87,42 +108,59 @@ class Transcript:
 
 
 def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, ...]:
-    lines = clean(transcript.text).split("\n")
-    if not any(line.strip() for line in lines):
+    text = transcript.text
+    if not text.strip("\ufeff \t\r\n"):
         raise DataError(f"{transcript.name} is empty: give {ACCEPTED}.")
-    chosen = options.layout
-    layout = detect_layout(lines, transcript.name) if chosen == AUTO else LAYOUTS[chosen]
-    return _conversations(transcript, layout, lines)
-
-
-def _conversations(transcript: Transcript, layout: Layout, lines: Sequence[str]) -> tuple[Conversation, ...]:
-    parser = layout.parser(lines)
+    chosen = LAYOUTS.get(options.layout) or detect_document(text)
+    if isinstance(chosen, DocumentLayout):
+        reading, builder = chosen.read(text), TurnBuilder(transcript.folder)
+        turns = _gathered(reading.messages, builder)
+        return _conversations(transcript, chosen.name, turns, (*reading.faults, *builder.faults), reading.system_lines)
+    lines = clean(text).split("\n")
+    layout = chosen or detect_layout(lines, transcript.name)
+    if layout.has_marks:
+        lines = clean(text, marks=True).split("\n")
+    parser = layout.parser(Source(lines, options.date_order, transcript.name))
     builder = TurnBuilder(transcript.folder, has_placeholders=layout.has_placeholders)
-    turns: dict[str, list[Turn]] = {}
+    turns = _gathered(_messages(parser, lines), builder)
+    if chosen is None and turns and not layout.is_table:
+        check_explained(lines, layout, len(parser.faults), transcript.name)
+    return _conversations(transcript, layout.name, turns, (*parser.faults, *builder.faults), parser.system_lines)
 
-    def collect(messages: Sequence[Message]) -> None:
-        for message in messages:
-            turns.setdefault(message.conversation, []).extend(builder.turns((message,)))
 
+def _messages(parser: Parser, lines: Sequence[str]) -> Iterator[Message]:
     for number, line in enumerate(lines, start=1):
-        collect(parser.feed(number, line))
-    collect(parser.finish())
-    faults = sorted((*parser.faults, *builder.faults), key=lambda entry: entry.line)
+        yield from parser.feed(number, line)
+    yield from parser.finish()
+
+
+def _gathered(messages: Iterable[Message], builder: TurnBuilder) -> dict[str, list[Turn]]:
+    """Return the turns of each conversation."""
+    turns: dict[str, list[Turn]] = {}
+    for message in messages:
+        turns.setdefault(message.conversation, []).extend(builder.turns((message,)))
+    return turns
+
+
+def _conversations(
+    transcript: Transcript, layout: str, turns: Mapping[str, list[Turn]], faults: Iterable[Fault], system_lines: int
+) -> tuple[Conversation, ...]:
+    found = tuple(sorted(faults, key=lambda entry: entry.line))
     if not turns:
-        raise DataError(_why_none(transcript.name, layout, faults))
+        raise DataError(_why_none(transcript.name, layout, found))
     conversations = [
-        Conversation(f"{transcript.name}:{key}" if key else transcript.name, tuple(said), layout.name)
+        Conversation(f"{transcript.name}:{key}" if key else transcript.name, tuple(said), layout)
         for key, said in turns.items()
     ]
-    conversations[0] = replace(conversations[0], system_lines=parser.system_lines, faults=tuple(faults))
+    conversations[0] = replace(conversations[0], system_lines=system_lines, faults=found)
     return tuple(conversations)
 
 
-def _why_none(name: str, layout: Layout, faults: Sequence[Fault]) -> str:
+def _why_none(name: str, layout: str, faults: Sequence[Fault]) -> str:
     if not faults:
         return f"{name} holds no message, only lines of the export itself: export the conversation again."
     worst = faults[0]
     return (
-        f"No turn could be read from {name} as {layout.name}; line {worst.line}: {worst.reason}. "
+        f"No turn could be read from {name} as {layout}; line {worst.line}: {worst.reason}. "
         f"Give {ACCEPTED}, or name its layout."
     )

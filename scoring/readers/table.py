@@ -60,6 +60,10 @@ class TableParser:
         """Tell whether a row is nobody's message but the export's own; no row of a table of any origin is."""
         return False
 
+    def values_of(self, columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
+        """Return a row's values by field."""
+        return gather(zip(columns, cells, strict=False))
+
     def _read_header(self, number: int, line: str) -> Sequence[Message]:
         self._header = header_of(line)
         if self._header is None:
@@ -99,7 +103,7 @@ class TableParser:
         if is_damaged(text):
             raise FieldError("it holds bytes that are not text")
         cells = _cells(text, self._header)
-        values = gather(zip(self._header.columns, cells, strict=False))
+        values = self.values_of(self._header.columns, cells)
         if self.is_notice(values):
             self.system_lines += sum(bool(line.strip()) for _, line in row)
             return []
@@ -162,4 +166,4 @@ def _recognise(line: str, first: bool) -> bool:
     return first and header_of(line) is not None
 
 
-TABLE = Layout("table", _recognise, parser=lambda lines: TableParser())
+TABLE = Layout("table", _recognise, parser=lambda source: TableParser(), is_table=True)

@@ -14,11 +14,12 @@ from scoring.readers.messages import LONGEST_TEXT, Message, fault
 
 _SUFFIXES = {
     "photo": ("jpg", "jpeg", "png", "webp", "gif", "bmp", "heic"),
-    "video": ("mp4", "mov", "avi", "3gp", "mkv"),
-    "voice": ("m4a", "aac", "mp3", "ogg", "wav"),
+    "video": ("mp4", "mov", "avi", "3gp", "mkv", "webm"),
+    "voice": ("m4a", "aac", "mp3", "ogg", "wav", "opus", "amr", "caf"),
 }
 _KINDS = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 _ATTACHED = re.compile(rf"[^\s/\\]{{1,200}}\.({'|'.join(_KINDS)})", re.IGNORECASE)
+_ATTACHED_PICTURE = re.compile(rf"\.(?:{'|'.join(_SUFFIXES['photo'])})$", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{16,}\.\w+", re.IGNORECASE)
 
 
@@ -46,8 +47,9 @@ class TurnBuilder:
             self._bound(message)
             for part in self._parts(message) if self._has_placeholders else (message,):
                 count += 1
-                image = self._image(part) if part.image else None
-                turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, part.media))
+                image = self._image(part) if part.image else self._beside(part.attached)
+                media = None if image and part.attached else part.media
+                turns.append(Turn(count, part.speaker, part.text, part.time, image, part.emotions, media))
             self._counts[series] = count
         return turns
 
@@ -82,6 +84,12 @@ class TurnBuilder:
             return _KINDS[match[1].lower()]
         return None
 
+    def _beside(self, name: str | None) -> Path | None:
+        """Return the picture that came with a message, where the export has it."""
+        if not name or not _ATTACHED_PICTURE.search(name):
+            return None
+        return find_beside(self._folder, name) or find_beside(self._folder, re.split(r"[/\\]", name)[-1])
+
     def _image(self, message: Message) -> Path | None:
         name = message.image or ""
         image = find_beside(self._folder, name)
@@ -91,6 +99,11 @@ class TurnBuilder:
                 reason = "its picture cannot be found, for the input has no folder"
             self.faults.append(fault(message.line, reason, name))
         return image
+
+
+def file_kind(name: str) -> str:
+    """Return the kind of media that a file's name ends in, ``file`` for any other."""
+    return _KINDS.get(name.rsplit(".", 1)[-1].lower(), "file")
 
 
 def find_beside(folder: Path | None, name: str) -> Path | None:

@@ -410,7 +410,7 @@ def test_folders_and_globs(tmp_path: Path, chat: Path, cold: Path) -> None:
         (["--format", "xml"], "format"),
         (["--format", "table", "--out", "scores.json"], "screen"),
         (["--out", "scores.xyz"], "--format"),
-        (["--layout", "telegram"], "kakaotalk"),
+        (["--layout", "icq"], "kakaotalk"),
         (["--embedder", "word2vec"], "kobert"),
         (["--config", "none.yaml"], "none.yaml"),
         (["--follow", "--format", "json"], "jsonl"),

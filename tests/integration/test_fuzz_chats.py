@@ -14,6 +14,7 @@ import random
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ import pytest
 from clip_emotion.errors import ClipEmotionError
 from scoring.output.anonymise import Anonymiser
 from scoring.readers import LiveReader, read_conversations
+from tests.support.chat_writers import Said, discord, messenger, meta, sms, telegram, telegram_all
 
 CHATS = int(os.environ.get("CLIP_EMOTION_FUZZ", "300"))
 LONGEST_SECONDS = 10.0
@@ -43,6 +45,16 @@ LINES = [
     '{"speaker": {"a": 1' + "0" * 400 + '}, "text": "\\ud800"}',
     "[" * 500,
     "1/5/26, 3:12 PM - Minsu: hello",
+    "\u200e[25.01.26, 15:12:33] Minsu: \u200e<Anhang: a.jpg>",
+    "99/99/99, 99:99 - 민수: <미디어 파일 제외됨>",
+    "[LINE] 민수님과의 대화",
+    '오후 3:12\t민수\t"열린 인용',
+    "Sat, 31/02/2026",
+    "2026.01.25 일요일",
+    "21:05 민수 안녕",
+    "Feb 30, 2026  5:29:42 PM",
+    "AuthorID,Author,Date,Content,Attachments,Reactions",
+    '"123456789012345678","a","3/4/2026 1:00 AM","x","",""',
     "민수: 말 https://example.com",
     "MIME-Version: 1.0",
     "Content-Type: multipart/mixed; boundary=b",
@@ -117,7 +129,19 @@ def spoilt_json(draw: random.Random) -> bytes:
     return "\n".join(map(json.dumps, rows)).encode()
 
 
-MAKERS = [spoilt_text, spoilt_bytes, spoilt_archive, spoilt_mail, spoilt_json]
+def spoilt_document(draw: random.Random) -> bytes:
+    """A document of a program with pieces doubled, cut and changed."""
+    talk = [Said(draw.choice("AB"), draw.choice(LINES), datetime(2026, 1, 5, 9, at)) for at in range(6)]
+    raw = bytearray(draw.choice([telegram, telegram_all, meta, messenger, discord, sms])(talk).encode())
+    for _ in range(draw.randint(0, 8)):
+        at, length = draw.randrange(len(raw)), draw.randint(0, 40)
+        raw[at : at + draw.randint(0, 3)] = draw.choice(
+            [raw[at : at + length], b'"', b"{", b"]", b"<", b"&#0;", b"\\u"]
+        )
+    return bytes(raw[: draw.choice([len(raw), draw.randint(1, len(raw))])])
+
+
+MAKERS = [spoilt_text, spoilt_bytes, spoilt_archive, spoilt_mail, spoilt_json, spoilt_document]
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -497,11 +497,11 @@ def test_layouts_are_chosen_by_name() -> None:
     text = "2024년 3월 1일 15:12, A : x\n"
     assert read(text, "kakaotalk-android").layout == "kakaotalk-android"
     with pytest.raises(UsageError, match=r"use auto or one of .*plain"):
-        read(text, "telegram")
+        read(text, "icq")
     with pytest.raises(DataError, match="as jsonl; line 1: it is not valid JSON"):
         read(text, "jsonl")
-    with pytest.raises(UsageError, match="telegram"):
-        LiveReader("telegram")
+    with pytest.raises(UsageError, match="icq"):
+        LiveReader("icq")
     assert set(LAYOUTS) == {
         "kakaotalk-android",
         "kakaotalk-ios",
@@ -510,7 +510,11 @@ def test_layouts_are_chosen_by_name() -> None:
         "jsonl",
         "table",
         "plain",
+        *("whatsapp", "line", "imessage-exporter", "discord-csv"),
+        *("telegram", "meta", "messenger", "discord", "sms-backup"),
     }
+    with pytest.raises(UsageError, match="leave out --follow"):
+        LiveReader("telegram")
 
 
 def test_a_live_message_is_held_until_it_cannot_go_on() -> None:

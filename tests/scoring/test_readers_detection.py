@@ -10,12 +10,6 @@ import pytest
 from clip_emotion.errors import DataError
 from scoring.readers import LiveReader, ReadOptions, read_stream
 
-WHATSAPP = (
-    "1/5/26, 3:12 PM - Messages and calls are end-to-end encrypted.\n"
-    "1/5/26, 3:12 PM - Minsu: hello\n"
-    "1/5/26, 3:13 PM - Younghee: buy:\nMilk: two bottles\n"
-)
-
 
 def refusal(text: str, layout: str = "auto") -> str:
     with pytest.raises(DataError) as caught:
@@ -27,34 +21,16 @@ def refusal(text: str, layout: str = "auto") -> str:
 @pytest.mark.parametrize(
     ("text", "app"),
     [
-        (WHATSAPP, "WhatsApp"),
-        ("[05/01/26, 15:12:33] Minsu: hello\n[05/01/26, 15:13:02] Kim: hi\n", "WhatsApp"),
-        ("2026. 1. 5. 오후 3:12 - 민수: 안녕\n2026. 1. 5. 오후 3:13 - 영희: 응\n", "WhatsApp"),
-        ("[2026. 1. 5. 오후 3:12:33] 민수: 안녕\n", "WhatsApp"),
-        ("05.01.26, 15:12 - Jan: hallo\n", "WhatsApp"),
-        (
-            "[LINE] Chat history with Minsu\nSaved on: 2024/03/01 15:12\n\n2024/03/01(Fri)\n15:12\tMinsu\thello\n",
-            "LINE",
-        ),
-        ("Saved on: 2024/03/01 15:12\n\n15:12\tMinsu\thello\n", "LINE"),
-        ("[LINE] 민수님과의 대화\n저장한 날짜 : 2024/03/01 15:12\n오후 3:12\t민수\t안녕\n", "LINE"),
-        ("[LINE] みなとのトーク履歴\n保存日時：2024/03/01 15:12\n", "LINE"),
         ("Minsu, [05.01.2026 15:12]\nhello\nKim, [05.01.2026 15:13]\nhi\n", "Telegram"),
         ("[05.01.2026 15:12] Minsu: hello\n", "Telegram"),
         ("====\nGuild: Friends\nChannel: Text / general\n====\n\n[05-Jan-26 03:12 PM] minsu\nhello\n", "Discord"),
         ("민수 — 오늘 오후 3:12\n안녕\n영희 — 오늘 오후 3:13\n응\n", "Discord"),
         ("Minsu — 01/05/2026 3:12 PM\nhello\n", "Discord"),
-        (
-            json.dumps({"messages": [{"sender_name": "A", "timestamp_ms": 1}]}, indent=2),
-            "Instagram",
-        ),
-        (json.dumps({"type": "personal_chat", "messages": [{"from_id": "user1", "text": "x"}]}, indent=1), "Telegram"),
-        (json.dumps({"guild": {"id": 1}, "messages": []}, indent=1), "Discord"),
         ("<!DOCTYPE html>\n<html>\n<title>Telegram export</title>\nname: x\n", "Telegram"),
     ],
 )
-def test_exports_of_other_programs_are_named(text: str, app: str) -> None:
-    assert f"looks like an export of {app}, which is not read yet" in refusal(text)
+def test_forms_that_are_not_read_are_named_with_the_form_that_is(text: str, app: str) -> None:
+    assert f"looks like what {app} shows or copies, which is not read: export the" in refusal(text)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +80,52 @@ def test_a_pasted_line_of_another_program_changes_nothing() -> None:
 
 def test_live_conversations_of_other_programs_are_refused_too() -> None:
     reader = LiveReader()
-    with pytest.raises(DataError, match="WhatsApp"):
-        reader.feed(WHATSAPP.splitlines())
+    with pytest.raises(DataError, match="Discord"):
+        reader.feed(["민수 — 오늘 오후 3:12", "안녕"])
     with pytest.raises(DataError, match="JSON document"):
         LiveReader().feed(["{", '  "name": "x"'])
+
+
+WHATSAPP = "".join(f"25/01/2026, 21:0{at} - {'AB'[at % 2]}: 말 {at}\n" for at in range(8))
+KAKAOTALK = "".join(f"2026년 1월 25일 오후 9:1{at}, {'AB'[at % 2]} : 말 {at}\n" for at in range(8))
+
+
+def test_two_exports_in_one_file_are_asked_about() -> None:
+    text = refusal(WHATSAPP + KAKAOTALK)
+    assert "whatsapp explains only 50 % of the lines of chat.txt, and kakaotalk-android claims some" in text
+    assert "--layout whatsapp if it is that" in text
+    assert "kakaotalk-android explains only 50 %" in refusal(KAKAOTALK + WHATSAPP)
+    assert "kakaotalk-android explains only 20 %" in refusal(KAKAOTALK + WHATSAPP * 4)
+    assert len(read_stream(io.StringIO(WHATSAPP + KAKAOTALK), "chat", ReadOptions("whatsapp"))[0].turns) == 8
+
+
+def test_an_export_with_many_lines_that_cannot_be_read_is_asked_about() -> None:
+    before = "".join(f"말 {at}\n" for at in range(8))
+    assert "whatsapp explains only 50 %" in refusal(before + WHATSAPP)
+    (chat,) = read_stream(io.StringIO(before + WHATSAPP), "chat", ReadOptions("whatsapp"))
+    assert (len(chat.turns), len(chat.faults)) == (8, 8)
+    long_messages = WHATSAPP.replace("말", "여러\n줄의\n긴\n말")
+    assert read_stream(io.StringIO(long_messages), "chat")[0].turns[0].text == "여러\n줄의\n긴\n말 0"
+
+
+@pytest.mark.parametrize(
+    "line", [WHATSAPP.split("\n")[0], "오후 3:12\t철수\t안녕", "A, [05.01.2026 15:12]", "Jan 5, 2026  3:12:05 PM"]
+)
+def test_a_line_pasted_into_a_plain_chat_changes_nothing(line: str) -> None:
+    said = "".join(f"{name}: 말 {number}\n" for number in range(6) for name in ("민수", "영희"))
+    (chat,) = read_stream(io.StringIO(f"{said}{line}\n{said}"), "chat")
+    assert (chat.layout, len(chat.turns), chat.turns[11].text) == ("plain", 24, f"말 5\n{line}")
+
+
+def test_a_header_makes_a_table_whatever_its_rows_look_like() -> None:
+    rows = "".join(f"민수,응: {number}\n영희,아니: {number}\n" for number in range(20))
+    (chat,) = read_stream(io.StringIO(f"speaker,text\n{rows}"), "chat")
+    assert (chat.layout, len(chat.turns), chat.turns[0].text) == ("table", 40, "응: 0")
+
+
+@pytest.mark.parametrize("head", ["", "민수 님과 카카오톡 대화\n저장한 날짜 : 2026년 1월 25일 오후 9:05\n\n"])
+def test_a_transcript_pasted_into_an_export_is_a_message(head: str) -> None:
+    pasted = "".join(f"철수: 대사 {number}\n영희: 대사 {number}\n" for number in range(100))
+    (chat,) = read_stream(io.StringIO(f"{head}{KAKAOTALK}{pasted}"), "chat")
+    assert (chat.layout, len(chat.turns)) == ("kakaotalk-android", 8)
+    assert chat.turns[-1].text.count("\n") == 200

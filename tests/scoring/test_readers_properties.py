@@ -21,6 +21,7 @@ from clip_emotion.errors import ClipEmotionError
 from scoring.conversation import Conversation, Turn
 from scoring.readers import LAYOUTS, LiveReader, ReadOptions, read_conversations, read_stream
 from scoring.readers.cleaning import clean
+from scoring.readers.layouts import LINE_LAYOUTS
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WEEKDAYS = "월화수목금토일"
@@ -216,7 +217,7 @@ def summary(turns: list[Turn]) -> list[tuple[object, ...]]:
 @given(
     kinds=st.lists(KAKAOTALK_LINES, max_size=25),
     cuts=st.lists(st.integers(0, 25), max_size=6),
-    layout=st.sampled_from(["auto", *LAYOUTS]),
+    layout=st.sampled_from(["auto", *LINE_LAYOUTS]),
 )
 def test_live_turns_do_not_depend_on_the_chunks(kinds: list[str], cuts: list[int], layout: str) -> None:
     whole, parts = LiveReader(layout), LiveReader(layout)
@@ -243,7 +244,7 @@ def test_a_live_conversation_is_the_whole_one(writer: str, talk: list[Said]) -> 
 
 
 @quick
-@given(kinds=st.lists(KAKAOTALK_LINES, max_size=20), layout=st.sampled_from(sorted(LAYOUTS)))
+@given(kinds=st.lists(KAKAOTALK_LINES, max_size=20), layout=st.sampled_from(sorted(LINE_LAYOUTS)))
 def test_flushing_after_each_line_loses_nothing(kinds: list[str], layout: str) -> None:
     lines = [kind.replace("#", str(number)) for number, kind in enumerate(kinds, start=1)]
     whole, flushed = LiveReader(layout), LiveReader(layout)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scoring.readers.dates import DateRange
 
 STDIN = "-"
-SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".zip", ".eml")
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".zip", ".eml")
 SHOWN_PARTS = 5
 
 
@@ -132,8 +132,12 @@ def _read_all(inputs: Sequence[str], requirements: InputRequirements) -> Iterato
             yield Input(names[path], error)
             continue
         anonymiser = _anonymiser(conversations) if requirements.anonymise else None
-        for conversation in conversations:
-            name = _free_name(names[path], plain_names[path], conversation.name, taken)
+        for number, conversation in enumerate(conversations, start=1):
+            own = conversation.name
+            if anonymiser:
+                # What a chat in a file is called is the other person, a number or a group: none is shown.
+                own = f"{plain_names[path]}:{number}" if len(conversations) > 1 else plain_names[path]
+            name = _free_name(names[path], plain_names[path], own, taken)
             shown = anonymiser.mask(name) if anonymiser else name
             yield Input(shown, replace(conversation, name=shown), anonymiser=anonymiser)
 

@@ -55,6 +55,14 @@ class Period(StrEnum):
     month = "month"
 
 
+class DateOrder(StrEnum):
+    """The order of a date's numbers: day, month and year."""
+
+    dmy = "dmy"
+    mdy = "mdy"
+    ymd = "ymd"
+
+
 class SummaryFormat(StrEnum):
     """How scores in short are written."""
 
@@ -72,7 +80,7 @@ class ScoreFormat(StrEnum):
 
 def score(
     files: list[str] = typer.Argument(
-        None, help="Chat exports (.txt .csv .tsv .jsonl .zip .eml), folders, or - for stdin."
+        None, help="Chat exports (.txt .csv .tsv .json .jsonl .xml .zip .eml), folders, or -."
     ),
     emotions: EmotionSource = typer.Option(EmotionSource.auto, "--emotions", help="What turns are judged by."),
     vocab: str = options.vocab("kote44"),
@@ -98,6 +106,7 @@ def score(
     lang: Language = options.LANG,
     anonymise: bool = typer.Option(False, "--anonymise", help="Mask names in all that is shown."),
     layout: str = typer.Option("auto", "--layout", help="The files' layout, where it is not recognised."),
+    date_order: DateOrder = typer.Option(None, "--date-order", help="Which of a date's numbers is the day (3/4/26)."),
     device: Device = options.DEVICE,
 ) -> None:
     """Score how warm conversations are: each turn, each speaker, where the mood turned, and the whole.
@@ -114,11 +123,10 @@ def score(
     output.claim(inputs, overwrite=overwrite)
     choice = _choice(emotions, chosen_words(labels, vocab), model, kobert, lang, device, settings)
     given = emotions is EmotionSource.given
-    reading = InputRequirements(_read_options(layout), days, tuple(speaker or ()), given, join, anonymise)
+    reading = InputRequirements(_read_options(layout, date_order), days, tuple(speaker or ()), given, join, anonymise)
     if follow:
         _follow(inputs, choice, settings, reading, form)
-        return
-    if _score(inputs, reading, functools.cache(lambda: load_scorer(choice, settings)), output):
+    elif _score(inputs, reading, functools.cache(lambda: load_scorer(choice, settings)), output):
         raise typer.Exit(1)
 
 
@@ -133,12 +141,12 @@ def _score(
     return ScoreRun(found, len(found) if reading.join else len(inputs), models, bool(reading.speakers)).run(output)
 
 
-def _read_options(layout: str) -> ReadOptions:
+def _read_options(layout: str, date_order: DateOrder | None) -> ReadOptions:
     from scoring.readers import ReadOptions
-    from scoring.readers.layouts import check_layout
 
-    check_layout(layout)
-    return ReadOptions(layout)
+    reading = ReadOptions(layout, date_order.value if date_order else None)
+    reading.check()
+    return reading
 
 
 def _choice(
@@ -169,6 +177,7 @@ def _follow(
         raise UsageError(f"--follow watches one file, not {len(inputs)}.")
     if reading.join or reading.days != DateRange():
         raise UsageError("--follow takes turns as they come: leave out --join, --from and --to.")
+    reading.options.check(live=True)
     check_place(inputs[0])
     scorer = load_scorer(choice, settings)
     LiveSession(inputs[0], scorer, reading, is_small(choice)).run(form)

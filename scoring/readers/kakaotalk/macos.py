@@ -27,4 +27,4 @@ def _recognise(line: str, first: bool) -> bool:
     return header is not None and header.columns == _HEADER
 
 
-MACOS = Layout("kakaotalk-macos", _recognise, parser=lambda lines: MacosParser(), has_placeholders=True)
+MACOS = Layout("kakaotalk-macos", _recognise, parser=lambda source: MacosParser(), has_placeholders=True, is_table=True)

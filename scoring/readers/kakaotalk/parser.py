@@ -44,7 +44,7 @@ def kakaotalk_layout(name: str, syntax: Syntax) -> Layout:
     return Layout(
         name,
         recognise=lambda line, first: syntax.own.match(line) is not None,
-        parser=lambda lines: KakaoTalkParser(syntax, survey(lines, syntax.message) if lines else None),
+        parser=lambda source: KakaoTalkParser(syntax, survey(source.lines, syntax.message) if source.lines else None),
         has_placeholders=True,
     )
 

@@ -1,0 +1,1 @@
+"""What DiscordChatExporter writes."""

@@ -1,0 +1,1 @@
+"""Exports of Instagram and Facebook."""

@@ -1,0 +1,45 @@
+"""Messenger's download of encrypted chats (secure storage): a JSON file a chat, its text as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scoring.readers.json_documents import JsonDocument, in_order, read_json, string
+from scoring.readers.json_text import outline
+from scoring.readers.messages import DocumentLayout, Reading
+
+_MESSAGE = {"senderName", "timestamp", "type"}
+_SYSTEM = {"placeholder", "admin", "system"}
+
+
+def _recognise(text: str) -> bool:
+    found = outline(text)
+    return found is not None and found.message >= _MESSAGE
+
+
+def _read(text: str) -> Reading:
+    reading = read_json(text, _walk)
+    reading.messages.reverse()
+    return in_order(reading)
+
+
+def _walk(document: JsonDocument) -> None:
+    for key in document.cursor.members():
+        if key == "messages" and document.cursor.peek() == "[":
+            for line, entry in document.entries():
+                _entry(document, line, entry)
+
+
+def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:
+    text, kind = string(entry.get("text")), string(entry.get("type"))
+    media = "photo" if entry.get("media") else None
+    if entry.get("isUnsent") is True:
+        text, media = "", "deleted"
+    if kind in _SYSTEM or not (text or media):
+        document.reading.system_lines += 1
+        return
+    row = {"speaker": entry.get("senderName"), "text": text, "media": media, "time": entry.get("timestamp")}
+    document.say(line, row)
+
+
+MESSENGER = DocumentLayout("messenger", _recognise, _read)
