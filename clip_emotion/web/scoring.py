@@ -13,7 +13,7 @@ from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web.labelling import Busy
 
 if TYPE_CHECKING:
-    from scoring import AffectionScorer, Conversation, ConversationScore
+    from scoring import AffectionScorer, Conversation, ConversationScore, ReadOptions
 
 WAITING = 8
 """Chats that may wait to be scored."""
@@ -29,14 +29,16 @@ class Scoring:
         self._one = threading.Lock()
         self._room = threading.Semaphore(WAITING)
 
-    def score(self, content: bytes, name: str, language: str) -> list[ConversationScore]:
-        """Score a chat export of any layout, and name its labels in a language.
+    def score(
+        self, content: bytes, name: str, language: str, reading: ReadOptions | None = None
+    ) -> list[ConversationScore]:
+        """Score a chat export of any layout, or of the one that ``reading`` names, its labels named in a language.
 
         ``name`` is a file's name, whose suffix may tell the layout. The content is on disk, in a folder of its own,
         while it is read, and nowhere afterwards; images that it names are not looked at, for their paths would be ones
         of this machine. Raises DataError for what is no chat, Busy where too many wait.
         """
-        from scoring import ReadOptions, read_conversations
+        from scoring import read_conversations
 
         if not self._room.acquire(blocking=False):
             raise Busy
@@ -44,7 +46,7 @@ class Scoring:
             with tempfile.TemporaryDirectory(prefix="clip-emotion-") as folder:
                 path = Path(folder) / name
                 path.write_bytes(content)
-                read = [_without_images(one) for one in read_conversations(path, ReadOptions())]
+                read = [_without_images(one) for one in read_conversations(path, reading)]
             with self._one:
                 scorer = self._scorer = self._scorer or self._load()
                 return [named(scorer.score(one), language) for one in read]

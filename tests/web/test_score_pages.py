@@ -17,7 +17,7 @@ from clip_emotion.web.database.tables import Document, Result
 from clip_emotion.web.reports import Report, inside
 from clip_emotion.web.routes import score as pages
 from clip_emotion.web.scoring import Scoring
-from scoring import ConversationScore, ScorerOptions, load_scorer, score_file
+from scoring import ConversationScore, ReadOptions, ScorerOptions, load_scorer, score_file
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
 from tests.support.site import Browser, site_of
@@ -28,7 +28,13 @@ CHAT = "하린: 오늘 정말 고마워\n도윤: 나야말로 하린아\n하린:
 class Given:
     """Scores by words that are given, without a model."""
 
-    def score(self, content: bytes, name: str, language: str) -> list[ConversationScore]:
+    def __init__(self) -> None:
+        self.reading: list[ReadOptions | None] = []
+
+    def score(
+        self, content: bytes, name: str, language: str, reading: ReadOptions | None = None
+    ) -> list[ConversationScore]:
+        self.reading.append(reading)
         if b":" not in content:
             raise DataError("There is no chat in it.")
         return [SCORE]
@@ -47,10 +53,11 @@ REAL_SCORE = Scoring.score
 
 
 @pytest.fixture(autouse=True)
-def quick(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def given(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Given:
     given = Given()
     monkeypatch.setattr(Scoring, "score", lambda self, *asked: given.score(*asked))
     monkeypatch.setattr("scoring.output.report._plots", lambda score: {})
+    return given
 
 
 def send(person: Browser, content: str = CHAT, **form: str) -> str:
@@ -111,6 +118,15 @@ def test_what_is_no_chat_is_told(person: Browser) -> None:
     assert "This file cannot be read as a chat. There is no chat in it." in answer.text
     assert person.post("/score", files=[]).status_code == 422
     assert pages.KEEP[0] == "numbers"
+
+
+def test_layout_and_order_of_dates_may_be_named(person: Browser, given: Given) -> None:
+    page = person.get("/score").text
+    assert 'value="whatsapp"' in page
+    assert 'value="mdy"' in page
+    send(person, keep="nothing", layout="plain", date_order="dmy")
+    send(person, keep="nothing", layout="../etc", date_order="")
+    assert given.reading == [ReadOptions("plain", "dmy"), ReadOptions()]
 
 
 def test_images_that_a_chat_names_are_not_looked_at(tmp_path: Path) -> None:

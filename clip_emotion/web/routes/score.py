@@ -18,11 +18,15 @@ from clip_emotion.web.reports import Report, report_of
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.site import Site
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
-from scoring import ConversationScore, anonymised
+from scoring import ConversationScore, ReadOptions, anonymised
 from scoring.output.formats import as_dict
+from scoring.readers.layouts import AUTO, LAYOUTS
+from scoring.readers.written_dates import ORDERS
 
 KEEP = ("numbers", "text", "nothing")
 """What is kept of a chat: the numbers, also what was said, or nothing."""
+CHOICES = {"layouts": (AUTO, *LAYOUTS), "orders": ("", *ORDERS)}
+"""Layouts and orders of dates to choose from where a file does not tell; the first of each is its own."""
 SUFFIXES = (".txt", ".csv", ".jsonl", ".json", ".tsv", ".zip", ".eml", ".xml", ".html")
 router = own_pages()
 
@@ -30,7 +34,7 @@ router = own_pages()
 @router.get("/score")
 def score_form(visit: Own) -> Response:
     """Ask for a chat export."""
-    return visit.page("score.html.j2")
+    return visit.page("score.html.j2", **CHOICES)
 
 
 @router.post("/score")
@@ -40,15 +44,16 @@ def score(visit: Own, form: Posted) -> Response:
     site.rates.count("upload-account", visit.user.id)
     site.rates.count("upload-address", visit.address)
     if not files:
-        return visit.page("score.html.j2", 422, fault="score.no_chat")
+        return visit.page("score.html.j2", 422, fault="score.no_chat", **CHOICES)
     name = shown_name(files[0].filename)
     suffix = PurePath(name).suffix.lower()
+    plain = f"chat{suffix if suffix in SUFFIXES else '.txt'}"
+    order = form.choice("date_order", CHOICES["orders"])
+    reading = ReadOptions(form.choice("layout", CHOICES["layouts"]), order or None)
     try:
-        scores = site.scoring.score(
-            files[0].file.read(), f"chat{suffix if suffix in SUFFIXES else '.txt'}", visit.language
-        )
+        scores = site.scoring.score(files[0].file.read(), plain, visit.language, reading)
     except DataError as error:
-        return visit.page("score.html.j2", 422, fault=f"{visit.t('score.unreadable')} {error}")
+        return visit.page("score.html.j2", 422, fault=f"{visit.t('score.unreadable')} {error}", **CHOICES)
     chosen = replace(scores[0], name=name)
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
