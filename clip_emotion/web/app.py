@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, *, labelling: Labelling | None 
 
     app = FastAPI(
         title="clip-emotion", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # routes/api/docs.py serves it
     )  # fmt: skip
     app.state.site = site
     for router in ROUTERS:

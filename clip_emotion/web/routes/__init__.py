@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from clip_emotion.web.routes import account, credentials, health, label, pictures, score, site, start
+from clip_emotion.web.routes import account, api, credentials, health, label, pictures, score, site, start, tokens
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -12,6 +12,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     credentials.router,
     credentials.own,
     account.router,
+    tokens.router,
+    api.router,
+    api.pages,
     label.router,
     score.router,
     pictures.router,
