@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from clip_emotion.web.routes import account, api, credentials, health, label, pictures, score, site, start, tokens
+from clip_emotion.web.routes import (
+    account,
+    admin,
+    api,
+    credentials,
+    health,
+    label,
+    pictures,
+    score,
+    site,
+    start,
+    tokens,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -15,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     api.router,
     api.pages,
+    admin.router,
     label.router,
     score.router,
     pictures.router,
