@@ -45,7 +45,7 @@ def overview(visit: Admin) -> Response:
         people = {name: _count(db, User, *where) for name, where in _PEOPLE.items()}
         people["sessions"] = _count(db, LoginSession, LoginSession.expires > now())
         counted = db.execute(select(Result.kind, func.count()).group_by(Result.kind))
-        results = dict.fromkeys((LABEL, SCORE, INTERVIEW), 0) | {kind: count for kind, count in counted}
+        results = dict.fromkeys((LABEL, SCORE, INTERVIEW), 0) | {row[0]: row[1] for row in counted}
         unsaved = _count(db, Result, Result.saved.is_(False))
     return visit.page("admin.html.j2", people=people, results=results, unsaved=unsaved, storage=_storage(site))
 
