@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
 
 from clip_emotion.web.routes.api.problems import Fault, Problem
 
@@ -44,3 +46,28 @@ def operations(description: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             yield method.upper(), path, operation
+
+
+def description_of(request: Request) -> dict[str, Any]:
+    """Return the description of the app's API, made once."""
+    state = request.app.state
+    if not hasattr(state, "description"):
+        state.description = described(request.app)
+    made: dict[str, Any] = state.description
+    return made
+
+
+def known_query(request: Request) -> None:
+    """See that a query holds only what the description knows, once; raises RequestValidationError else.
+
+    A filter that is spelt wrongly would else be left out without a word.
+    """
+    name = request.scope["endpoint"].__name__
+    found = (one for _, _, one in operations(description_of(request)) if one["operationId"] == name)
+    known = {part["name"] for one in found for part in one.get("parameters", []) if part["in"] == "query"}
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known or names.count(name) > 1:
+            raise RequestValidationError(
+                [{"type": "extra_forbidden", "loc": ("query", name), "msg": "Unknown or twice."}]
+            )

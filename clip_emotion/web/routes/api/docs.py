@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from clip_emotion.web.routes.api.description import described, operations
+from clip_emotion.web.routes.api.description import description_of, operations
 from clip_emotion.web.texts import all_texts
 from clip_emotion.web.visits import Anyone, open_pages
 
@@ -57,15 +57,6 @@ def description_page(visit: Anyone) -> Response:
     base = str(visit.request.base_url).rstrip("/")
     found = [_operation(description, base, *one) for one in operations(description)]
     return visit.page("api.html.j2", operations=found, json_path=JSON_PATH, known=all_texts())
-
-
-def description_of(request: Request) -> dict[str, Any]:
-    """Return the description of the app's API, made once."""
-    state = request.app.state
-    if not hasattr(state, "description"):
-        state.description = described(request.app)
-    made: dict[str, Any] = state.description
-    return made
 
 
 def _operation(whole: Mapping[str, Any], base: str, method: str, path: str, one: Mapping[str, Any]) -> Operation:
