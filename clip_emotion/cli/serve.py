@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PASSWORD_VARIABLE = "CLIP_EMOTION_WEB_ADMIN_PASSWORD"
 PACKAGES = frozenset(
     {"fastapi", "uvicorn", "sqlalchemy", "alembic", "pwdlib", "argon2", "limits", "multipart", "python_multipart",
-     "pydantic_settings", "zxcvbn", "starlette", "starlette_admin", "prometheus_client"}
+     "pydantic_settings", "zxcvbn", "starlette", "prometheus_client"}
 )  # fmt: skip
 """What the extra ``web`` brings."""
 

@@ -15,6 +15,7 @@ from clip_emotion.web.database import Database
 from clip_emotion.web.database.migrating import migrate
 from clip_emotion.web.faults import add_fault_pages
 from clip_emotion.web.labelling import Labelling
+from clip_emotion.web.metrics import Metrics, MetricsMiddleware
 from clip_emotion.web.pictures import Pictures
 from clip_emotion.web.routes import ROUTERS
 from clip_emotion.web.scoring import Scoring
@@ -51,13 +52,13 @@ def create_app(settings: Settings | None = None, *, labelling: Labelling | None 
 
     app = FastAPI(
         title="clip-emotion", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # routes/api/docs.py serves it
     )  # fmt: skip
     app.state.site = site
     for router in ROUTERS:
         app.include_router(router)
     add_fault_pages(app)
-    _add_middleware(app, settings)
+    _add_middleware(app, settings, site.metrics)
     return app
 
 
@@ -70,16 +71,18 @@ def _site(settings: Settings, labelling: Labelling | None) -> Site:
     return Site(
         settings, database, secret, Sessions(database, settings), Passwords(), Rates(settings),
         labelling, Scoring(labelling.encoder, settings.device), Pictures(settings),
+        Metrics(labelling),
     )  # fmt: skip
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Add what every request passes, the innermost first: sizes, origins, hosts, headers, the trusted proxy."""
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add what every request passes, from inside: sizes, origins, hosts, headers, numbers, the trusted proxy."""
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit)
     app.add_middleware(OriginMiddleware)
     if settings.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
     app.add_middleware(HeadersMiddleware, loopback=settings.loopback)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
     if settings.proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,6 +23,8 @@ class Batcher:
         self.encoder = encoder
         self.size = size
         self.wait = wait
+        self.sizes: Counter[int] = Counter()
+        """How many batches of each size went through, for the metrics."""
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
@@ -31,6 +34,11 @@ class Batcher:
         waiting: Future[Float32Array] = Future()
         self._queue.put((pixels, waiting))
         return waiting
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread works; what is handed in to a dead one is never answered."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """End the thread after what was handed in."""
@@ -58,6 +66,7 @@ class Batcher:
         return batch, False
 
     def _embed(self, batch: list[Waiting]) -> None:
+        self.sizes[len(batch)] += 1
         try:
             vectors = embed_pixels(self.encoder, [pixels for pixels, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever failed belongs to those who wait, not to this thread

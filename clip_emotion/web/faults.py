@@ -10,30 +10,23 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from clip_emotion.errors import ClipEmotionError, ModelError
 from clip_emotion.web.labelling import Busy
+from clip_emotion.web.problem import API, problem
 from clip_emotion.web.security.headers import HEADERS, policy
 from clip_emotion.web.security.rates import TooOften
 from clip_emotion.web.texts import all_texts
 from clip_emotion.web.visits import PasswordFirst, SignInFirst, login_path, visit_of
 
-PROBLEM = "application/problem+json"
 UNPROCESSABLE = 422
 logger = logging.getLogger(__name__)
 
 
-def problem(status: int, detail: str = "", headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
-    """Return problem details: type, title, status and detail, and what more is known."""
-    title = HTTPStatus(status).phrase
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail or title, **more}
-    return JSONResponse(content, status, headers=headers, media_type=PROBLEM)
-
-
 def fault(request: Request, status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:
     """Answer with a fault: a page for people, problem details for programs."""
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith(API):
         return problem(status, detail, headers)
     visit = visit_of(request)
     known = f"faults.{status}" in all_texts()
@@ -67,7 +60,7 @@ def _of_http(request: Request, error: Exception) -> Response:
 
 def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith(API):
         errors = [{"at": [str(step) for step in one["loc"]], "detail": one["msg"]} for one in error.errors()]
         return problem(UNPROCESSABLE, "The request does not fit the description of the API.", errors=errors)
     return fault(request, 404)

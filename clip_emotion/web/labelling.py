@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -101,6 +101,8 @@ class Labelling:
         self._labellers: OrderedDict[tuple[Vocabulary | str, ...], ZeroShotLabeller] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting = 0
+        self.labelled = self.unreadable = 0
+        """Pictures since the start, by what became of them."""
 
     @classmethod
     def load(cls, settings: Settings) -> Labelling:
@@ -114,6 +116,16 @@ class Labelling:
         """How many pictures are with the workers and the model, or wait for them."""
         return self._waiting
 
+    @property
+    def ready(self) -> bool:
+        """Whether the model is there and takes pictures."""
+        return self._batcher.alive
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many batches of each size went through the model."""
+        return self._batcher.sizes.copy()
+
     def label(
         self, uploads: Sequence[Upload], asked: Asked, keep: Callable[[Image.Image], Kept] | None = None
     ) -> list[Labelled[Kept]]:
@@ -126,7 +138,9 @@ class Labelling:
         self._reserve(len(uploads))
         try:
             reading = [self._pool.submit(self._read, upload, reader, keep) for upload in uploads]
-            return [self._labelled(*read.result(), labeller, asked) for read in reading]
+            done = [self._labelled(*read.result(), labeller, asked) for read in reading]
+            self._count(done)
+            return done
         finally:
             self._release(len(uploads))
 
@@ -148,6 +162,12 @@ class Labelling:
     def _reader(self, mode: str) -> RegionReader:
         faces = FaceOptions(mode, max_faces=MOST_FACES if mode == "each" else None)
         return RegionReader(self.encoder.preprocess, StreamConfig(faces, max_pixels=self.settings.max_pixels))
+
+    def _count(self, done: Sequence[Labelled[Any]]) -> None:
+        unreadable = sum(one.error is not None for one in done)
+        with self._lock:
+            self.unreadable += unreadable
+            self.labelled += len(done) - unreadable
 
     def _reserve(self, count: int) -> None:
         with self._lock:

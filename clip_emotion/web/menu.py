@@ -6,5 +6,5 @@ MENU: tuple[tuple[str, str], ...] = (
     ("/account", "common.account"),
 )
 """Path and key of the text, in the order of the menu."""
-ADMIN_MENU: tuple[tuple[str, str], ...] = ()
+ADMIN_MENU: tuple[tuple[str, str], ...] = (("/admin", "manage.title"),)
 """What admins see beside it."""

@@ -31,6 +31,9 @@ RATES = {
     "upload-account": "60/5minutes",
     "upload-address": "240/5minutes",
     "api-token": "600/minute",
+    "api-account": "1200/minute",
+    "api-upload": "240/5minutes",
+    "api-wrong-address": "60/minute",
 }
 """How often what may be done, in the notation of the package limits."""
 

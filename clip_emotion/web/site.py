@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from clip_emotion.web.database import Database
 from clip_emotion.web.labelling import Labelling
+from clip_emotion.web.metrics import Metrics
 from clip_emotion.web.pictures import Pictures
 from clip_emotion.web.scoring import Scoring
 from clip_emotion.web.security.passwords import Passwords
@@ -30,6 +31,7 @@ class Site:
     labelling: Labelling
     scoring: Scoring
     pictures: Pictures
+    metrics: Metrics
 
     @classmethod
     def of(cls, connection: HTTPConnection) -> Site:

@@ -105,7 +105,7 @@ def test_faults_are_pages_for_people_and_problems_for_programs(visitor: Browser)
 
 def test_health(visitor: Browser) -> None:
     assert visitor.get("/healthz").json() == {"status": "ok"}
-    assert visitor.get("/readyz").json() == {"ready": True, "database": True, "queue": True}
+    assert visitor.get("/readyz").json() == {"ready": True, "database": True, "model": True, "queue": True}
 
 
 def test_migrations_make_the_tables_that_the_code_has(tmp_path: Path) -> None:

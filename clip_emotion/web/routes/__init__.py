@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from clip_emotion.web.routes import account, credentials, health, label, pictures, score, site, start
+from clip_emotion.web.routes import (
+    account,
+    admin,
+    api,
+    credentials,
+    health,
+    label,
+    pictures,
+    score,
+    site,
+    start,
+    tokens,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -12,6 +24,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     credentials.router,
     credentials.own,
     account.router,
+    tokens.router,
+    api.router,
+    api.pages,
+    admin.router,
     label.router,
     score.router,
     pictures.router,

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether the process lives, whether it can serve, and its numbers for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from clip_emotion.web.database.migrating import is_current
+from clip_emotion.web.metrics import MEDIA
+from clip_emotion.web.security import tokens
 from clip_emotion.web.site import Site
+
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+"""What a proxy adds: with one of these a request came from elsewhere, whatever its address says."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,7 +28,7 @@ async def healthz() -> JSONResponse:
 
 @router.get("/readyz")
 def readyz(request: Request) -> JSONResponse:
-    """Say whether the database answers and has the newest tables, and the queue has room; 503 where not."""
+    """Say whether the model takes pictures, the queue has room, the database answers and has the newest tables."""
     site = Site.of(request)
     room = site.labelling.waiting < site.settings.queue
     try:
@@ -31,5 +37,31 @@ def readyz(request: Request) -> JSONResponse:
         current = is_current(site.database.engine)
     except SQLAlchemyError:
         current = False
-    checks = {"database": current, "queue": room}
+    checks = {"database": current, "model": site.labelling.ready, "queue": room}
     return JSONResponse({"ready": all(checks.values()), **checks}, 200 if all(checks.values()) else 503)
+
+
+@router.get("/metrics")
+def metrics(request: Request) -> Response:
+    """Send the numbers of this process: to this very machine, and to an admin's token made for them."""
+    site = Site.of(request)
+    if not (is_local(request) or _may_measure(request, site)):
+        said = f"Ask from this machine, or send an admin's token with the scope '{tokens.METRICS}'."
+        return PlainTextResponse(said, 401, {"www-authenticate": "Bearer"})
+    return Response(site.metrics.text(), media_type=MEDIA)
+
+
+def is_local(request: Request) -> bool:
+    """Tell whether a request was sent by this very machine, through no proxy."""
+    forwarded = any(name in request.headers for name in FORWARDED)
+    return request.client is not None and request.client.host in LOOPBACK and not forwarded
+
+
+def _may_measure(request: Request, site: Site) -> bool:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.casefold() != "bearer":
+        return False
+    known = tokens.find(site.database, token.strip())
+    if known is None:
+        site.rates.count("api-wrong-address", request.client.host if request.client else "unknown")
+    return known is not None and known.may(tokens.METRICS)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clip_emotion.web.problem import API, problem
 
 TOO_LARGE = "More is sent than this address takes."
 
@@ -27,7 +29,8 @@ class BodyLimitMiddleware:
         most = self.limit(scope["path"])
         announced = Headers(scope=scope).get("content-length", "0")
         if not (announced.isascii() and announced.isdigit()) or int(announced[:20]) > most:
-            await PlainTextResponse(TOO_LARGE, 413, {"connection": "close"})(scope, receive, send)
+            make: Callable[..., Response] = problem if scope["path"].startswith(API) else _plain
+            await make(413, TOO_LARGE, {"connection": "close"})(scope, receive, send)
             return
         read = 0
 
@@ -40,3 +43,7 @@ class BodyLimitMiddleware:
             return message
 
         await self.app(scope, limited, send)
+
+
+def _plain(status: int, said: str, headers: dict[str, str]) -> Response:
+    return PlainTextResponse(said, status, headers)

@@ -10,7 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from clip_emotion.errors import ClipEmotionError
-from clip_emotion.web.settings import Settings
+from clip_emotion.web.settings import RATES, Settings
 
 
 class TooOften(ClipEmotionError):
@@ -25,7 +25,7 @@ class Rates:
     """Counts deeds by kind and by whose they are, in windows that slide."""
 
     def __init__(self, settings: Settings) -> None:
-        self._limits: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in settings.rates.items()}
+        self._limits: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in (RATES | settings.rates).items()}
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def count(self, kind: str, whose: str) -> None:
