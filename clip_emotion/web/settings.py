@@ -24,6 +24,7 @@ BODIES = {
 """Most bytes of a request's body by the path that it goes to, the longest fitting path deciding."""
 RATES = {
     "login-account": "10/15minutes",
+    "login-everywhere": "100/hour",
     "login-address": "60/15minutes",
     "register-address": "20/hour",
     "password-account": "10/15minutes",
@@ -32,7 +33,11 @@ RATES = {
     "upload-address": "240/5minutes",
     "api-token": "600/minute",
 }
-"""How often what may be done, in the notation of the package limits."""
+"""How often what may be done, in the notation of the package limits.
+
+``login-account`` counts log-ins to one account from one address, so that nobody locks others out by wrong passwords;
+``login-everywhere`` those to one account from all addresses together.
+"""
 
 
 def default_data() -> Path:
@@ -92,6 +97,11 @@ class Settings(BaseSettings):
         return self.data / "pictures"
 
     @property
+    def temporary(self) -> Path:
+        """The folder of what lives for one request: chats while they are read, downloads until they are sent."""
+        return self.data / "temporary"
+
+    @property
     def database_url(self) -> str:
         """The database's URL, SQLite's in the data folder where none was given."""
         return self.database or f"sqlite:///{self.data / 'site.db'}"
@@ -103,6 +113,6 @@ class Settings(BaseSettings):
 
     def prepare(self) -> None:
         """Make the data folder, its owner's alone; raises OSError where it cannot be made."""
-        for folder in (self.data, self.pictures):
+        for folder in (self.data, self.pictures, self.temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data.chmod(0o700)

@@ -43,9 +43,10 @@ def site_of(app: FastAPI) -> Site:
 class Browser:
     """Somebody at the site: keeps cookies, and sends forms with their token as a browser would."""
 
-    def __init__(self, app: FastAPI, language: str = "en") -> None:
+    def __init__(self, app: FastAPI, language: str = "en", address: str = "testclient") -> None:
+        self.app = app
         headers = {"accept-language": language}
-        self.client = TestClient(app, BASE, follow_redirects=False, headers=headers)
+        self.client = TestClient(app, BASE, follow_redirects=False, headers=headers, client=(address, 50000))
 
     def get(self, path: str, **options: Any) -> Response:
         """Open a page."""
