@@ -5,6 +5,7 @@ Routes and forms are found by walking, so that pages which are added later are a
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from httpx import Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.routing import Mount, Route
 
 from clip_emotion.web.database.tables import (
@@ -168,14 +169,14 @@ def forms(answers: dict[str, Response]) -> list[FoundForm]:
 
 
 def keys_of(site: Site, owner: str) -> list[str]:
-    """Return every key that belongs to a user, of whatever table, and the names of the user's files."""
+    """Return keys that belong to a user: of each kind of result saved and unsaved, and of each other table, one."""
+    results = select(func.min(Result.id)).where(Result.owner_id == owner).group_by(Result.kind, Result.saved)
+    batches = select(func.min(Result.batch)).where(Result.owner_id == owner).group_by(Result.kind, Result.saved)
+    others = (Picture.id, Picture.file, AccessToken.id, LoginSession.id)
     with site.database.reading() as db:
-        mine = (Result, Picture, AccessToken)
-        found = [key for kind in mine for key in db.scalars(select(kind.id).where(kind.owner_id == owner))]
-        found += db.scalars(select(Result.batch).where(Result.owner_id == owner).distinct())
-        found += db.scalars(select(Picture.file).where(Picture.owner_id == owner))
-        found += db.scalars(select(LoginSession.id).where(LoginSession.owner_id == owner))
-    return [*dict.fromkeys(found), owner]
+        found = [key for query in (batches, results) for key in db.scalars(query)]
+        found += [db.scalar(select(func.min(one)).where(one.class_.owner_id == owner)) for one in others]
+    return [*(key for key in dict.fromkeys(found) if key), owner]
 
 
 def belongings(site: Site, owner: str) -> dict[str, list[Any]]:
@@ -207,3 +208,52 @@ def user_of(browser: Browser, email: str) -> User:
     """Return the user of an address."""
     with site_of(browser.app).database.reading() as db:
         return db.scalars(select(User).where(User.email == email)).one()
+
+
+@dataclass
+class RawAnswer:
+    """What the app answered to a request that no client would send, and how many pieces of its body it took."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    taken: int
+
+
+def raw(
+    app: FastAPI,
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    pieces: Iterable[bytes] = (),
+    query: bytes = b"",
+) -> RawAnswer:
+    """Send a request past every client's care: a path as it is, a body that is announced by nobody and may not end."""
+    sent: list[dict[str, Any]] = []
+    taken, left = 0, iter(pieces)
+
+    async def receive() -> dict[str, Any]:
+        nonlocal taken
+        piece = next(left, None)
+        taken += piece is not None
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "https",
+        "path": path, "raw_path": path.encode("utf-8"), "query_string": query, "root_path": "",
+        "headers": [(b"host", b"testserver"), *lines], "client": ("192.0.2.1", 1), "server": ("testserver", 443),
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    start = next(message for message in sent if message["type"] == "http.response.start")
+    body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+    given = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+    return RawAnswer(start["status"], given, body, taken)
+
+
+def cookies_of(browser: Browser) -> dict[str, str]:
+    """Return the header that carries a browser's cookies."""
+    return {"cookie": "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())}

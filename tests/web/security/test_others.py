@@ -5,11 +5,25 @@ from __future__ import annotations
 import pytest
 from fastapi import FastAPI
 
-from tests.support.attacks import belongings, doors, forms, keys_of, pages, tables, user_of
+from tests.support.attacks import belongings, cookies_of, doors, forms, pages, raw, tables, user_of
 from tests.support.site import OWN, Browser, site_of
 from tests.web.security.conftest import SECRET, VICTIM
 
-GUESSES = ["", "0", "1", "-1", "null", "%00", "..", "%2e%2e%2f", "*", "%25", "'", "' OR '1'='1", "한글", "x" * 3000]
+GUESSES = [
+    "0",
+    "-1",
+    "null",
+    "\0",
+    "..",
+    "../../../etc/passwd",
+    "..\\secret",
+    "secret",
+    "*",
+    "%",
+    "' OR '1'='1",
+    "한글",
+    "x" * 3000,
+]
 
 
 def test_the_walk_finds_the_victims_pages(app: FastAPI, victim: Browser, prey: list[str]) -> None:
@@ -19,7 +33,7 @@ def test_the_walk_finds_the_victims_pages(app: FastAPI, victim: Browser, prey: l
     assert {"/label", "/score", "/account", "/"} <= seen
     for family in ("/label/", "/score/", "/pictures/"):
         assert any(path.startswith(family) for path in seen), family
-    assert sum(SECRET in answer.text for answer in answers.values()) >= 4
+    assert sum(SECRET in answer.text for answer in answers.values()) >= 3
     actions = {form.action.split("/")[1] for form in forms(answers)}
     assert {"label", "score", "account", "logout", "try", "language"} <= actions
 
@@ -62,13 +76,17 @@ def test_nobody_changes_what_belongs_to_others(
 
 
 def test_a_key_that_is_none_is_just_unknown(app: FastAPI, victim: Browser) -> None:
-    token = victim.token()
+    """Sent past the client, which would tidy up the paths; a zero sign once reached PostgreSQL, which takes none."""
+    headers = {**OWN, **cookies_of(victim), "x-csrf-token": victim.token()}
+    tried = 0
     for door in [*doors(app, unsafe=False), *doors(app, unsafe=True)]:
         if len(door.names) == 1:
             for path in door.filled(GUESSES):
-                answer = victim.client.request(door.method, path, headers={**OWN, "x-csrf-token": token})
-                assert answer.status_code in (200, 303, 307, 400, 401, 404, 405, 413, 422), (door, path)
-                assert answer.status_code != 200 or path.endswith("/"), path
+                answer = raw(app, door.method, path, headers)
+                assert answer.status in (303, 400, 401, 404, 405, 422), (door, path)
+                assert b"root:" not in answer.body
+                tried += 1
+    assert tried > 60
 
 
 def test_no_get_changes_anything(app: FastAPI, victim: Browser, admin: Browser, prey: list[str]) -> None:
@@ -92,7 +110,9 @@ def test_pages_of_admins_are_not_there_for_others(app: FastAPI, victim: Browser,
             assert Browser(app).get(path).status_code in (303, 404), path
 
 
-@pytest.mark.parametrize("path", ["/label/", "https://testserver//evil.example/", "/score//", "/.git/config", "/static/", "/pictures/"])
+@pytest.mark.parametrize(
+    "path", ["/label/", "https://testserver//evil.example/", "/score//", "/.git/config", "/static/", "/pictures/"]
+)
 def test_no_path_leads_elsewhere(victim: Browser, path: str) -> None:
     """A slash too many was once answered with a redirect to the host that the request itself had named."""
     answer = victim.get(path, headers={"host": "evil.example"})
