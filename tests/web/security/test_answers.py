@@ -15,9 +15,11 @@ from tests.support.site import OWN, Browser, make_site
 
 STYLES = re.compile(r"style-src 'self'( 'sha256-[A-Za-z0-9+/=]{44}')+;")
 INLINE = re.compile(r"<style(?! data-hashed)|<script(?![^>]* src=)|\sstyle=|\son[a-z]+=\"|javascript:", re.IGNORECASE)
-OUTSIDE = ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "evil.example",
-           "javascript:alert(1)", "data:text/html,x", "/\n/evil.example", "https:evil.example", "///evil.example",
-           " //evil.example", "/%0d%0aSet-Cookie:x", "/한글", "http:/\\evil.example", "/\x00/"]  # fmt: skip
+OUTSIDE = [
+    "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "evil.example",
+    "javascript:alert(1)", "data:text/html,x", "/\n/evil.example", "https:evil.example", "///evil.example",
+    " //evil.example", "/%0d%0aSet-Cookie:x", "/한글", "http:/\\evil.example", "/\x00/",
+]  # fmt: skip
 
 
 def check(answer: Response, path: str) -> None:

@@ -20,6 +20,18 @@ from tests.support.site import OWN, PASSWORD, Browser, make_site, site_of
 
 MIB = 2**20
 BOUNDARY = "boundary"
+PART = b"--boundary\r\nContent-Disposition: form-data"
+HEADS = [
+    b"",
+    b"no part at all",
+    b"--other\r\n\r\n",
+    b"--boundary\r\n",
+    PART + b"\r\n\r\nx",
+    b"--boundary\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
+    b"--boundary\r\n" + b"X: y\r\n" * 10_000,
+    PART + b'; name="pictures"; filename="\xff\xfe"\r\n\r\nx',
+    PART + b"; name=\"pictures\"; filename*=utf-8''%00%ff\r\n\r\nx\r\n--boundary--",
+]
 MULTIPART = {**OWN, "content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
@@ -61,15 +73,7 @@ def test_300_malformed_pictures_cost_a_row_each(app: FastAPI, person: Browser) -
     assert list(site.pictures.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"", b"no part at all", b"--other\r\n\r\n", b"--boundary\r\n", b"--boundary\r\nContent-Disposition: form-data\r\n\r\nx",
-        b"--boundary\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n", b"--boundary\r\n" + b"X: y\r\n" * 10_000,
-        b'--boundary\r\nContent-Disposition: form-data; name="pictures"; filename="\xff\xfe"\r\n\r\nx',
-        b'--boundary\r\nContent-Disposition: form-data; name="pictures"; filename*=utf-8\'\'%00%ff\r\n\r\nx\r\n--boundary--',
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("head", HEADS)
 def test_malformed_bodies_are_refused(app: FastAPI, person: Browser, head: bytes) -> None:
     headers = {**MULTIPART, **cookies_of(person)}
     for path in ("/label", "/score", "/try", "/login"):
