@@ -71,7 +71,9 @@ def check(data: Path, promises: Promises, *, swept: bool) -> int:
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
         results = db.execute("SELECT id, batch, saved, payload FROM results").fetchall()
         pictures = db.execute("SELECT result_id, file, size FROM pictures").fetchall()
-    assert sorted(result for result, _, _ in pictures) == sorted(key for key, *_ in results), "a row without its picture"
+    assert sorted(result for result, _, _ in pictures) == sorted(key for key, *_ in results), (
+        "a row without its picture"
+    )
     assert all(json.loads(payload)["rows"][0]["labels"] for *_, payload in results)
     for _, file, size in pictures:
         assert (data / "pictures" / file).stat().st_size == size, "a picture that is not whole"

@@ -60,10 +60,10 @@ class Server:
         self.kill()
 
 
-def start(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> Server:
+def start(data: Path, *options: str, environment: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> Server:
     """Start ``clip-emotion serve`` on a free port and return it when it answers; raises RuntimeError where it does not.
 
-    ``environment`` holds settings, such as ``{"CLIP_EMOTION_WEB_QUEUE": "8"}``.
+    ``environment`` holds settings, such as ``{"CLIP_EMOTION_WEB_QUEUE": "8"}``; ``host`` is the name that it answers to.
     """
     said = data.with_name(f"{data.name}.said")
     arguments = ["--port", "0", "--data", str(data), *options]
@@ -75,7 +75,7 @@ def start(data: Path, *options: str, environment: Mapping[str, str] | None = Non
         if found:
             server = Server(process, int(found[1]), said)
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if Person(server.port).get("/readyz").status == 200:
+                if Person(server.port, host=host).get("/readyz").status == 200:
                     return server
         time.sleep(0.05)
     process.kill()
@@ -83,9 +83,11 @@ def start(data: Path, *options: str, environment: Mapping[str, str] | None = Non
 
 
 @contextlib.contextmanager
-def serving(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(
+    data: Path, *options: str, environment: Mapping[str, str] | None = None, host: str = "127.0.0.1"
+) -> Iterator[Server]:
     """Serve within a block."""
-    server = start(data, *options, environment=environment)
+    server = start(data, *options, environment=environment, host=host)
     try:
         yield server
     finally:
@@ -104,7 +106,8 @@ class Answer:
 class Person:
     """Somebody at the site, over one connection; small enough that fifty of them cost the server's machine little."""
 
-    def __init__(self, port: int, timeout: float = 60.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.cookies: dict[str, str] = {}
         self.token = ""
@@ -141,7 +144,9 @@ class Person:
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        self._connection.request(method, path, body or None, {**headers, **cookie, "Accept-Language": "en"})
+        self._connection.request(
+            method, path, body or None, {"Host": self._host, **headers, **cookie, "Accept-Language": "en"}
+        )
         answer = self._connection.getresponse()
         content = answer.read()
         for line in answer.headers.get_all("Set-Cookie") or ():

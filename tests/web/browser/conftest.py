@@ -32,6 +32,14 @@ LOOKS = {
 }
 
 
+def found_chromium() -> str:
+    """Return where Chromium is; skips where it is not installed."""
+    path = os.environ.get("CLIP_EMOTION_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    return path
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     rates = json.dumps(dict.fromkeys(RATES, "10000/minute"))
@@ -42,9 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    path = os.environ.get("CLIP_EMOTION_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
+    path = found_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser

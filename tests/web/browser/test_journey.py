@@ -55,7 +55,9 @@ def label_two(visitor: Visitor) -> None:
     visitor.page.fill("#words", "설렘, 당황, 비장함, 기쁨, 차분함")
     visitor.press("label.do")
     assert visitor.page.locator("article.card").count() == 2
-    loaded = "[...document.querySelectorAll('.boxed img')].map(image => { image.loading = 'eager'; return image.decode() })"
+    loaded = (
+        "[...document.querySelectorAll('.boxed img')].map(image => { image.loading = 'eager'; return image.decode() })"
+    )
     visitor.page.evaluate(f"Promise.all({loaded})")
     assert visitor.page.locator(".boxed rect").count() >= 2
     visitor.look("labelled")
@@ -132,4 +134,3 @@ STEPS: tuple[Callable[[Visitor], None], ...] = (
 def test_the_whole_journey(visitor: Visitor) -> None:
     for step in STEPS:
         step(visitor)
-
