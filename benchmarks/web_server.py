@@ -61,9 +61,9 @@ class Server:
 
 
 def start(data: Path, *options: str, environment: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> Server:
-    """Start ``clip-emotion serve`` on a free port and return it when it answers; raises RuntimeError where it does not.
+    """Start ``clip-emotion serve`` on a free port and return it when it answers; raises RuntimeError where it fails.
 
-    ``environment`` holds settings, such as ``{"CLIP_EMOTION_WEB_QUEUE": "8"}``; ``host`` is the name that it answers to.
+    ``environment`` holds settings, such as ``{"CLIP_EMOTION_WEB_QUEUE": "8"}``; ``host`` is a name that it answers to.
     """
     said = data.with_name(f"{data.name}.said")
     arguments = ["--port", "0", "--data", str(data), *options]

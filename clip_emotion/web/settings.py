@@ -6,7 +6,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from limits import parse
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clip_emotion.files import expanded
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     """How long failed log-ins, which hold addresses, are kept."""
     bodies: dict[str, int] = Field(default_factory=lambda: dict(BODIES))
     rates: dict[str, str] = Field(default_factory=lambda: dict(RATES))
+    """What differs from ``RATES``; ``bodies`` what differs from ``BODIES``."""
     max_pixels: int = Field(50_000_000, ge=1)
     most_pictures: int = Field(50, ge=1)
     """Pictures of one upload."""
@@ -90,6 +92,21 @@ class Settings(BaseSettings):
     batch_size: int = Field(32, ge=1)
     workers: int = Field(2, ge=1)
     """Threads that decode pictures and look for faces."""
+
+    @field_validator("bodies")
+    @classmethod
+    def _all_bodies(cls, given: dict[str, int]) -> dict[str, int]:
+        return {**BODIES, **given}
+
+    @field_validator("rates")
+    @classmethod
+    def _all_rates(cls, given: dict[str, str]) -> dict[str, str]:
+        unknown = given.keys() - RATES
+        if unknown:
+            raise ValueError(f"there is no rate {', '.join(sorted(unknown))}: choose of {', '.join(RATES)}")
+        for rate in given.values():
+            parse(rate)
+        return {**RATES, **given}
 
     @property
     def pictures(self) -> Path:

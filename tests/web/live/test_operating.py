@@ -33,12 +33,15 @@ def endless(port: int, head: str) -> Iterator[tuple[int, bytes]]:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as sent:
         part = b'--part\r\nContent-Disposition: form-data; name="pictures"; filename="a.png"\r\n\r\n'
         sent.sendall(f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"%x\r\n%s\r\n" % (len(part), part))
-        piece, number = b"%x\r\n%s\r\n" % (MIB, b"\xff" * MIB), 0
+        piece, went = b"%x\r\n%s\r\n" % (MIB, b"\xff" * MIB), 0
         with contextlib.suppress(OSError):
-            for number in range(2048):
+            while went < 2048:
                 sent.sendall(piece)
+                went += 1
+        answer = b""
         with contextlib.suppress(OSError):
-            yield number, sent.recv(4096)
+            answer = sent.recv(4096)
+        yield went, answer
 
 
 def test_two_gigabytes_in_chunks(tmp_path: Path) -> None:
@@ -69,9 +72,9 @@ def test_a_backup_of_a_running_site_can_be_restored(tmp_path: Path) -> None:
         person.sign_up("kept@example.org")
         place = person.upload("/label", "pictures", [GRACE_HOPPER.read_bytes()], words="calm,proud").location
         person.post(place, do="save")
-        with contextlib.closing(sqlite3.connect(data / "site.db")) as live:
-            with contextlib.closing(sqlite3.connect(backup / "site.db")) as copy:
-                live.backup(copy)
+        live, copy = (contextlib.closing(sqlite3.connect(folder / "site.db")) for folder in (data, backup))
+        with live as from_here, copy as to_there:
+            from_here.backup(to_there)
         shutil.copytree(data / "pictures", backup / "pictures")
         shutil.copy2(data / "secret", backup / "secret")
         person.upload("/label", "pictures", [GRACE_HOPPER.read_bytes()], words="calm,proud")
