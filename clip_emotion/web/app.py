@@ -23,6 +23,7 @@ from clip_emotion.web.security.bodies import BodyLimitMiddleware
 from clip_emotion.web.security.forgery import OriginMiddleware
 from clip_emotion.web.security.headers import HeadersMiddleware
 from clip_emotion.web.security.passwords import Passwords
+from clip_emotion.web.security.paths import PathMiddleware
 from clip_emotion.web.security.rates import Rates
 from clip_emotion.web.security.secret import Secret
 from clip_emotion.web.security.sessions import Sessions
@@ -30,8 +31,8 @@ from clip_emotion.web.settings import Settings
 from clip_emotion.web.site import Site
 from clip_emotion.web.sweeping import sweep
 
-THREADS = 100
-"""Requests that are worked on at once; those that wait for the model wait in one of these."""
+THREADS = 48
+"""Requests that are worked on at once, beside those that wait for the model, each of which waits in a thread too."""
 
 
 def create_app(settings: Settings | None = None, *, labelling: Labelling | None = None) -> FastAPI:
@@ -45,7 +46,7 @@ def create_app(settings: Settings | None = None, *, labelling: Labelling | None 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.queue + THREADS
         await anyio.to_thread.run_sync(sweep, site)
         yield
         await anyio.to_thread.run_sync(_close, site)
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None, *, labelling: Labelling | None 
     app = FastAPI(
         title="clip-emotion", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
         openapi_url=None,  # routes/api/docs.py serves it
+        redirect_slashes=False,  # such a redirect would name whatever host the request named
     )  # fmt: skip
     app.state.site = site
     for router in ROUTERS:
@@ -70,15 +72,16 @@ def _site(settings: Settings, labelling: Labelling | None) -> Site:
     labelling = labelling or Labelling.load(settings)
     return Site(
         settings, database, secret, Sessions(database, settings), Passwords(), Rates(settings),
-        labelling, Scoring(labelling.encoder, settings.device), Pictures(settings),
+        labelling, Scoring(labelling.encoder, settings.device, settings.temporary), Pictures(settings),
         Metrics(labelling),
     )  # fmt: skip
 
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
-    """Add what every request passes, from inside: sizes, origins, hosts, headers, numbers, the trusted proxy."""
+    """Add what every request passes, the innermost first: sizes, origins, paths, hosts, headers, numbers, the proxy."""
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit)
     app.add_middleware(OriginMiddleware)
+    app.add_middleware(PathMiddleware)
     if settings.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
     app.add_middleware(HeadersMiddleware, loopback=settings.loopback)

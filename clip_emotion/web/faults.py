@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -40,12 +41,14 @@ def add_fault_pages(app: FastAPI) -> None:
     """Register what answers each kind of fault; all of them run in threads, since pages read the database."""
     handlers: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {
         SignInFirst: lambda request, error: RedirectResponse(login_path(request), 303),
-        PasswordFirst: lambda request, error: RedirectResponse(login_path(request).replace("/login", "/again"), 303),
+        PasswordFirst: lambda request, error: RedirectResponse(login_path(request).replace("/login", "/again", 1), 303),
         HTTPException: _of_http,
         RequestValidationError: _of_validation,
         TooOften: _of_waiting,
         Busy: _of_waiting,
         ClipEmotionError: _of_house,
+        DataError: _of_values,
+        OverflowError: _of_values,
         Exception: _of_program,
     }
     for kind, handler in handlers.items():
@@ -74,6 +77,11 @@ def _of_waiting(request: Request, error: Exception) -> Response:
 
 def _of_house(request: Request, error: Exception) -> Response:
     return fault(request, 500 if isinstance(error, ModelError) else UNPROCESSABLE, str(error))
+
+
+def _of_values(request: Request, error: Exception) -> Response:
+    # What no column holds, such as a zero sign in PostgreSQL or a number of a hundred digits in SQLite.
+    return fault(request, UNPROCESSABLE, "This value cannot be looked for.")
 
 
 def _of_program(request: Request, error: Exception) -> Response:

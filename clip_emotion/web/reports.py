@@ -66,9 +66,9 @@ class Report:
         return cls(**json.loads(zlib.decompress(content)))
 
 
-def report_of(score: ConversationScore) -> Report:
-    """Return the page of ``score --report`` for one conversation."""
-    with tempfile.TemporaryDirectory(prefix="clip-emotion-") as folder:
+def report_of(score: ConversationScore, temporary: Path | None = None) -> Report:
+    """Return the page of ``score --report`` for one conversation; it is written into a temporary folder and read."""
+    with tempfile.TemporaryDirectory(dir=temporary) as folder:
         return inside(write_report([score], Path(folder)).read_text("utf-8"))
 
 

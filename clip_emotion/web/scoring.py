@@ -22,9 +22,10 @@ WAITING = 8
 class Scoring:
     """Scores chats, one after the other; safe to call from many threads."""
 
-    def __init__(self, encoder: ImageTextEncoder, device: str = "auto") -> None:
+    def __init__(self, encoder: ImageTextEncoder, device: str = "auto", temporary: Path | None = None) -> None:
         self.encoder = encoder
         self.device = device
+        self.temporary = temporary
         self._scorer: AffectionScorer | None = None
         self._one = threading.Lock()
         self._room = threading.Semaphore(WAITING)
@@ -43,7 +44,7 @@ class Scoring:
         if not self._room.acquire(blocking=False):
             raise Busy
         try:
-            with tempfile.TemporaryDirectory(prefix="clip-emotion-") as folder:
+            with tempfile.TemporaryDirectory(dir=self.temporary) as folder:
                 path = Path(folder) / name
                 path.write_bytes(content)
                 read = [_without_images(one) for one in read_conversations(path, reading)]

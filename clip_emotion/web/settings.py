@@ -6,7 +6,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from limits import parse
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clip_emotion.files import expanded
@@ -24,6 +25,7 @@ BODIES = {
 """Most bytes of a request's body by the path that it goes to, the longest fitting path deciding."""
 RATES = {
     "login-account": "10/15minutes",
+    "login-everywhere": "100/hour",
     "login-address": "60/15minutes",
     "register-address": "20/hour",
     "password-account": "10/15minutes",
@@ -35,7 +37,11 @@ RATES = {
     "api-upload": "240/5minutes",
     "api-wrong-address": "60/minute",
 }
-"""How often what may be done, in the notation of the package limits."""
+"""How often what may be done, in the notation of the package limits.
+
+``login-account`` counts log-ins to one account from one address, so that nobody locks others out by wrong passwords;
+``login-everywhere`` those to one account from all addresses together.
+"""
 
 
 def default_data() -> Path:
@@ -76,6 +82,7 @@ class Settings(BaseSettings):
     """How long failed log-ins, which hold addresses, are kept."""
     bodies: dict[str, int] = Field(default_factory=lambda: dict(BODIES))
     rates: dict[str, str] = Field(default_factory=lambda: dict(RATES))
+    """What differs from ``RATES``; ``bodies`` what differs from ``BODIES``."""
     max_pixels: int = Field(50_000_000, ge=1)
     most_pictures: int = Field(50, ge=1)
     """Pictures of one upload."""
@@ -89,10 +96,30 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1)
     """Threads that decode pictures and look for faces."""
 
+    @field_validator("bodies")
+    @classmethod
+    def _all_bodies(cls, given: dict[str, int]) -> dict[str, int]:
+        return {**BODIES, **given}
+
+    @field_validator("rates")
+    @classmethod
+    def _all_rates(cls, given: dict[str, str]) -> dict[str, str]:
+        unknown = given.keys() - RATES
+        if unknown:
+            raise ValueError(f"there is no rate {', '.join(sorted(unknown))}: choose of {', '.join(RATES)}")
+        for rate in given.values():
+            parse(rate)
+        return {**RATES, **given}
+
     @property
     def pictures(self) -> Path:
         """The folder of kept pictures."""
         return self.data / "pictures"
+
+    @property
+    def temporary(self) -> Path:
+        """The folder of what lives for one request: chats while they are read, downloads until they are sent."""
+        return self.data / "temporary"
 
     @property
     def database_url(self) -> str:
@@ -106,6 +133,6 @@ class Settings(BaseSettings):
 
     def prepare(self) -> None:
         """Make the data folder, its owner's alone; raises OSError where it cannot be made."""
-        for folder in (self.data, self.pictures):
+        for folder in (self.data, self.pictures, self.temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data.chmod(0o700)

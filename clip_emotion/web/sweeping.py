@@ -1,6 +1,12 @@
-"""Removes what nobody wants any more: sessions that are over, results that were never saved, files without rows."""
+"""Removes what nobody wants any more: sessions that are over, results that were never saved, files without rows, and
+what a killed process left of chats and downloads."""
 
 from __future__ import annotations
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import delete, select
 
@@ -21,6 +27,16 @@ def sweep(site: Site) -> None:
         db.execute(delete(IdempotencyKey).where(IdempotencyKey.created < now() - site.settings.session_idle))
     alone = site.database.engine.dialect.name == "sqlite"
     site.pictures.sweep(site.database, grace=0 if alone else GRACE)
+    sweep_folder(site.settings.temporary, grace=0 if alone else GRACE)
+
+
+def sweep_folder(folder: Path, *, grace: float) -> None:
+    """Empty a folder of what is older than ``grace`` seconds."""
+    before = time.time() - grace
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process of the site sweeps too
+            if path.stat().st_mtime <= before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def sweep_unsaved(site: Site) -> None:

@@ -22,10 +22,13 @@ from clip_emotion.web.database.tables import LoginSession, User
 from clip_emotion.web.forms import Form
 from clip_emotion.web.pages import render
 from clip_emotion.web.security.forgery import END, FIELD, HEADER, SAFE
+from clip_emotion.web.security.rates import network_of
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.site import Site
 from clip_emotion.web.texts import Translate, preferred, translator
 
+LONGEST_FIELD = 256 * 1024
+"""Bytes of one field of a form that is no file: forms are held in memory, files are not."""
 Answer = TypeVar("Answer", bound=Response)
 
 
@@ -65,8 +68,8 @@ class Visit:
 
     @property
     def address(self) -> str:
-        """Where the request came from, as far as a trusted proxy says so."""
-        return self.request.client.host if self.request.client else "unknown"
+        """Where the request came from, as far as a trusted proxy says so; of IPv6 the network, which one person has."""
+        return network_of(self.request.client.host) if self.request.client else "unknown"
 
     @property
     def token(self) -> str:
@@ -167,7 +170,8 @@ def _admin(visit: Own) -> Visit:
 
 async def _form(request: Request, visit: Anyone) -> Form:
     """Return what a form sent; raises HTTPException with 403 where it lacks the token of the visit's session."""
-    form = Form(await request.form(max_files=visit.site.settings.most_pictures + 1, max_fields=200))
+    most = visit.site.settings.most_pictures + 1
+    form = Form(await request.form(max_files=most, max_fields=200, max_part_size=LONGEST_FIELD))
     given = request.headers.get(HEADER) or form.text(FIELD)
     if not visit.site.secret.fits(END, visit.cookie, given):
         raise HTTPException(403, "forged")

@@ -16,6 +16,7 @@ from clip_emotion.cli.serve import PASSWORD_VARIABLE
 from clip_emotion.web import Settings
 from clip_emotion.web.database import Database
 from clip_emotion.web.database.tables import User
+from clip_emotion.web.settings import RATES
 
 
 def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -68,6 +69,24 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, capsy
     code, said = told([], capsys)
     assert code == 2
     assert said.startswith("Error: CLIP_EMOTION_WEB_QUEUE is not right:")
+
+
+@pytest.mark.parametrize("rates", ['{"login": "5/hour"}', '{"login-address": "often"}'])
+def test_rates_that_are_none_are_told(
+    rates: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLIP_EMOTION_WEB_RATES", rates)
+    code, said = told([], capsys)
+    assert code == 2
+    assert said.startswith("Error: CLIP_EMOTION_WEB_RATES is not right:")
+
+
+def test_one_rate_is_changed_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIP_EMOTION_WEB_RATES", '{"login-address": "5/hour"}')
+    monkeypatch.setenv("CLIP_EMOTION_WEB_BODIES", '{"/label": 1000}')
+    settings = Settings()
+    assert settings.rates == {**RATES, "login-address": "5/hour"}
+    assert (settings.body_limit("/label"), settings.body_limit("/score")) == (1000, 64 * 2**20)
 
 
 def test_a_tunnel_needs_its_token(monkeypatch: pytest.MonkeyPatch) -> None:

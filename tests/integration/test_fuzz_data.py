@@ -25,47 +25,17 @@ from clip_emotion.data.prepare import prepare
 from clip_emotion.data.prepared import load_record
 from clip_emotion.errors import ClipEmotionError, DataError
 from clip_emotion.resources import datasets_dir
+from tests.support.damage import PICTURE_KINDS, damaged
 from tests.support.pictures import noise
 from tests.support.raw_files import png, write, zipped
 
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "40"))
-KINDS: dict[str, dict[str, object]] = {
-    "PNG": {},
-    "JPEG": {"progressive": True},
-    "WEBP": {},
-    "GIF": {},
-    "BMP": {},
-    "TIFF": {"compression": "tiff_lzw"},
-    "PPM": {},
-    "JPEG2000": {},
-    "ICO": {},
-    "AVIF": {},
-}
 
 
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Flip, cut, repeat or overwrite some bytes, the header among them."""
-    data = bytearray(content)
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(64, len(data)))
-        change = rng.randrange(4)
-        if change == 0:
-            data[at] ^= 1 << rng.randrange(8)
-        elif change == 1:
-            data[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\x80\0\0\0"])
-        elif change == 2 and len(data) > 16:
-            del data[at : at + rng.randint(1, len(data) // 4)]
-        else:
-            data[at:at] = data[at : at + rng.randint(1, 40)]
-        if not data:
-            return b"x"
-    return bytes(data)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PICTURE_KINDS)
 def test_damaged_pictures(kind: str) -> None:
     buffer, rng = io.BytesIO(), random.Random(kind)
-    noise((40, 30)).save(buffer, kind, **KINDS[kind])
+    noise((40, 30)).save(buffer, kind, **PICTURE_KINDS[kind])
     opened = 0
     for _ in range(ROUNDS):
         content = damaged(buffer.getvalue(), rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from clip_emotion.web.labelling import Labelling
 from clip_emotion.web.security.passwords import Passwords
 from clip_emotion.web.site import Site
 from tests.support.fakes import FakeEncoder
+from tests.support.postgres import VARIABLE, fresh_database
 
 BASE = "https://testserver"
 OWN = {"sec-fetch-site": "same-origin"}
@@ -26,8 +28,9 @@ _TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 
 def make_site(folder: Path, **settings: Any) -> FastAPI:
-    """Return the app over a new data folder: a fake encoder, quick passwords."""
-    chosen = Settings(data=folder, **settings)
+    """Return the app over a new data folder: a fake encoder, quick passwords; on PostgreSQL where one is named."""
+    server = os.environ.get(VARIABLE)
+    chosen = Settings(**{"data": folder, "database": fresh_database(server) if server else None, **settings})
     app = create_app(chosen, labelling=Labelling(cast(ImageTextEncoder, FakeEncoder()), chosen))
     quick = Passwords(Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1))
     app.state.site = replace(app.state.site, passwords=quick)
@@ -43,9 +46,10 @@ def site_of(app: FastAPI) -> Site:
 class Browser:
     """Somebody at the site: keeps cookies, and sends forms with their token as a browser would."""
 
-    def __init__(self, app: FastAPI, language: str = "en") -> None:
+    def __init__(self, app: FastAPI, language: str = "en", address: str = "testclient") -> None:
+        self.app = app
         headers = {"accept-language": language}
-        self.client = TestClient(app, BASE, follow_redirects=False, headers=headers)
+        self.client = TestClient(app, BASE, follow_redirects=False, headers=headers, client=(address, 50000))
 
     def get(self, path: str, **options: Any) -> Response:
         """Open a page."""

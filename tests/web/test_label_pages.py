@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import threading
 import zipfile
@@ -94,7 +95,9 @@ def test_discarded_and_forgotten_pictures_are_gone(app: FastAPI, person: Browser
     old = label(person, encoded("red")).rsplit("/", 1)[1]
     with site.database.writing() as db:
         db.execute(update(Result).where(Result.batch == old).values(created=now() - 2 * site.settings.unsaved))
-    (site.pictures.folder / "orphan.jpg").write_bytes(b"left by a killed process")
+    orphan = site.pictures.folder / "orphan.jpg"
+    orphan.write_bytes(b"left by a killed process")
+    os.utime(orphan, (0, 0))
     sweep(site)
     assert files_of(app) == before
 

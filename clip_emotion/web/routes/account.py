@@ -48,7 +48,7 @@ def change_password(visit: Own, form: Posted) -> Response:
 @router.post("/account/data")
 def download(visit: Own) -> Response:
     """Send everything that the site keeps of the account as a .zip."""
-    handle, name = tempfile.mkstemp(suffix=".zip", prefix="clip-emotion-")
+    handle, name = tempfile.mkstemp(suffix=".zip", dir=visit.site.settings.temporary)
     os.close(handle)
     path = Path(name)
     try:

@@ -69,7 +69,8 @@ def login(visit: Anyone, form: Posted) -> Response:
     site, email = visit.site, folded(form.text("email", 300))
     back = local_path(form.text("next") or "/label")
     site.rates.count("login-address", visit.address)
-    site.rates.count("login-account", email)
+    site.rates.count("login-account", f"{email} {visit.address}")
+    site.rates.count("login-everywhere", email)
     with site.database.reading() as db:
         user = db.scalars(select(User).where(User.email == email)).one_or_none()
     fits = site.passwords.fits(form.password("password"), user.password if user else None)
@@ -77,7 +78,7 @@ def login(visit: Anyone, form: Posted) -> Response:
         with site.database.writing() as db:
             record_failure(db, user.id if user else None, visit.address)
         return visit.page("login.html.j2", 401, fault="account.login_wrong", email=email, next=back)
-    site.rates.forget("login-account", email)
+    site.rates.forget("login-account", f"{email} {visit.address}")
     visit.log_in(user, "login")
     return visit.redirect(back)
 

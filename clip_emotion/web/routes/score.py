@@ -58,7 +58,7 @@ def score(visit: Own, form: Posted) -> Response:
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
     key = None if kept == "nothing" else keep(site, visit.user, chosen, text=kept == "text")
-    return show(visit, report_of(chosen), key, more=len(scores) - 1)
+    return show(visit, report_of(chosen, site.settings.temporary), key, more=len(scores) - 1)
 
 
 @router.get("/score/{key}")
@@ -103,7 +103,7 @@ def keep(site: Site, owner: User, score: ConversationScore, *, text: bool) -> st
     with site.database.writing() as db:
         db.add(result)
         db.flush()
-        db.add(Document(result_id=result.id, kind="page", content=report_of(kept).packed()))
+        db.add(Document(result_id=result.id, kind="page", content=report_of(kept, site.settings.temporary).packed()))
         if text:
             said = "\n".join(f"{one.turn.speaker}: {one.turn.text}" for one in kept.turns)
             db.add(Document(result_id=result.id, kind="text", content=zlib.compress(said.encode("utf-8"))))

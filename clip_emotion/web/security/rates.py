@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import time
 
@@ -11,6 +12,19 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from clip_emotion.errors import ClipEmotionError
 from clip_emotion.web.settings import RATES, Settings
+
+
+def network_of(address: str) -> str:
+    """Return what one customer of a provider has: the address itself, or an IPv6 address's network of 64 bits."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, 64), strict=False))
 
 
 class TooOften(ClipEmotionError):

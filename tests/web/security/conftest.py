@@ -1,0 +1,69 @@
+"""Two people at one site: ``victim`` has pictures, chats and tokens, ``stranger`` wants them."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from fastapi import FastAPI
+
+from clip_emotion.web.database.tables import ADMIN, SCORE, AccessToken, Document, Result, User
+from clip_emotion.web.reports import Report
+from clip_emotion.web.security.secret import hashed
+from tests.support.attacks import keys_of, user_of
+from tests.support.pictures import plain
+from tests.support.site import Browser, site_of
+
+VICTIM, STRANGER, ADMINS = "victim@example.org", "stranger@example.org", "admin@example.org"
+SECRET = "geheimnis"
+"""Stands in the names of all files of the victim, so that whoever reads of them is found out."""
+
+
+def picture(colour: str = "red") -> bytes:
+    stream = io.BytesIO()
+    plain(colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def upload(person: Browser, name: str, *, words: str = "red,green,blue", save: bool = True) -> str:
+    files = [("pictures", (f"{number}{name}.png", picture("red"), "image/png")) for number in range(2)]
+    answer = person.post("/label", {"words": words}, files=files)
+    assert answer.status_code == 303, answer.text
+    if save:
+        person.post(answer.headers["location"], {"do": "save"})
+    return str(answer.headers["location"])
+
+
+@pytest.fixture(scope="module")
+def victim(app: FastAPI) -> Browser:
+    person = Browser(app).sign_up(VICTIM)
+    upload(person, SECRET)
+    upload(person, SECRET, save=False)
+    owner = user_of(person, VICTIM)
+    with site_of(app).database.writing() as db:
+        chat = Result(owner_id=owner.id, kind=SCORE, saved=True, title=SECRET, model="m", fingerprint="f", payload={})
+        db.add(chat)
+        db.flush()
+        page = Report(f"<p>{SECRET}</p>", "").packed()
+        db.add_all(Document(result_id=chat.id, kind=kind, content=page) for kind in ("page", "text"))
+        db.add(AccessToken(owner_id=owner.id, hash=hashed("a token"), name=SECRET, scopes="label"))
+    return person
+
+
+@pytest.fixture(scope="module")
+def stranger(app: FastAPI) -> Browser:
+    return Browser(app).sign_up(STRANGER)
+
+
+@pytest.fixture(scope="module")
+def admin(app: FastAPI) -> Browser:
+    person = Browser(app).sign_up(ADMINS)
+    with site_of(app).database.writing() as db:
+        db.get_one(User, user_of(person, ADMINS).id).role = ADMIN
+    return person
+
+
+@pytest.fixture(scope="module")
+def prey(app: FastAPI, victim: Browser) -> list[str]:
+    """Every key of the victim's."""
+    return keys_of(site_of(app), user_of(victim, VICTIM).id)
