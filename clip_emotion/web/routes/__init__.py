@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from clip_emotion.web.routes import account, credentials, health, label, pictures, score, site, start
+from clip_emotion.web.routes import (
+    account,
+    credentials,
+    dashboard,
+    health,
+    history,
+    label,
+    pictures,
+    score,
+    site,
+    start,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -15,4 +26,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     label.router,
     score.router,
     pictures.router,
+    history.router,
+    dashboard.router,
 )
