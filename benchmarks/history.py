@@ -124,6 +124,7 @@ def pages_of(site: Site, email: str) -> list[tuple[str, str]]:
         ("list, a word that never led", "/history?word=nothing"),
         ("list, a basic emotion of a month", "/history?family=sad&begin=2026-01-01&end=2026-01-31"),
         ("list, chats", "/history?kind=score"),
+        ("review, the next picture", "/review"),
         ("dashboard, 90 days", "/dashboard"),
         ("dashboard, a year by the day", "/dashboard?period=365&unit=day"),
         ("dashboard, all time", "/dashboard?period=all"),

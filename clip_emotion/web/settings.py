@@ -30,6 +30,7 @@ RATES = {
     "try-address": "30/5minutes",
     "upload-account": "60/5minutes",
     "upload-address": "240/5minutes",
+    "export-account": "20/hour",
     "api-token": "600/minute",
 }
 """How often what may be done, in the notation of the package limits."""

@@ -10,6 +10,7 @@ from clip_emotion.web.routes import (
     history,
     label,
     pictures,
+    review,
     score,
     site,
     start,
@@ -28,4 +29,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     pictures.router,
     history.router,
     dashboard.router,
+    review.router,
 )
