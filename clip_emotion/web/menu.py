@@ -3,6 +3,8 @@
 MENU: tuple[tuple[str, str], ...] = (
     ("/label", "common.label"),
     ("/score", "common.score"),
+    ("/history", "history.title"),
+    ("/review", "review.title"),
     ("/account", "common.account"),
 )
 """Path and key of the text, in the order of the menu."""

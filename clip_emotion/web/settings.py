@@ -32,6 +32,7 @@ RATES = {
     "try-address": "30/5minutes",
     "upload-account": "60/5minutes",
     "upload-address": "240/5minutes",
+    "export-account": "20/hour",
     "api-token": "600/minute",
     "api-account": "1200/minute",
     "api-upload": "240/5minutes",

@@ -25,7 +25,7 @@ class Result(Base):
     __tablename__ = "results"
     __table_args__ = (
         CheckConstraint(f"kind in ('{LABEL}', '{SCORE}', '{INTERVIEW}')", name="kind"),
-        Index("ix_results_listed", "owner_id", "saved", "created", "id"),
+        Index("ix_results_listed", "owner_id", "saved", "created", "id", "kind", "vocabulary", "leading", "family"),
         Index("ix_results_counted", "owner_id", "saved", "kind", "day", "family", "leading", "vocabulary"),
         Index("ix_results_shared", "owner_id", "saved", "kind", "vocabulary", "leading", "family"),
     )
@@ -62,7 +62,7 @@ class Picture(Base):
     """
 
     __tablename__ = "pictures"
-    __table_args__ = (Index("ix_pictures_reviewed", "owner_id", "reviewed"),)
+    __table_args__ = (Index("ix_pictures_reviewed", "owner_id", "reviewed", "id"),)
 
     id: Mapped[Key]
     owner_id: Mapped[Owner]
