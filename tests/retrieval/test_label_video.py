@@ -89,7 +89,7 @@ def test_smoothed_words_follow_those_of_the_frame(clip: Path, labeller: ZeroShot
             assert word.probability == pytest.approx(wanted, abs=1e-6)
     plain = list(label_video(clip, labeller, VideoOptions(Sampling(fps=2), half_life=0)))
     assert plain
-    assert all([one.name for one in row.smoothed] == [one.name for one in row.labels] for row in plain)
+    assert all(row.smoothed[0].probability == row.labels[0].probability for row in plain)
 
 
 def test_batches_and_threads_change_nothing(clip: Path, labeller: ZeroShotLabeller) -> None:
@@ -109,7 +109,7 @@ def test_the_options_for_faces_hold(clip: Path, labeller: ZeroShotLabeller) -> N
         options = VideoOptions(Sampling(fps=1), stream=config(FaceOptions(**faces)))  # type: ignore[arg-type]
         return list(label_video(clip, labeller, options))
 
-    assert [row.frame for row in rows()] == [frame for frame in (0, 25, 50, 75) for _ in range(2 if frame != 50 else 1)]
+    assert [row.frame for row in rows()] == [0, 0, 25, 25, 50, 75, 75]
     for faces in ({"mode": "require"}, {"max_faces": 1}):
         assert [row.frame for row in rows(**faces)] == [0, 25, 50, 75]
     whole = rows(mode="none")

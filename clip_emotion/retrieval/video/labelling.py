@@ -65,6 +65,7 @@ class Earlier:
 class LabelledFrame:
     """One frame that was looked at: its rows, small pictures of its faces, and all of it, where these are kept.
 
+    ``smoothed`` are the probabilities of all words [L] along each row's track, of which the row names the likeliest.
     ``time`` in seconds is None for a picture beside videos.
     """
 
@@ -72,6 +73,7 @@ class LabelledFrame:
     time: float | None
     rows: tuple[VideoRow, ...]
     cuts: tuple[Image.Image | None, ...] = ()
+    smoothed: tuple[FloatArray | None, ...] = ()
     image: Image.Image | None = None
 
 
@@ -138,7 +140,8 @@ class _Following:
             rows = self._rows(looked, words)
             if self.earlier is None or frame.time >= self.earlier.time:
                 cuts = tuple(seen.cut for seen in looked.seen)
-                yield LabelledFrame(self.source.name, frame.time, rows, cuts, looked.image)
+                smoothed = tuple(self.smoothing.last(row.track) for row in rows)
+                yield LabelledFrame(self.source.name, frame.time, rows, cuts, smoothed, looked.image)
 
     def _rows(self, looked: Looked, words: Iterator[_Said]) -> tuple[VideoRow, ...]:
         frame = looked.frame

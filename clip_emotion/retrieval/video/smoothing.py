@@ -28,7 +28,11 @@ class Smoothing:
         if before is not None and self.half_life > 0:
             share = 0.5 ** (max(time - before[0], 0.0) / self.half_life)
             smoothed = share * before[1] + (1 - share) * probabilities
-        self._last[track] = (time, smoothed)
+        self._last[track] = time, smoothed
         if len(self._last) > 64:
             self._last = {key: entry for key, entry in self._last.items() if time - entry[0] <= self.kept}
         return smoothed
+
+    def last(self, track: int | None) -> FloatArray | None:
+        """Return a track's smoothed probabilities as they were last, or None where there are none."""
+        return self._last[track][1] if track in self._last else None

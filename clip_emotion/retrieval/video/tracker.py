@@ -29,7 +29,7 @@ WELL = 0.5
 REACH, SPEED = 1.0, 2.0
 """A face may be found so many of its sides from where it is looked for, and so many more for each second."""
 LARGER = 2.0
-"""A face grows or shrinks by this factor at most from one frame to the next."""
+"""A face grows or shrinks by this factor at most from one frame to the next, and twice if it may be hidden in part."""
 ADAPTED = 0.5
 """How much of a new velocity, and of a new appearance, enters what a track knows."""
 NEVER = 1e6
@@ -131,7 +131,8 @@ def cost(found: Detection, track: Track, time: float, hidden: bool = False) -> f
     state, there, passed = state_of(found.box), track.at(time), time - track.time
     side = math.exp(max(state[2], state[3], there[2], there[3]))
     distance = min(math.dist(state[:2], there[:2]), math.dist(state[:2], track.state[:2])) / side
-    if distance > REACH + SPEED * passed or abs(state[2] - track.state[2]) > math.log(LARGER) * (1 + passed):
+    grown = abs(state[2] - track.state[2]) / math.log(LARGER)
+    if distance > REACH + SPEED * passed or grown > (1 + hidden) * (1 + passed):
         return NEVER
     shared = max(overlap(state, there), overlap(state, track.state))
     unlike = unlikeness(found.appearance, track.appearance)
