@@ -60,7 +60,7 @@ def label(
     lang: options.Language = options.LANG,
     faces: FacesArguments,
     output_format: RowsFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
-    out: Path = typer.Option(None, "--out", help="Write the rows to this file; an existing one stays."),
+    out: Path | None = typer.Option(None, "--out", help="Write the rows to this file; an existing one stays."),
     batch_size: int = options.batch_size(32),
     engine: options.EngineName = options.ENGINE,
     workers: int = options.WORKERS_OF_ENGINE,
@@ -68,7 +68,7 @@ def label(
     running: RunningArguments,
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
-    report: Path = options.report("an HTML contact sheet"),
+    report: Path = options.report("an HTML contact sheet, of videos timelines,"),
     max_pixels: int = options.MAX_PIXELS,
     video: VideoArguments,
 ) -> None:
@@ -76,8 +76,7 @@ def label(
 
     A video is a file, camera:0 or rtsp://…. Exit code: 0 all labelled, 1 some failed, 2 misuse.
     """
-    out = video.named_file(out)
-    output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
+    output = _settle_output(output_format, video.named_file(out), report, outputs.WriteOptions(overwrite, resume))
     running.check(engine)
     words = adapted_words(adapter, labels, vocab, prior_correction)
     asked = Asked(words, vocab, model, lang, device, running, top, dimensions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,7 +215,7 @@ class _Run:
         for prediction in self.labeller.stream(pictures, self.options.top, self.job.config):
             yield LabelledFrame(prediction.path, None, (of_picture(prediction),))
 
-    def _video(self, video: VideoSource, earlier: Earlier | None) -> Iterator[LabelledFrame]:
+    def _video(self, video: VideoSource, earlier: Earlier | None) -> Generator[LabelledFrame, None, None]:
         from clip_emotion.retrieval.video.labelling import label_frames
         from clip_emotion.retrieval.video.looking import Kept
 

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from clip_emotion.data.video_sources import VideoSource
 
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames a second of a video [default: 5].")]
-Every = Annotated[int | None, typer.Option("--every", min=1, help="Instead: every so-manieth frame of a video.")]
+Every = Annotated[int | None, typer.Option("--every", min=1, help="Instead: each so-manieth frame of a video.")]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Begin a video at 90, 1:30 or 1:02:03.5.")]
 To = Annotated[
     str | None, typer.Option("--to", metavar="TIME", help="End it there; a file here is --out by its older name.")
 ]
 HalfLife = Annotated[
-    float, typer.Option("--half-life", min=0, help="Words of a face's past count half after so many seconds; 0: never.")
+    float,
+    typer.Option(
+        "--half-life", min=0, help="Words of a face's past count half after so many seconds; 0: each frame alone."
+    ),
 ]
 Annotate = Annotated[
     Path | None,

@@ -17,7 +17,7 @@ from clip_emotion.errors import VideoError
 TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 MENDED = 5.0
 """After damage so many seconds are passed over at most, up to the next frame that needs no other."""
-CUT_OFF = 1.0
+CUT_OFF = 0.5
 """A video that ends so many seconds before its own length, and a twentieth of it, is cut off."""
 WORTH_SEEKING = 2.0
 """Seconds before which all is decoded from the start."""
@@ -149,6 +149,7 @@ class _Reading:
         self.zero = (container.start_time or 0) / 1e6
         self.step = 1 / (self.facts.rate or 25)
         self.last: float | None = None
+        self.lasts = self.step
         self.broken: float | None = None
         self.held: Any = None
 
@@ -180,7 +181,7 @@ class _Reading:
             if raw.width * raw.height > self.limits.max_pixels:
                 yield Damage(time, too_large(raw.width, raw.height, self.limits))
                 return
-            self.last = time
+            self.last, self.lasts = time, self._lasts(raw)
             yield Frame(number, time, raw)
             number += 1
         yield from self._end()
@@ -222,8 +223,12 @@ class _Reading:
         base = raw.time_base or self.stream.time_base
         return self._next_time() if stamp is None else round(float(stamp * base) - self.zero, 6)
 
+    def _lasts(self, raw: Any) -> float:
+        """Return for how long a frame is shown, which of uneven ones may be long."""
+        return float(raw.duration * (raw.time_base or self.stream.time_base)) if raw.duration else self.step
+
     def _next_time(self) -> float:
-        return 0.0 if self.last is None else round(self.last + self.step, 6)
+        return 0.0 if self.last is None else round(self.last + self.lasts, 6)
 
     def _damage(self, until: float | None) -> Damage:
         start = self.broken or 0.0

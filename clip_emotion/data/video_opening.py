@@ -112,27 +112,28 @@ def _why(av: Any, source: VideoSource, error: Exception) -> str:
         return f"{source.name} cannot be opened ({reason}): see that the address is right and the camera is on."
     if isinstance(error, FileNotFoundError):
         return "The file does not exist."
-    if isinstance(error, av.error.InvalidDataError | av.error.ArgumentError):
+    if isinstance(error, av.error.InvalidDataError | av.error.ArgumentError | av.error.EOFError):
         if _lacks_index(Path(source.place)):
-            return "The video is cut off: its index, which an MP4 has at its end, is missing; copy the file anew."
+            return "The video's index, which an MP4 has at its end, is missing: the file is cut off; copy it anew."
         return "This is no video that can be read, or it is damaged from the start (MP4, MOV, MKV, WebM, AVI, TS …)."
     return f"The video cannot be opened ({reason})."
 
 
 def _lacks_index(path: Path) -> bool:
-    """Tell whether a file is an MP4 or MOV without its ``moov`` box, which lists its frames."""
+    """Tell whether a file is an MP4 or MOV without a whole ``moov`` box, which lists its frames."""
+    found: list[bytes] = []
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
-            at, found = 0, []
+            at = 0
             while at + 8 <= size and len(found) < 1000:
                 file.seek(at)
                 head = file.read(16)
                 length = int.from_bytes(head[:4], "big")
-                found.append(head[4:8])
-                length = int.from_bytes(head[8:16], "big") if length == 1 else length
-                if length < 8:
+                length = int.from_bytes(head[8:16], "big") if length == 1 else length or size - at
+                if length < 8 or (head[4:8] == b"moov" and at + length > size):
                     break
+                found.append(head[4:8])
                 at += length
     except OSError:
         return False

@@ -125,7 +125,7 @@ def test_a_truncated_file_says_so(clip: Path, tmp_path: Path) -> None:
     assert len(found) > 20
     whole = write_video(tmp_path / "late.mp4", map(grey, range(50)), Encoding())
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(VideoError, match="its index, which an MP4 has at its end, is missing"):
+    with pytest.raises(VideoError, match="index, which an MP4 has at its end, is missing: the file is cut off"):
         damages(path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def label_frames(
     options: VideoOptions | None = None,
     kept: Kept | None = None,
     earlier: Earlier | None = None,
-) -> Iterator[LabelledFrame]:
+) -> Generator[LabelledFrame, None, None]:
     """Yield the frames of a video with their rows, as ``label_video`` does, and what is ``kept`` of each."""
     options = options or VideoOptions()
     config, begin = options.stream, earlier.begin if earlier else 0.0

@@ -91,12 +91,12 @@ class Tracker:
             numbers[open_faces[at]] = track.number
         settled = []
         for one, number in zip(found, numbers, strict=True):
-            track = by_number.get(number) if number is not None else None
-            if track is None:
-                track = self._new(one, time, number)
+            own = by_number.get(number) if number is not None else None
+            if own is None:
+                own = self._new(one, time, number)
             else:
-                track.follow(one, time)
-            settled.append(track.number)
+                own.follow(one, time)
+            settled.append(own.number)
         return settled
 
     def _new(self, found: Detection, time: float, number: int | None) -> Track:
