@@ -54,6 +54,8 @@ class Window:
             self.root.bind(key, lambda _: self.close())
         self.label = tkinter.Label(self.root, borderwidth=0)
         self.label.pack()
+        # Without it no key reaches the window where nothing manages windows.
+        self.root.focus_force()
         return self
 
     def close(self) -> None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import av
 import pyarrow.parquet as pq
 import pytest
 
+from clip_emotion.cli.video_window import Window
 from clip_emotion.data.faces import makers
 from clip_emotion.models import registry
+from clip_emotion.retrieval.video.labelling import LabelledFrame
 from tests.support.commands import Run, runner
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
+from tests.support.rtsp import camera
 from tests.support.videos import Encoding, SquareFinder, two_people, write_video
 
 WORDS = ("--labels", "red,green,blue")
@@ -183,6 +191,73 @@ def test_a_camera_that_is_not_there_is_a_failed_row(run: Run) -> None:
     assert code == 1
     assert json.loads(out)["source"] == "camera:97"
     assert "cannot be opened" in json.loads(out)["error"]
+
+
+def test_a_stream_is_labelled_and_drawn_while_it_comes(run: Run, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "camera.ts", two_people(2.0).images())
+    with camera(video) as address:
+        code, out, err = run(address, "--fps", "5", "--annotate", tmp_path / "seen.mp4", "--format", "jsonl")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert {row["source"] for row in rows} == {address.replace("someone:secret@", "")}
+    assert len({row["frame"] for row in rows}) == 10
+    assert "secret" not in out + err
+    with av.open(str(tmp_path / "seen.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 10
+
+
+def test_a_page_and_a_drawn_video_are_made_in_one_call(run: Run, clip: Path, tmp_path: Path) -> None:
+    made = ("--report", tmp_path / "page", "--annotate", tmp_path / "drawn.mp4")
+    code, _, err = run(clip, "--fps", "1", *made, "--out", tmp_path / "rows.csv")
+    assert code == 0
+    assert f"Annotated video: {tmp_path / 'drawn.mp4'}" in err
+    assert f"Video report: {tmp_path / 'page' / 'index.html'}" in err
+    code, _, err = run(clip, *made)
+    assert code == 2
+    assert "is there already" in err
+    assert run(clip, "--fps", "1", "--to", "1", *made[2:], "--overwrite")[0] == 0
+    code, _, err = run(clip, "--annotate", clip, "--overwrite")
+    assert code == 2
+    assert "is an input" in err
+
+
+def test_a_window_needs_a_display(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    code, _, err = run(clip, "--show")
+    assert code == 2
+    assert "--show needs a display, and this machine has none" in err
+
+
+@pytest.mark.real_data
+def test_a_window_shows_frames_and_closing_it_ends_the_run(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no display can be made here")
+    pytest.importorskip("tkinter")
+    shown = []
+    take = Window.take
+
+    def watched(self: Window, frame: LabelledFrame) -> None:
+        shown.append(frame)
+        if len(shown) == 4:
+            self.root.event_generate("<Escape>")
+        take(self, frame)
+
+    monkeypatch.setattr(Window, "take", watched)
+    with subprocess.Popen(["Xvfb", ":97", "-screen", "0", "800x600x24"], stderr=subprocess.DEVNULL) as display:
+        try:
+            monkeypatch.setenv("DISPLAY", ":97")
+            time.sleep(1.0)
+            code, _, _ = run(clip, "--fps", "5", "--show", "--out", tmp_path / "rows.jsonl")
+        finally:
+            display.terminate()
+    assert code == 0
+    assert len(shown) in (4, 5)
+    assert all(frame.image is not None for frame in shown)
+    assert len({row["frame"] for row in read(tmp_path / "rows.jsonl")}) == len(shown)
 
 
 def test_a_damaged_stretch_fails_and_the_rest_has_rows(run: Run, clip: Path, tmp_path: Path) -> None:

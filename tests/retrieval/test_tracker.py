@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -90,6 +90,7 @@ def test_numbers_given_before_are_taken() -> None:
     assert tracker.step([face(104), face(298, look=OTHER)], 0.2) == [5, 8]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 600), st.integers(0, 400), st.integers(10, 90)), max_size=5), max_size=6)
 )

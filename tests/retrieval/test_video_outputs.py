@@ -23,6 +23,7 @@ from clip_emotion.retrieval.video.labelling import VideoOptions, label_frames
 from clip_emotion.retrieval.video.looking import Kept
 from clip_emotion.retrieval.video.report import VideoReport
 from clip_emotion.retrieval.video.rows import SmoothedLabel, VideoRow
+from clip_emotion.retrieval.video.sinks import earlier_frames
 from clip_emotion.retrieval.video.timeline import POINTS, STRETCHES, TRACKS, Timeline
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
@@ -135,6 +136,16 @@ def test_the_page_has_each_face_with_its_words(clip: Path, tmp_path: Path, label
     assert first.count("data:image/webp;base64,") == 3
 
 
+def test_rows_of_an_earlier_run_are_on_the_page_too(clip: Path, tmp_path: Path, labeller: ZeroShotLabeller) -> None:
+    frames = list(label_frames(as_video(clip), labeller, VideoOptions(Sampling(fps=2))))
+    report = VideoReport(tmp_path, labeller, str)
+    for frame in [*earlier_frames([row for one in frames[:4] for row in one.rows]), *frames[4:]]:
+        report.take(frame)
+    (timeline,) = report.timelines.values()
+    assert timeline.frames == len(frames) == 8
+    assert sum(line.frames for line in timeline.tracks.values()) == sum(len(frame.rows) for frame in frames)
+
+
 def rows(number: int, words: Sequence[str], track: int = 1, rate: float = 10) -> VideoRow:
     labels = tuple(SmoothedLabel(word, word, 0.6 / (at + 1)) for at, word in enumerate(words))
     return VideoRow("a.mp4", number, number / rate, track, smoothed=labels)
@@ -157,18 +168,18 @@ def test_shares_and_stretches_are_those_of_the_rows() -> None:
 def test_what_is_gathered_does_not_grow_with_the_video() -> None:
     timeline = Timeline("a.mp4", ["a", "b"])
     blank = Image.new("RGB", (8, 8))
-    for number in range(6_000):
+    for number in range(3_000):
         word = ["a", "b"] if number % 2 else ["b", "a"]
         timeline.take([rows(number, word)], [blank], [np.array([0.25, 0.75])])
     for track in range(2, 500):
-        timeline.take([rows(6_000 + track, ["a"], track)], [blank], [np.array([1.0, 0.0])])
+        timeline.take([rows(3_000 + track, ["a"], track)], [blank], [np.array([1.0, 0.0])])
     assert len(timeline.tracks) <= 2 * TRACKS
     line = timeline.tracks[1]
     assert len(line.times) <= POINTS + 1
     assert len(line.stretches) <= STRETCHES
-    assert line.frames == 6_000
+    assert line.frames == 3_000
     times, curve = line.curve()
-    assert (times[0], times[-1]) == (0, pytest.approx(599.9, rel=0.01))
+    assert (times[0], times[-1]) == (0, pytest.approx(299.9, rel=0.01))
     assert curve == pytest.approx(np.tile([0.25, 0.75], (len(times), 1)))
 
 

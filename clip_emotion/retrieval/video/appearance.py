@@ -27,6 +27,7 @@ def appearance(crop: Image.Image) -> Float32Array:
 def unlikeness(one: Float32Array, other: Float32Array) -> float:
     """Return how far two appearances are apart: the root of the mean squared difference, in steps of 255.
 
-    Of one person in one light it is about 5, and below 13 in 99 of 100 pairs of frames; of two people about 26.
+    Of one person in one light it is about 5, and in 99 of 100 pairs of frames below 14; of two people about 26, and
+    above 13 (``benchmarks/tracking.py``).
     """
     return float(np.sqrt(np.mean((one - other) ** 2)))
