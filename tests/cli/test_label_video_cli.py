@@ -260,6 +260,13 @@ def test_a_window_shows_frames_and_closing_it_ends_the_run(
     assert len({row["frame"] for row in read(tmp_path / "rows.jsonl")}) == len(shown)
 
 
+def test_the_extra_is_named_where_it_is_missing(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, out, err = run(clip)
+    assert (code, out) == (1, "")
+    assert "pip install 'clip-emotion[video]'" in err
+
+
 def test_a_damaged_stretch_fails_and_the_rest_has_rows(run: Run, clip: Path, tmp_path: Path) -> None:
     content = clip.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])

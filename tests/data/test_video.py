@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -139,6 +140,16 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:
             damages(tmp_path / name)
     with pytest.raises(VideoError, match="a folder or a device"):
         damages(tmp_path)
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode()])
+    with pytest.raises(VideoError, match="holds no moving pictures"):
+        damages(tmp_path / "sound.mp4")
 
 
 @pytest.mark.parametrize(
