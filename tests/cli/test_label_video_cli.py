@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import av
 import pyarrow.parquet as pq
 import pytest
 
@@ -23,7 +22,7 @@ from tests.support.commands import Run, runner
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain, save
 from tests.support.rtsp import camera
-from tests.support.videos import Encoding, SquareFinder, two_people, write_video
+from tests.support.videos import Encoding, SquareFinder, av, two_people, write_video
 
 WORDS = ("--labels", "red,green,blue")
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,7 +18,7 @@ from clip_emotion.data.video_sources import VideoSource, as_video, is_video, spl
 from clip_emotion.errors import UsageError, VideoError
 from tests.support.pictures import plain, save
 from tests.support.rtsp import camera
-from tests.support.videos import Encoding, write_video
+from tests.support.videos import Encoding, av, write_video
 
 SIZE = (96, 64)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,7 +26,7 @@ from clip_emotion.retrieval.video.sinks import earlier_frames
 from clip_emotion.retrieval.video.timeline import POINTS, STRETCHES, TRACKS, Timeline
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.fakes import FakeEncoder
-from tests.support.videos import Encoding, SquareFinder, two_people, write_video
+from tests.support.videos import Encoding, SquareFinder, av, two_people, write_video
 
 SCENE = two_people()
 

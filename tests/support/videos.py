@@ -9,14 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from clip_emotion.data.faces.finder import Face, FinderOptions, largest_first
 from clip_emotion.types import FaceBox
 
+av: Any = pytest.importorskip("av")
+"""PyAV, without which every test of videos is left out."""
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
     "h264": ("libx264", "mp4", {"preset": "ultrafast"}),
     "hevc": ("libx265", "mp4", {"preset": "ultrafast", "x265-params": "log-level=error:pools=none"}),
