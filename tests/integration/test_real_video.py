@@ -117,7 +117,10 @@ def test_faces_that_cross_scale_and_turn(
         tracks[at].append((row.time, row.track))
         start, end = SMILES[at]
         if not made.hidden(at, row.time) and min(abs(row.time - start), abs(row.time - end)) > 0.05:
-            right.append(row.labels[0].name == (HAPPY if start <= row.time < end else NEUTRAL))
+            wanted = HAPPY if start <= row.time < end else NEUTRAL
+            right.append(row.labels[0].name == wanted)
+            if not any(0 <= row.time - change < 1 for change in (start, end)):
+                right.append(row.best is not None and row.best.name == wanted)
     own = {at: Counter(track for _, track in seen).most_common(1)[0][0] for at, seen in tracks.items()}
     seen = [(at, time, track) for at, entries in tracks.items() for time, track in entries]
     assert len(set(own.values())) == 4
@@ -129,7 +132,7 @@ def test_faces_that_cross_scale_and_turn(
     assert [entry for entry in swapped if not made.hidden(*entry)] == []
     for at in range(4):
         assert tracks[at][-1][1] == own[at], "after all that, each has the number that it had"
-    assert sum(right) >= 0.9 * len(right)
+    assert sum(right) >= 0.95 * len(right)
     assert len(right) > 100
 
 
