@@ -21,6 +21,10 @@ class ImageError(DataError):
     """One picture cannot be used (unreadable, truncated, empty, too large, not a picture)."""
 
 
+class VideoError(DataError):
+    """One video cannot be opened or read (missing, damaged, cut off, without pictures, out of reach)."""
+
+
 class ModelError(ClipEmotionError):
     """Weights are missing, truncated, of another architecture, or out of reach of this machine."""
 

@@ -23,7 +23,15 @@ BLUE, ORANGE, GREY = "#2f6db3", "#d9822b", "#9aa3ad"
 
 @cache
 def korean_font() -> str:
-    """Return the family name of a font with Hangul, registered with matplotlib.
+    """Return the family name of a font with Hangul, registered with matplotlib; raises as ``korean_font_file``."""
+    path = str(korean_font_file())
+    font_manager.fontManager.addfont(path)
+    return font_manager.FontProperties(fname=path).get_name()
+
+
+@cache
+def korean_font_file() -> Path:
+    """Return the file of a font with Hangul, for what draws words without matplotlib too.
 
     It is the NanumGothic that koreanize-matplotlib carries. The file is looked up among the package's files, because
     importing that package changes rcParams. Raises ClipEmotionError where the package is not installed whole.
@@ -35,8 +43,7 @@ def korean_font() -> str:
     path = next((Path(str(file.locate())) for file in files if file.name == FONT_FILE), None)
     if path is None or not path.is_file():
         raise ClipEmotionError(f"The Korean font is missing: run pip install --force-reinstall {FONT_PACKAGE}.")
-    font_manager.fontManager.addfont(str(path))
-    return font_manager.FontProperties(fname=str(path)).get_name()
+    return path
 
 
 @contextmanager

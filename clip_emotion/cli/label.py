@@ -24,10 +24,12 @@ from clip_emotion.cli.label_run import LabelRun
 from clip_emotion.cli.running import RunningArguments
 from clip_emotion.cli.store.beside import model_beside_store
 from clip_emotion.cli.store.label import StoreRun
+from clip_emotion.cli.video_options import VideoArguments
 from clip_emotion.errors import UsageError
 from clip_emotion.files import is_stream
 
 if TYPE_CHECKING:
+    from clip_emotion.data.images import ImageSource
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 
 DEFAULT_VOCABULARY = "kote44"
@@ -58,7 +60,7 @@ def label(
     lang: options.Language = options.LANG,
     faces: FacesArguments,
     output_format: RowsFormat = typer.Option(None, "--format", help="[default: by --out's suffix, else table]"),
-    out: Path = options.out_file("the rows"),
+    out: Path | None = typer.Option(None, "--out", help="Write the rows to this file; an existing one stays."),
     batch_size: int = options.batch_size(32),
     engine: options.EngineName = options.ENGINE,
     workers: int = options.WORKERS_OF_ENGINE,
@@ -66,14 +68,15 @@ def label(
     running: RunningArguments,
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run that wrote to --out."),
     overwrite: bool = options.OVERWRITE,
-    report: Path = options.report("an HTML contact sheet"),
+    report: Path = options.report("an HTML contact sheet, of videos timelines,"),
     max_pixels: int = options.MAX_PIXELS,
+    video: VideoArguments,
 ) -> None:
-    """Rank emotion words for pictures of faces, or for the faces of a store that embed filled.
+    """Rank emotion words for faces in pictures and videos, or for the faces of a store that embed filled.
 
-    Exit code: 0 all pictures labelled, 1 some failed, 2 misuse.
+    A video is a file, camera:0 or rtsp://…. Exit code: 0 all labelled, 1 some failed, 2 misuse.
     """
-    output = _settle_output(output_format, out, report, outputs.WriteOptions(overwrite, resume))
+    output = _settle_output(output_format, video.named_file(out), report, outputs.WriteOptions(overwrite, resume))
     running.check(engine)
     words = adapted_words(adapter, labels, vocab, prior_correction)
     asked = Asked(words, vocab, model, lang, device, running, top, dimensions)
@@ -82,8 +85,9 @@ def label(
         from clip_emotion.retrieval.labelling.stream import StreamConfig
 
         chosen = EngineChoice(engine, device, StreamConfig(faces.options(), batch_size, workers, max_pixels))
-        failed = _label_pictures(paths or [], replace(asked, device=chosen.device_here), output, chosen)
+        failed = _label_paths(paths or [], replace(asked, device=chosen.device_here), output, chosen, video)
     else:
+        video.check([], resume=False)
         asked = replace(asked, model=model_beside_store(context, model, "paths", "resume", "engine"))
         failed = _label_store(store, asked, output, Thumbnails(workers, max_pixels))
     if failed:
@@ -115,17 +119,29 @@ class Asked:
     dimensions: bool
 
 
-def _label_pictures(paths: Sequence[str], asked: Asked, output: Output, chosen: EngineChoice) -> int:
-    """Label pictures and return how many rows failed."""
+def _label_paths(
+    paths: Sequence[str], asked: Asked, output: Output, chosen: EngineChoice, video: VideoArguments
+) -> int:
+    """Label pictures, and videos if there are any, and return how many rows failed."""
     asked.words.refuse_prior()
-    from clip_emotion.data.finding import find_images
+    from clip_emotion.cli.label_video import VideoJob, find_all
 
-    found = find_images(paths, typer.get_binary_stream("stdin"))
-    sources = list(found.sources)
-    notice = found.notice()
-    if notice:
-        say(notice)
-    _claim(output, [source.content for source in sources if isinstance(source.content, Path)], asked.vocab)
+    sources, videos = find_all(paths)
+    video.check(videos, resume=output.writing.resume)
+    files = [source.content for source in sources if isinstance(source.content, Path)]
+    if videos:
+        job = VideoJob(sources, videos, video, chosen.config, asked.top, output)
+        job.check(chosen.name)
+        inputs = [*files, *(Path(one.place) for one in videos if not one.live)]
+        _claim(output, inputs, asked.vocab, made=job.claim(inputs))
+        with outputs.held(output.path) if output.path else nullcontext():
+            return job.run(_labeller(asked.model or "mini", asked))
+    _claim(output, files, asked.vocab)
+    return _label_pictures(sources, asked, output, chosen)
+
+
+def _label_pictures(sources: Sequence[ImageSource], asked: Asked, output: Output, chosen: EngineChoice) -> int:
+    """Label pictures and return how many rows failed."""
     with outputs.held(output.path) if output.path else nullcontext():
         model, config = asked.model or "mini", chosen.config
         labeller = _labeller(model, asked)
@@ -166,7 +182,7 @@ def _settle_output(
     return Output(form, out, report, writing)
 
 
-def _claim(output: Output, inputs: Sequence[Path], vocab: str | None) -> None:
+def _claim(output: Output, inputs: Sequence[Path], vocab: str | None, made: str = SHEET) -> None:
     """See that rows and report may be written and replace no input; raises UsageError else."""
     from clip_emotion.retrieval.labelling.row_files import partial_path
 
@@ -176,7 +192,7 @@ def _claim(output: Output, inputs: Sequence[Path], vocab: str | None) -> None:
         if output.format == RowsFormat.parquet.value:
             outputs.claim_file(partial_path(output.path), output.writing, inputs=inputs, resumable=True)
     if output.report is not None:
-        outputs.claim_folder(output.report, SHEET, output.writing, inputs=inputs, resumable=output.writing.resume)
+        outputs.claim_folder(output.report, made, output.writing, inputs=inputs, resumable=output.writing.resume)
 
 
 def _labeller(model: str, asked: Asked) -> ZeroShotLabeller:

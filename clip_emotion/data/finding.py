@@ -17,6 +17,12 @@ from clip_emotion.data.system_files import is_system_name
 from clip_emotion.errors import UsageError
 from clip_emotion.text import nfc
 
+VIDEO_SUFFIXES = frozenset(
+    f".{name}"
+    for names in ("mp4 m4v mov qt 3gp 3g2 mkv webm avi wmv asf flv", "ts mts m2ts mpg mpeg vob ogv mxf ivf h264 hevc")
+    for name in names.split(" ")
+)
+
 
 @dataclass(frozen=True)
 class FoundImages:
@@ -40,11 +46,12 @@ def passed_over_notice(counts: Mapping[str, int]) -> str | None:
     return f"Passed over {total:,} file(s) that are no pictures: {shown}{' …' if most[5:] else ''}."
 
 
-def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> FoundImages:
+def find_images(paths: Sequence[str], stdin: BinaryIO | None = None, advice: str = "") -> FoundImages:
     """Find the pictures that the arguments mean: files, folders (recursive, sorted), globs, ``-`` for a list on stdin.
 
     A file is listed once, however often it is named. A path that does not exist is listed with its error.
-    Raises UsageError for no path at all, and for a folder that holds no pictures.
+    Raises UsageError for no path at all, and for a folder that holds no pictures; ``advice`` is what it says to those
+    who have videos there.
     """
     if not paths:
         raise UsageError("Name at least one picture, folder or glob, or - for a list on standard input.")
@@ -52,7 +59,7 @@ def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> FoundIma
     names: set[str] = set()
     sources: list[ImageSource] = []
     passed_over: Counter[str] = Counter()
-    for source in _candidates(paths, stdin, passed_over):
+    for source in _candidates(paths, stdin, passed_over, advice):
         # Not resolved: two links to one picture are two pictures to the user who named them.
         place = os.path.abspath(source.content) if isinstance(source.content, Path) else source.name  # noqa: PTH100
         if place in seen:
@@ -65,19 +72,21 @@ def find_images(paths: Sequence[str], stdin: BinaryIO | None = None) -> FoundIma
     return FoundImages(tuple(sources), passed_over)
 
 
-def _candidates(paths: Sequence[str], stdin: BinaryIO | None, passed_over: Counter[str]) -> Iterator[ImageSource]:
+def _candidates(
+    paths: Sequence[str], stdin: BinaryIO | None, passed_over: Counter[str], advice: str
+) -> Iterator[ImageSource]:
     for path in paths:
         if path == "-":
             for line in _listed(stdin):
-                yield from _expand(line, passed_over)
+                yield from _expand(line, passed_over, advice)
         elif glob.has_magic(path) and resolve_path(path) is None:
             matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - the pattern may be absolute
             if not matches:
                 yield ImageSource(display_name(path), None, "No file matches this pattern.")
             for match in matches:
-                yield from _expand(match, passed_over)
+                yield from _expand(match, passed_over, advice)
         else:
-            yield from _expand(path, passed_over)
+            yield from _expand(path, passed_over, advice)
 
 
 def _listed(stdin: BinaryIO | None) -> Iterable[str]:
@@ -103,7 +112,7 @@ def _listed_path(line: bytes) -> str:
     return line.decode("cp949", "replace")
 
 
-def _expand(path: str, passed_over: Counter[str]) -> Iterator[ImageSource]:
+def _expand(path: str, passed_over: Counter[str], advice: str) -> Iterator[ImageSource]:
     """Yield the file, or every picture below the folder, or a source with the reason why there is neither."""
     real = resolve_path(path)
     if real is None:
@@ -115,6 +124,7 @@ def _expand(path: str, passed_over: Counter[str]) -> Iterator[ImageSource]:
             raise UsageError(
                 f"Folder {display_name(path)} holds no pictures ({', '.join(sorted(SUFFIXES)[:8])} …)."
                 + (f" {others}" if others else "")
+                + (f" {advice}" if advice and VIDEO_SUFFIXES & passed_over.keys() else "")
             )
         yield from found
     else:

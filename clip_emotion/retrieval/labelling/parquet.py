@@ -17,9 +17,15 @@ def write_parquet(rows: Path, target: Path, *, dimensions: bool = False) -> None
     With ``dimensions`` there are columns for valence and arousal.
     """
     import pyarrow as pa
+
+    write_table(rows, target, _parquet_schema(pa, dimensions))
+
+
+def write_table(rows: Path, target: Path, schema: Any) -> None:
+    """Turn a file of JSON lines into Parquet of a schema, whole or not at all; raises DataError else."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _parquet_schema(pa, dimensions)
     draft = target.with_name(f".{target.name}.draft")
     try:
         with rows.open("rb") as lines, pq.ParquetWriter(draft, schema) as writer:

@@ -18,8 +18,8 @@ from clip_emotion.text import nfc
 from clip_emotion.types import Prediction
 
 
-class RowWriter:
-    """Writes predictions to an open binary stream, each flushed as it comes."""
+class LineWriter:
+    """Writes encoded rows to an open binary stream, each flushed as it comes."""
 
     def __init__(self, stream: BinaryIO, row_format: RowFormat, card: RunCard) -> None:
         self.stream = stream
@@ -28,22 +28,10 @@ class RowWriter:
 
     def start(self) -> None:
         """Write what stands before the first row."""
-        self._put(self.row_format.head(self.card))
+        self.put(self.row_format.head(self.card))
 
-    def write(self, prediction: Prediction) -> None:
-        """Append one row; raises DataError when the place is full or gone."""
-        self._put(self.row_format.encode(to_row(prediction, self.card), self.card))
-
-    @property
-    def takes_json_lines(self) -> bool:
-        """Whether the rows are JSON lines, which may also be written many at once."""
-        return isinstance(self.row_format, JsonLines)
-
-    def write_lines(self, lines: bytes) -> None:
-        """Append whole JSON lines; raises DataError when the place is full or gone."""
-        self._put(lines)
-
-    def _put(self, content: bytes) -> None:
+    def put(self, content: bytes) -> None:
+        """Append encoded rows; raises DataError when the place is full or gone."""
         left = memoryview(content)
         try:
             while left:
@@ -57,6 +45,23 @@ class RowWriter:
             raise DataError(
                 f"Cannot write to {place} ({error.strerror}): make room, then continue with --resume."
             ) from error
+
+
+class RowWriter(LineWriter):
+    """Writes predictions as rows."""
+
+    def write(self, prediction: Prediction) -> None:
+        """Append one row; raises DataError when the place is full or gone."""
+        self.put(self.row_format.encode(to_row(prediction, self.card), self.card))
+
+    @property
+    def takes_json_lines(self) -> bool:
+        """Whether the rows are JSON lines, which may also be written many at once."""
+        return isinstance(self.row_format, JsonLines)
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append whole JSON lines; raises DataError when the place is full or gone."""
+        self.put(lines)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def read_finished(path: Path, row_format: RowFormat, card: RunCard, *, many_rows
     except (ValueError, KeyError, TypeError, StopIteration, csv.Error) as error:
         raise UsageError(f"{path} holds no rows that can be continued: give another --out.") from error
     for _, row, _ in rows:
-        _refuse_other_run(path, row, card)
+        refuse_other_run(path, row, card)
     _refuse_other_folder(path, [prediction for _, _, prediction in rows])
     if many_rows and rows:
         last = rows[-1][1]["path"]
@@ -166,12 +171,13 @@ def _refuse_other_folder(path: Path, predictions: Sequence[Prediction]) -> None:
 def _refuse_other_head(path: Path, row_format: RowFormat, content: bytes, card: RunCard) -> None:
     """Say how the run differs, where the first row tells; else that the columns do."""
     for _, row in row_format.decode(content):
-        _refuse_other_run(path, row, card)
+        refuse_other_run(path, row, card)
         break
     raise ValueError("another header")
 
 
-def _refuse_other_run(path: Path, row: Mapping[str, Any], card: RunCard) -> None:
+def refuse_other_run(path: Path, row: Mapping[str, Any], card: RunCard) -> None:
+    """Raise UsageError where a file's row is of another model, vocabulary or other settings."""
     for name, value in card.written().items():
         if row[name] != value:
             raise UsageError(

@@ -139,7 +139,7 @@ class Csv:
     def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
         names: list[str] = []
-        for end, record in _csv_records(content):
+        for end, record in csv_records(content):
             if not names:
                 names = record
             elif len(record) == len(names):
@@ -152,7 +152,7 @@ def _tail(card: RunCard) -> tuple[str, ...]:
     return (*(DIMENSIONS if card.dimensions else ()), *CSV_TAIL)
 
 
-def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Split into whole records: a line end counts only where all quotes before it are closed."""
     end, held = 0, b""
     for line in content.split(b"\n")[:-1]:

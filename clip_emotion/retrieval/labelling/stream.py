@@ -132,13 +132,13 @@ class RegionReader:
 
     def _region(self, name: str, part: Part) -> Region:
         try:
-            pixels = None if part.image is None else self.preprocess(_middle(part.image))
+            pixels = None if part.image is None else self.preprocess(middle(part.image))
             return Region(name, pixels, part.index, part.face, part.note)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             raise ImageError(f"The picture cannot be prepared for the model ({error}).") from error
 
 
-def _middle(image: Image.Image) -> Image.Image:
+def middle(image: Image.Image) -> Image.Image:
     """Cut a strip of extreme shape to its middle; any other image is returned as it is."""
     shorter, longer = sorted(image.size)
     if longer <= LONGEST_SHAPE * shorter:

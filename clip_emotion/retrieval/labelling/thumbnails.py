@@ -42,7 +42,7 @@ def thumbnail(
         return ""
     box = face.box
     if box is not None and cut:
-        image, box = _around(image, box), None
+        image, box = around(image, box), None
     content = b""
     for side, quality in qualities:
         stream = io.BytesIO()
@@ -68,7 +68,7 @@ def _small(image: Image.Image, box: FaceBox | None, side: int) -> Image.Image:
     return small
 
 
-def _around(image: Image.Image, box: FaceBox) -> Image.Image:
+def around(image: Image.Image, box: FaceBox) -> Image.Image:
     """Cut a face out of an image with what is around it."""
     margin = round(SURROUNDINGS * max(box.width, box.height))
     right, bottom = box.x + box.width + margin, box.y + box.height + margin
