@@ -25,8 +25,9 @@ from scoring.readers.written_dates import ORDERS
 
 KEEP = ("numbers", "text", "nothing")
 """What is kept of a chat: the numbers, also what was said, or nothing."""
-CHOICES = {"layouts": (AUTO, *LAYOUTS), "orders": ("", *ORDERS)}
-"""Layouts and orders of dates to choose from where a file does not tell; the first of each is its own."""
+CHOSEN_LAYOUTS = (AUTO, *LAYOUTS)
+CHOSEN_ORDERS = ("", *ORDERS)
+"""Orders of dates to choose from where a file does not tell; the first is its own."""
 SUFFIXES = (".txt", ".csv", ".jsonl", ".json", ".tsv", ".zip", ".eml", ".xml", ".html")
 router = own_pages()
 
@@ -34,7 +35,12 @@ router = own_pages()
 @router.get("/score")
 def score_form(visit: Own) -> Response:
     """Ask for a chat export."""
-    return visit.page("score.html.j2", **CHOICES)
+    return ask(visit)
+
+
+def ask(visit: Visit, status: int = 200, fault: str | None = None) -> Response:
+    """Answer with the form that asks for a chat."""
+    return visit.page("score.html.j2", status, fault=fault, layouts=CHOSEN_LAYOUTS, orders=CHOSEN_ORDERS)
 
 
 @router.post("/score")
@@ -44,16 +50,16 @@ def score(visit: Own, form: Posted) -> Response:
     site.rates.count("upload-account", visit.user.id)
     site.rates.count("upload-address", visit.address)
     if not files:
-        return visit.page("score.html.j2", 422, fault="score.no_chat", **CHOICES)
+        return ask(visit, 422, "score.no_chat")
     name = shown_name(files[0].filename)
     suffix = PurePath(name).suffix.lower()
     plain = f"chat{suffix if suffix in SUFFIXES else '.txt'}"
-    order = form.choice("date_order", CHOICES["orders"])
-    reading = ReadOptions(form.choice("layout", CHOICES["layouts"]), order or None)
+    order = form.choice("date_order", CHOSEN_ORDERS)
+    reading = ReadOptions(form.choice("layout", CHOSEN_LAYOUTS), order or None)
     try:
         scores = site.scoring.score(files[0].file.read(), plain, visit.language, reading)
     except DataError as error:
-        return visit.page("score.html.j2", 422, fault=f"{visit.t('score.unreadable')} {error}", **CHOICES)
+        return ask(visit, 422, f"{visit.t('score.unreadable')} {error}")
     chosen = replace(scores[0], name=name)
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
