@@ -155,11 +155,13 @@ def test_every_fault_is_a_problem(app: FastAPI, program: Caller) -> None:
         {"since": "2026-01-01T00:00:00"},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"limit": "0"},
+        {"until": "1.5"},
         {"kind": "x"},
         {"limits": "5"},
     ):
         assert program.get("/history", **query).status_code == 422, query
-    assert program.get("/history", vocabulary="\0").status_code == 400
+    unread = program.get("/history", vocabulary="\0")
+    assert (unread.status_code, unread.headers["content-type"]) == (400, PROBLEM)
 
 
 def test_too_much_is_told_with_a_time_to_wait(tmp_path: Path) -> None:
