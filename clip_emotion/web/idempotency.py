@@ -19,6 +19,8 @@ HEADER = "Idempotency-Key"
 LONGEST = 200
 ABANDONED = timedelta(minutes=10)
 """After so long a request that has not ended is taken for one whose process was killed."""
+KEPT = timedelta(days=1)
+"""How long a key is known; an account's older ones go with its next write."""
 RETRY_SECONDS = 2
 
 
@@ -59,6 +61,8 @@ class Write:
             with self.database.writing() as db:
                 stale = self._mine() & IdempotencyKey.status.is_(None) & (IdempotencyKey.created < moment - ABANDONED)
                 db.execute(delete(IdempotencyKey).where(stale))
+                mine = IdempotencyKey.owner_id == self.owner_id
+                db.execute(delete(IdempotencyKey).where(mine & (IdempotencyKey.created < moment - KEPT)))
                 db.add(IdempotencyKey(owner_id=self.owner_id, key=self.key, request=self.asked, created=moment))
             return None
         except IntegrityError:

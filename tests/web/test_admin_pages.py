@@ -124,7 +124,7 @@ def test_strange_deeds_and_keys_are_refused(app: FastAPI, admin: Browser) -> Non
     user = add_account(app, "strange@example.org")
     assert admin.post(f"/admin/users/{user.id}", {"do": "delete"}).status_code == 400
     assert admin.post("/admin/users/nobody", {"do": "lock"}).status_code == 404
-    for query in ("find=%25", "find=%27%3B--", "after=%00", "find=<b>"):
+    for query in ("find=%25", "find=%27%3B--", "after=zz", "find=<b>"):
         assert admin.get(f"/admin/users?{query}").status_code == 200
 
 

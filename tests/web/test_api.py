@@ -17,7 +17,7 @@ from clip_emotion.csv_text import unguarded
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.web import Settings
 from clip_emotion.web.database.tables import IdempotencyKey, Picture, Result, User, now
-from clip_emotion.web.idempotency import ABANDONED, Write
+from clip_emotion.web.idempotency import ABANDONED, KEPT, Write
 from clip_emotion.web.labelling import Labelling
 from clip_emotion.web.scoring import Scoring
 from clip_emotion.web.security.secret import hashed
@@ -155,11 +155,13 @@ def test_every_fault_is_a_problem(app: FastAPI, program: Caller) -> None:
         {"since": "2026-01-01T00:00:00"},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"limit": "0"},
+        {"until": "1.5"},
         {"kind": "x"},
         {"limits": "5"},
-        {"vocabulary": "\0"},
     ):
         assert program.get("/history", **query).status_code == 422, query
+    unread = program.get("/history", vocabulary="\0")
+    assert (unread.status_code, unread.headers["content-type"]) == (400, PROBLEM)
 
 
 def test_too_much_is_told_with_a_time_to_wait(tmp_path: Path) -> None:
@@ -269,6 +271,9 @@ def test_a_killed_request_does_not_block_its_key_for_ever(app: FastAPI, program:
         old = now() - 2 * ABANDONED
         db.add(IdempotencyKey(owner_id=program.user.id, key="killed", request="x", created=old))
     assert program.label("red", key="killed").status_code == 200
+    with site_of(app).database.writing() as db:
+        db.execute(update(IdempotencyKey).values(created=now() - 2 * KEPT))
+    assert program.label("blue", key="killed").status_code == 200
 
 
 def test_tokens_are_kept_hashed(app: FastAPI) -> None:

@@ -54,12 +54,11 @@ def openapi(request: Request) -> JSONResponse:
 def description_page(visit: Anyone) -> Response:
     """Show the description."""
     description = description_of(visit.request)
-    base = str(visit.request.base_url).rstrip("/")
-    found = [_operation(description, base, *one) for one in operations(description)]
+    found = [_operation(*one) for one in operations(description)]
     return visit.page("api.html.j2", operations=found, json_path=JSON_PATH, known=all_texts())
 
 
-def _operation(whole: Mapping[str, Any], base: str, method: str, path: str, one: Mapping[str, Any]) -> Operation:
+def _operation(method: str, path: str, one: Mapping[str, Any]) -> Operation:
     parameters = [_parameter(each["name"], each["in"], each["schema"], each) for each in one.get("parameters", [])]
     for content in one.get("requestBody", {}).get("content", {}).values():
         schema = content["schema"]
@@ -74,7 +73,7 @@ def _operation(whole: Mapping[str, Any], base: str, method: str, path: str, one:
     about = one.get("description", "").replace("``", "")
     return Operation(
         one["operationId"], method, path, one["summary"], about, scope, tuple(parameters), answers,
-        _example(base, method, path, one),
+        _example(method, path, one),
     )  # fmt: skip
 
 
@@ -100,12 +99,12 @@ def _type(schema: Mapping[str, Any]) -> str:
     return f"{name} {'–'.join(bounds)}".strip()
 
 
-def _example(base: str, method: str, path: str, one: Mapping[str, Any]) -> str:
-    """Return a call of curl that works when the token stands in the variable TOKEN."""
+def _example(method: str, path: str, one: Mapping[str, Any]) -> str:
+    """Return a call of curl that works when the site's address stands in SITE and the token in TOKEN."""
     lines = ['curl -H "Authorization: Bearer $TOKEN"']
     lines += [] if method in ("GET", "POST") else [f"-X {method}"]
     for content in one.get("requestBody", {}).get("content", {}).values():
         files = [name for name, part in content["schema"]["properties"].items() if _type(part) in ("file", "files")]
         lines += [f"-F {name}=@{'chat.txt' if name == 'chat' else 'face.jpg'}" for name in files]
-    lines.append(f"{base}{path}".replace("{key}", "KEY").replace("{name}", "kote44"))
+    lines.append(f"$SITE{path}".replace("{key}", "KEY").replace("{name}", "kote44"))
     return " \\\n  ".join(lines)

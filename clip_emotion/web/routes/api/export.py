@@ -31,7 +31,7 @@ TEXTS = (
 )  # fmt: skip
 COLUMNS = (*TEXTS, "measure", "corrected", "confirmed")
 MEDIA = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
-FILES = {
+FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A file with a row a result, the newest first.",
         "content": {media.partition(";")[0]: {} for media in MEDIA.values()},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BeforeValidator
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import selectinload, undefer
 from starlette.responses import Response
@@ -29,7 +31,14 @@ TEXT = r"^[^\x00]+$"
 """Texts that every database takes."""
 READ = Annotated[Call, Depends(caller(HISTORY))]
 OneKey = Annotated[str, Path(max_length=22, pattern=TEXT, description="The key of a saved result.")]
+ISO = re.compile(r"\d{4}-\d\d-\d\dT")
 router = APIRouter()
+
+
+def _written(value: object) -> object:
+    if isinstance(value, str) and not ISO.match(value):
+        raise ValueError("a time is written as 2026-01-31T09:00:00Z")
+    return value
 
 
 class Filters:
@@ -44,8 +53,12 @@ class Filters:
         leading: Annotated[
             str | None, Query(max_length=80, pattern=TEXT, description="With this surest word alone.")
         ] = None,
-        since: Annotated[datetime | None, Query(description="Made at this time or later.")] = None,
-        until: Annotated[datetime | None, Query(description="Made before this time.")] = None,
+        since: Annotated[
+            datetime | None, BeforeValidator(_written), Query(description="Made at this time or later.")
+        ] = None,
+        until: Annotated[
+            datetime | None, BeforeValidator(_written), Query(description="Made before this time.")
+        ] = None,
     ) -> None:
         self.values = {"kind": kind, "vocabulary": vocabulary, "leading": leading}
         self.since, self.until = _utc(since), _utc(until)

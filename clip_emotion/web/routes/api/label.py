@@ -52,7 +52,9 @@ class LabelFields(Fields):
 
 
 BODY = request_body(LabelFields, "pictures", "One to fifty pictures, a file each.", many=True)
-ROWS = {200: {"description": "The rows; as JSON lines where Accept asks for it.", "content": {LINES: {}}}}
+ROWS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The rows; as JSON lines where Accept asks for it.", "content": {LINES: {}}}
+}
 
 
 @router.post(
@@ -92,7 +94,7 @@ def _label(call: Call, asked: LabelFields, vocabulary: Vocabulary, body: Body) -
     uploads = [Upload(shown_name(file.filename), file.file.read) for file in body.files]
     wanted = Asked(vocabulary, asked.lang, asked.top, asked.face)
     if not asked.save:
-        bare = site.labelling.label(uploads, wanted)
+        bare: list[LabelledPicture[Any]] = site.labelling.label(uploads, wanted)
         return {"rows": [row for one in bare for row in one.rows], "saved": []}
     labelled = site.labelling.label(uploads, wanted, site.pictures.coded)
     return {"rows": [row for one in labelled for row in one.rows], "saved": _save(call, asked, vocabulary, labelled)}

@@ -27,7 +27,7 @@ class Problem(BaseModel):
 
 
 SAID = {
-    400: "The body cannot be read.",
+    400: "The request cannot be read.",
     401: "No valid token was sent.",
     403: "The token was not made for this.",
     404: "There is no such thing, or it is not yours.",
@@ -40,13 +40,13 @@ SAID = {
     503: "Too much waits for the model: try again after Retry-After seconds.",
 }
 WAITING = frozenset({409, 429, 503})
-WRITES = (400, 409, 413, 415, 503)
+WRITES = (409, 413, 415, 503)
 """What may go wrong with a body beside what may go wrong with everything."""
 
 
 def problems(*more: int) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of faults for a route: of every route, and these."""
-    return {status: _described(status) for status in sorted({401, 403, 422, 429, 500, *more})}
+    return {status: _described(status) for status in sorted({400, 401, 403, 422, 429, 500, *more})}
 
 
 def _described(status: int) -> dict[str, Any]:
