@@ -123,8 +123,8 @@ def run(data: Path, kills: int) -> str:
     server.stop()
     seconds = time.perf_counter() - begun
     return (
-        f"{kills} kills in {seconds:.0f} s: sound each time; {results} results whole, {len(promises.saved)} answers kept, "
-        f"{orphans} files without rows left by kills, none after the next start."
+        f"{kills} kills in {seconds:.0f} s: sound each time; {results} results whole, "
+        f"{len(promises.saved)} answers kept, {orphans} files without rows left by kills, none after the next start."
     )
 
 

@@ -23,10 +23,11 @@ import matplotlib
 from PIL import Image
 from web_server import Person, Server, serving
 
+from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.images import ImageSource
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
-from clip_emotion.retrieval.labelling.stream import FaceOptions, StreamConfig
+from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web.labelling import MOST_FACES
 from clip_emotion.web.settings import RATES
@@ -84,9 +85,11 @@ def use(server: Server, number: int, files: list[bytes], seen: Seen, end: float)
                 if answer.status != 303:
                     time.sleep(1)
                     continue
-                for done in (person.get, lambda place: person.post(place, do="save" if turn % 2 else "discard")):
-                    begun = time.monotonic()
-                    seen.note(done(answer.location).status, time.monotonic() - begun)
+                begun = time.monotonic()
+                seen.note(person.get(answer.location).status, time.monotonic() - begun)
+                begun = time.monotonic()
+                settled = person.post(answer.location, do="save" if turn % 2 else "discard")
+                seen.note(settled.status, time.monotonic() - begun)
             except (OSError, http.client.HTTPException):
                 seen.note(599, time.monotonic() - begun)
 

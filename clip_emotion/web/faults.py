@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clip_emotion.errors import ClipEmotionError, ModelError
-from clip_emotion.web.labelling import Busy
+from clip_emotion.web.busy import Busy
 from clip_emotion.web.problem import API, problem
 from clip_emotion.web.security.headers import HEADERS, policy
 from clip_emotion.web.security.rates import TooOften

@@ -13,7 +13,7 @@ from PIL import Image
 
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.images import ImageSource, open_image
-from clip_emotion.errors import ClipEmotionError, ImageError, UsageError
+from clip_emotion.errors import ImageError, UsageError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.labelling.cards import run_card
 from clip_emotion.retrieval.labelling.labeller import EmbeddedRegion, ZeroShotLabeller
@@ -22,23 +22,14 @@ from clip_emotion.retrieval.labelling.stream import Region, RegionReader, Stream
 from clip_emotion.types import Prediction
 from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
 from clip_emotion.web.batching import Batcher
+from clip_emotion.web.busy import Busy as Busy
 from clip_emotion.web.settings import Settings
 
 MOST_WORDS, LONGEST_WORD = 100, 60
 MOST_FACES = 10
 LABELLERS = 32
 """Vocabularies that are kept ready."""
-RETRY_SECONDS = 3
 Kept = TypeVar("Kept")
-
-
-class Busy(ClipEmotionError):
-    """So many pictures wait for the model that more are refused; ``wait`` is when to try again, in seconds."""
-
-    wait = RETRY_SECONDS
-
-    def __init__(self) -> None:
-        super().__init__(f"Many pictures are waiting: try again in {RETRY_SECONDS} seconds.")
 
 
 @dataclass(frozen=True)

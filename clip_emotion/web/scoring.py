@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.vocabulary import Vocabulary
-from clip_emotion.web.labelling import Busy
+from clip_emotion.web.busy import Busy
 
 if TYPE_CHECKING:
     from scoring import AffectionScorer, Conversation, ConversationScore, ReadOptions

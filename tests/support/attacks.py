@@ -175,8 +175,8 @@ def keys_of(site: Site, owner: str) -> list[str]:
     others = (Picture.id, Picture.file, AccessToken.id, LoginSession.id)
     with site.database.reading() as db:
         found = [key for query in (batches, results) for key in db.scalars(query)]
-        found += [db.scalar(select(func.min(one)).where(one.class_.owner_id == owner)) for one in others]
-    return [*(key for key in dict.fromkeys(found) if key), owner]
+        single = [db.scalar(select(func.min(one)).where(one.class_.owner_id == owner)) for one in others]
+    return [key for key in dict.fromkeys([*found, *single, owner]) if key]
 
 
 def belongings(site: Site, owner: str) -> dict[str, list[Any]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from clip_emotion.web.busy import Busy
 
 SHORTEST, LONGEST = 12, 256
 SHORT, LONG, COMMON, PERSONAL = (
@@ -21,27 +25,41 @@ SHORT, LONG, COMMON, PERSONAL = (
 
 
 class Passwords:
-    """Hashes passwords and compares them, a few at a time: each takes 64 MB and a tenth of a second."""
+    """Hashes passwords and compares them, a few at a time: each takes 64 MB and a tenth of a second.
 
-    def __init__(self, hasher: Argon2Hasher | None = None, at_once: int = 2) -> None:
+    Both raise Busy where ``waiting`` wait already, so that a flood of log-ins takes no other page along.
+    """
+
+    def __init__(self, hasher: Argon2Hasher | None = None, at_once: int = 2, waiting: int = 32) -> None:
         self._hash = PasswordHash((hasher or Argon2Hasher(),))
-        self._turn = threading.Semaphore(at_once)
+        self._turns = threading.Semaphore(at_once)
+        self._room = threading.Semaphore(at_once + waiting)
         self._nobody = self._hash.hash("the password of nobody at all")
 
     def hash(self, password: str) -> str:
         """Return the Argon2id hash of a password."""
-        with self._turn:
+        with self._turn():
             return self._hash.hash(password)
 
     def fits(self, password: str, kept: str | None) -> bool:
         """Tell whether a password is the one of a hash; without a hash the answer is no, and takes as long."""
         if len(password) > LONGEST:
             password = ""
-        with self._turn:
+        with self._turn():
             try:
                 return self._hash.verify(password, kept or self._nobody) and kept is not None
             except PwdlibError:
                 return False
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise Busy
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._room.release()
 
 
 def fault_of(password: str, email: str = "") -> str | None:

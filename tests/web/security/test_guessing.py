@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,26 @@ def test_made_up_addresses_are_not_believed(tmp_path: Path) -> None:
 def test_one_customer_of_a_provider_is_one_address(address: str, network: str) -> None:
     """Whoever has IPv6 has 2^64 addresses."""
     assert network_of(address) == network
+
+
+def test_a_flood_of_log_ins_does_not_pile_up(tmp_path: Path) -> None:
+    """From ever so many addresses: a few wait for their hash, more are sent away, pages are shown meanwhile."""
+    app = make_site(tmp_path)
+    held, hashing = threading.Event(), Passwords(Argon2Hasher(1, 8, 1), at_once=1, waiting=2)
+    verify = hashing._hash.verify
+    hashing._hash.verify = lambda password, kept: held.wait(20) and verify(password, kept)  # type: ignore[method-assign]
+    object.__setattr__(site_of(app), "passwords", hashing)
+    visitors = [Browser(app, address=f"198.51.100.{number}") for number in range(5)]
+    tokens = [visitor.token() for visitor in visitors]
+    with ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(guess, *one, EMAIL) for one in zip(visitors[:3], tokens[:3], strict=True)]
+        while hashing._room.acquire(blocking=False):
+            hashing._room.release()
+            time.sleep(0.01)
+        assert guess(visitors[3], tokens[3], EMAIL) == 503
+        assert visitors[4].get("/").status_code == 200
+        held.set()
+        assert [one.result() for one in waiting] == [401] * 3
 
 
 def test_sign_up_is_limited_by_address(tmp_path: Path) -> None:
