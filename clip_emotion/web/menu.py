@@ -5,6 +5,7 @@ MENU: tuple[tuple[str, str], ...] = (
     ("/score", "common.score"),
     ("/history", "history.title"),
     ("/review", "review.title"),
+    ("/interview", "interview.menu"),
     ("/account", "common.account"),
 )
 """Path and key of the text, in the order of the menu."""

@@ -82,7 +82,7 @@ def candidates(result: Result, language: str) -> list[tuple[str, str]]:
     return [(one["label"], names.get(one["label"], one["name"])) for one in labels]
 
 
-def _pictures(owner_id: str) -> Select[tuple[Picture]]:
+def _pictures(owner_id: str) -> Select[Picture]:
     query = select(Picture).join(Picture.result).where(Picture.owner_id == owner_id)
     query = query.where(Result.saved.is_(True), Result.kind == LABEL)
     return query.options(contains_eager(Picture.result).options(undefer(Result.payload)))

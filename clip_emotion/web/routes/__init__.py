@@ -10,6 +10,7 @@ from clip_emotion.web.routes import (
     dashboard,
     health,
     history,
+    interview,
     label,
     pictures,
     review,
@@ -37,4 +38,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     history.router,
     dashboard.router,
     review.router,
+    interview.router,
 )

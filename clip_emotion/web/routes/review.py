@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -107,7 +108,7 @@ def _page(visit: Visit, picture: Picture | None, *, skipped: bool = False) -> Re
     with visit.site.database.reading() as db:
         progress = reviewing.progress(db, visit.user.id)
         last = reviewing.last_reviewed(db, visit.user.id)
-    values = {"progress": progress, "last": last, "skipped": skipped}
+    values: dict[str, Any] = {"progress": progress, "last": last, "skipped": skipped}
     if picture is None:
         return visit.page("review_done.html.j2", **values)
     result = picture.result
