@@ -81,6 +81,7 @@ def fill(site: Site, email: str, number: int) -> None:
 def results(owner: str, number: int) -> Iterator[dict[str, Any]]:
     """Yield rows of results: some vocabularies, words as unequal as in life, over two years."""
     drawn = random.Random(0)
+    face = {"index": 0, "box": [200, 100, 150, 150], "confidence": 0.9, "part": "face", "note": ""}
     vocabularies = [Vocabulary.load(name) for name in ("kote44", "basic8", "goemotions28")]
     words = {one.name: [(label.key, label.name("ko"), family_of(one, label.key)) for label in one.labels]
              for one in vocabularies}  # fmt: skip
@@ -95,7 +96,7 @@ def results(owner: str, number: int) -> Iterator[dict[str, Any]]:
             "kind": SCORE if place % 20 == 0 else LABEL, "saved": True, "title": f"{place:06}.jpg",
             "vocabulary": name, "language": "ko", "model": "mini", "fingerprint": "0" * 64, "leading": key,
             "leading_name": shown, "family": family, "measure": drawn.random(),
-            "payload": {"rows": [{"path": f"{place:06}.jpg", "labels": labels, "error": None}]},
+            "payload": {"rows": [{"path": f"{place:06}.jpg", "face": face, "labels": labels, "error": None}]},
         }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from clip_emotion.web.interview.frames import clock, frames_of, seconds_of
 from clip_emotion.web.interview.making import questions_of
 from clip_emotion.web.interview.showing import report_of
 from clip_emotion.web.labelling import Labelling, Upload
+from tests.support.pictures import plain
 from tests.support.site import Browser, site_of
 from tests.web.test_label_pages import encoded, files_of, uploaded
 
@@ -161,6 +163,27 @@ def test_the_report_is_printed(app: FastAPI, person: Browser) -> None:
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.content.startswith(b"%PDF-")
     assert len(answer.content) > 10_000
+
+
+def test_a_clip_is_read_at_even_times_and_not_kept(app: FastAPI, person: Browser, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from tests.support.videos import Encoding, write_video
+
+    images = [plain(colour, (64, 64)) for colour in ("red", "red", "blue", "green") for _ in range(5)]
+    clip = write_video(tmp_path / "a.mp4", images, Encoding(fps=5))
+    file = [("clip", ("a.mp4", clip.read_bytes(), "video/mp4"))]
+    place = person.post("/interview", {"words": "red,green,blue"}, files=file).headers["location"]
+    report = report_of(result_of(app, place), "en", lambda picture: "")
+    assert [(still.place, still.word) for still in report.stills] == [
+        ("0:00", "red"),
+        ("0:01", "red"),
+        ("0:02", "blue"),
+        ("0:03", "green"),
+    ]
+    broken = [("clip", ("a.mp4", b"no clip at all", "video/mp4"))]
+    answer = person.post("/interview", {"words": "red,green"}, files=broken)
+    assert answer.status_code == 422
+    assert "This clip cannot be read." in answer.text
 
 
 def test_times_and_order() -> None:

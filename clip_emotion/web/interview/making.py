@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,13 +26,14 @@ TITLE, QUESTIONS = 80, 40
 """Longest title of a question, and most questions."""
 
 
-def make(site: Site, owner: User, frames: Sequence[Frame], vocabulary: Vocabulary, language: str, title: str) -> str:
+def make(site: Site, owner: User, frames: Iterable[Frame], vocabulary: Vocabulary, language: str, title: str) -> str:
     """Label frames in their order, keep them with their shares, and return the key of the result.
 
     Frames that are no pictures are left out. Raises DataError where no frame shows a face, Busy where too many wait.
     """
     asked = Asked(vocabulary, language, top=len(vocabulary), faces="auto")
     rows: list[dict[str, Any]] = []
+    sent = 0
     result = Result(
         owner_id=owner.id, kind=INTERVIEW, saved=True, title=title[:200], vocabulary=vocabulary.name,
         language=language if language != "auto" else "ko", model=site.labelling.encoder.name,
@@ -40,13 +41,14 @@ def make(site: Site, owner: User, frames: Sequence[Frame], vocabulary: Vocabular
     )  # fmt: skip
     try:
         for block, labelled in _labelled(site, frames, asked):
+            sent += len(block)
             for frame, one in zip(block, labelled, strict=True):
                 if one.kept is not None:
                     picture = site.pictures.row(one.kept, owner.id, one.name, len(rows))
                     picture.time = frame.time
                     result.pictures.append(picture)
                     rows.append(_row(frame, one, vocabulary))
-        _complete(result, rows, vocabulary, len(frames))
+        _complete(result, rows, vocabulary, sent)
         with site.database.writing() as db:
             db.add(result)
             db.flush()
@@ -57,7 +59,7 @@ def make(site: Site, owner: User, frames: Sequence[Frame], vocabulary: Vocabular
     return result.id
 
 
-def _labelled(site: Site, frames: Sequence[Frame], asked: Asked) -> Any:
+def _labelled(site: Site, frames: Iterable[Frame], asked: Asked) -> Iterator[tuple[list[Frame], list[Labelled[Kept]]]]:
     rest = iter(frames)
     while block := list(islice(rest, BLOCK)):
         yield block, site.labelling.label([frame.upload for frame in block], asked, site.pictures.coded)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import selectinload, undefer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from clip_emotion.errors import DataError
+from clip_emotion.errors import DataError, VideoError
 from clip_emotion.html import data_uri
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, Picture, Result
-from clip_emotion.web.interview.frames import frames_of
+from clip_emotion.web.forms import Form, shown_name
+from clip_emotion.web.interview.clips import clips_are_read, frames_of_clip
+from clip_emotion.web.interview.frames import Frame, frames_of
 from clip_emotion.web.interview.making import TITLE, begun, make, questions_of
 from clip_emotion.web.interview.printing import chromium, pdf_of
 from clip_emotion.web.interview.showing import report_of
@@ -33,23 +36,34 @@ def interview_form(visit: Own) -> Response:
 
 @router.post("/interview")
 def interview(visit: Own, form: Posted) -> Response:
-    """Make the report of a rehearsal and lead to it."""
-    site, uploads = visit.site, form.pictures("pictures")
+    """Make the report of a rehearsal, of a clip or of pictures, and lead to it."""
+    site, uploads, clips = visit.site, form.pictures("pictures"), form.files("clip")
     site.rates.count("upload-account", visit.user.id)
     site.rates.count("upload-address", visit.address)
-    if not uploads:
+    if not uploads and not clips:
         return _form(visit, 422, fault="label.no_picture")
     if len(uploads) > site.settings.most_pictures:
         return _form(visit, 422, fault=visit.t("label.too_many", count=site.settings.most_pictures))
-    own = form.text("words")
-    vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
     try:
+        if clips:
+            with frames_of_clip(shown_name(clips[0].filename), clips[0].file, site.settings) as read:
+                return _made(visit, form, read)
         frames = frames_of(uploads, form.text("times"), form.text("every", 20), by_name=form.ticked("by_name"))
     except ValueError:
         return _form(visit, 422, fault="interview.times_wrong")
+    except VideoError:
+        return _form(visit, 422, fault="interview.no_clip")
+    return _made(visit, form, frames)
+
+
+def _made(visit: Visit, form: Form, frames: Iterable[Frame]) -> Response:
+    own = form.text("words")
+    vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
     title = form.text("title", 120).strip() or visit.t("interview.title")
     try:
-        key = make(site, visit.user, frames, vocabulary, "auto" if own.strip() else visit.language, title)
+        key = make(visit.site, visit.user, frames, vocabulary, "auto" if own.strip() else visit.language, title)
+    except VideoError:
+        raise
     except DataError:
         return _form(visit, 422, fault="interview.no_face")
     return visit.redirect(f"/interview/{key}")
@@ -125,5 +139,5 @@ def _lines(payload: dict[str, Any]) -> str:
 
 
 def _form(visit: Visit, status: int = 200, **values: object) -> Response:
-    most = visit.site.settings.most_pictures
-    return visit.page("interview.html.j2", status, offers=offers(visit.language), most=most, **values)
+    most, clips = visit.site.settings.most_pictures, clips_are_read()
+    return visit.page("interview.html.j2", status, offers=offers(visit.language), most=most, clips=clips, **values)
