@@ -70,6 +70,7 @@ def test_commands_import_what_they_need(tmp_path: Path) -> None:
     assert [one - {"pandas"} for one in seen[-2:]] == [{"torch", "faiss", "sklearn"}] * 2
 
 
+@pytest.mark.real_data
 def test_an_exported_mini_needs_no_torch(tmp_path: Path) -> None:
     """The first process exports the model into the cache; the next ones find it there, also without the option."""
     pytest.importorskip("onnxruntime")

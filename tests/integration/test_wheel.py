@@ -73,6 +73,7 @@ def test_wheel_carries_code_data_and_weights_and_nothing_else(wheel: Path) -> No
     assert "clip_emotion/py.typed" in names
 
 
+@pytest.mark.real_data
 def test_wheel_labels_a_picture_in_an_empty_folder(scripts: Path, tmp_path: Path) -> None:
     shutil.copy(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False), tmp_path / "picture.jpg")
     where = call([scripts / "python", "-c", "import clip_emotion; print(clip_emotion.__file__)"], cwd=tmp_path)

@@ -39,6 +39,9 @@ from tests.support.tuning_world import pattern, write_world
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "train"
 NAMES = ("vit_b32_fer_affectnet", "xlm_roberta_b32_ko", "siglip_b16", "resnet50_clip")
+LONG = pytest.mark.real_data
+TRAINED = (*(pytest.param(name, marks=LONG) for name in NAMES[:3]), NAMES[3])
+"""Those that are trained: one in every run of the tests, the others beside the real data."""
 LAST_STAGE = 3
 """Blocks in the last stage of a ResNet-50, and of the tiny one."""
 
@@ -173,7 +176,7 @@ def trained(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     return run
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_heads_learn_first_and_then_what_the_configuration_opens(name: str, trained: Callable[[str], Trained]) -> None:
     config, objective = trained(name).config, trained(name).objective
     learning = {key for key, parameter in objective.model.named_parameters() if parameter.requires_grad}
@@ -194,7 +197,7 @@ def test_heads_learn_first_and_then_what_the_configuration_opens(name: str, trai
         assert len(rates) > 2, "a rate for each block"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_trains_and_leaves_a_checkpoint_that_loads(name: str, trained: Callable[[str], Trained]) -> None:
     run = trained(name)
     config = run.config
@@ -212,7 +215,7 @@ def test_trains_and_leaves_a_checkpoint_that_loads(name: str, trained: Callable[
     torch.testing.assert_close(images.norm(dim=1), torch.ones(2))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_moves_the_towers_that_it_opens_and_no_other(name: str, trained: Callable[[str], Trained]) -> None:
     run = trained(name)
     before = run.before

@@ -150,6 +150,7 @@ def test_winner_and_default_run_with_each_seed_in_ray(killed: Killed) -> None:
         assert len(record.history) == STEPS, "none is stopped early"
 
 
+@pytest.mark.real_data
 def test_a_killed_search_without_ray_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     changes: dict[str, Any] = {
         "space": {**SPACE, "fail": {"kind": "choice", "values": ["never", "no", "sentence"]}},
