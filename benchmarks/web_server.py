@@ -37,11 +37,12 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str], said: Path)
 
 @dataclass
 class Server:
-    """A server that runs: its process, its port, and the file of what it says."""
+    """A server that runs: its process, its port, the file of what it says, and its data."""
 
     process: ForkServerProcess
     port: int
     said: Path
+    data: Path
 
     @property
     def address(self) -> str:
@@ -73,7 +74,7 @@ def start(data: Path, *options: str, environment: Mapping[str, str] | None = Non
     while time.monotonic() < end and process.is_alive():
         found = _ADDRESS.search(said.read_text("utf-8")) if said.exists() else None
         if found:
-            server = Server(process, int(found[1]), said)
+            server = Server(process, int(found[1]), said, data)
             with contextlib.suppress(OSError, http.client.HTTPException):
                 if Person(server.port, host=host).get("/readyz").status == 200:
                     return server

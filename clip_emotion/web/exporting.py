@@ -36,7 +36,7 @@ REVIEWER = "reviewer"
 @contextmanager
 def exported(site: Site, owner: User, format: str, options: ExportOptions) -> Iterator[Path]:
     """Hand out a .zip of an export, which is gone after the block; raises DataError where no picture has a word."""
-    with tempfile.TemporaryDirectory(prefix="clip-emotion-") as scratch:
+    with tempfile.TemporaryDirectory(dir=site.settings.temporary) as scratch:
         folder = Path(scratch) / "out"
         chosen = replace(options, only="confirmed", words=_names(site, owner), max_pixels=site.settings.max_pixels)
         export(agreed(site, owner), format, folder, chosen)

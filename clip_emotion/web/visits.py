@@ -22,7 +22,7 @@ from clip_emotion.web.database.tables import LoginSession, User
 from clip_emotion.web.forms import Form
 from clip_emotion.web.pages import render
 from clip_emotion.web.security.forgery import END, FIELD, HEADER, SAFE
-from clip_emotion.web.security.rates import network_of
+from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.site import Site
 from clip_emotion.web.texts import Translate, preferred, translator
@@ -69,7 +69,7 @@ class Visit:
     @property
     def address(self) -> str:
         """Where the request came from, as far as a trusted proxy says so; of IPv6 the network, which one person has."""
-        return network_of(self.request.client.host) if self.request.client else "unknown"
+        return address_of(self.request)
 
     @property
     def token(self) -> str:

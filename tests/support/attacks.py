@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from starlette.routing import Mount, Route
 
 from clip_emotion.web.database.tables import (
+    LABEL,
     AccessToken,
     Base,
     Document,
@@ -171,7 +172,9 @@ def forms(answers: dict[str, Response]) -> list[FoundForm]:
 def keys_of(site: Site, owner: str) -> list[str]:
     """Return keys that belong to a user: of each kind of result saved and unsaved, and of each other table, one."""
     results = select(func.min(Result.id)).where(Result.owner_id == owner).group_by(Result.kind, Result.saved)
-    batches = select(func.min(Result.batch)).where(Result.owner_id == owner).group_by(Result.kind, Result.saved)
+    batches = (
+        select(func.min(Result.batch)).where(Result.owner_id == owner, Result.kind == LABEL).group_by(Result.saved)
+    )
     others = (Picture.id, Picture.file, AccessToken.id, LoginSession.id)
     with site.database.reading() as db:
         found = [key for query in (batches, results) for key in db.scalars(query)]

@@ -17,6 +17,8 @@ import pytest
 
 VARIABLE = "CLIP_EMOTION_TEST_POSTGRES"
 """Where this holds the URL of a server, every site that tests make has a database of its own on it."""
+sqlite_alone = pytest.mark.skipif(VARIABLE in os.environ, reason="it looks into SQLite itself")
+"""Marks what asks SQLite how it keeps or reads rows."""
 _SECONDS = 60.0
 
 

@@ -23,6 +23,7 @@ from clip_emotion.web.scoring import Scoring
 from clip_emotion.web.security.secret import hashed
 from tests.support.api import PREFIX, Caller, add_account, picture, token_of
 from tests.support.commands import runner
+from tests.support.postgres import sqlite_alone
 from tests.support.site import Browser, make_site, site_of
 
 PROBLEM = "application/problem+json"
@@ -276,6 +277,7 @@ def test_a_killed_request_does_not_block_its_key_for_ever(app: FastAPI, program:
     assert program.label("blue", key="killed").status_code == 200
 
 
+@sqlite_alone
 def test_tokens_are_kept_hashed(app: FastAPI) -> None:
     user = add_account(app, "hashed@example.org")
     token = token_of(app, user)

@@ -13,6 +13,7 @@ from clip_emotion.web.charts import marks, nice, stacked
 from clip_emotion.web.counting import counts_of
 from clip_emotion.web.database.tables import SCORE, Result, User, now
 from clip_emotion.web.history import Filter, count_of, first_pictures, page_of, vocabularies_of
+from tests.support.postgres import sqlite_alone
 from tests.support.site import Browser, site_of
 from tests.support.site_results import plans, result, user_of
 from tests.web.test_label_pages import files_of
@@ -193,6 +194,7 @@ def test_bars_stand_on_each_other_and_fill_the_height() -> None:
     assert marks(days[:2]) == days[:2]
 
 
+@sqlite_alone
 def test_lists_and_counts_read_indexes_alone(app: FastAPI, owner: User) -> None:
     write(app, *(result(owner, NOON - timedelta(hours=hour), picture=True) for hour in range(40)))
     chosen = Filter(family="happy", vocabulary="basic8", word="happy", kind="label", begin="2026-01-01")

@@ -19,6 +19,7 @@ from clip_emotion.web import reviewing
 from clip_emotion.web.database.tables import Picture, Result, User, now
 from clip_emotion.web.exporting import agreed, exported
 from tests.support.pictures import plain
+from tests.support.postgres import sqlite_alone
 from tests.support.site import Browser, site_of
 from tests.support.site_results import plans, result, user_of
 
@@ -166,6 +167,7 @@ def test_a_face_is_cut_out_of_the_kept_picture(app: FastAPI, owner: User) -> Non
     assert not made.exists()
 
 
+@sqlite_alone
 def test_the_queue_reads_indexes(app: FastAPI, owner: User) -> None:
     write(app, *(result(owner, picture=True) for _ in range(20)))
     with site_of(app).database.reading() as db, plans(site_of(app)) as found:

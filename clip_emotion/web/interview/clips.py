@@ -39,7 +39,7 @@ def frames_of_clip(name: str, content: BinaryIO, settings: Settings) -> Iterator
 
     Raises VideoError where it is no video, MissingExtraError without its reader.
     """
-    with tempfile.TemporaryDirectory(prefix="clip-emotion-") as scratch:
+    with tempfile.TemporaryDirectory(dir=settings.temporary) as scratch:
         path = Path(scratch) / "clip"
         with path.open("wb") as file:
             shutil.copyfileobj(content, file)

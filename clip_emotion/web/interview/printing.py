@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from clip_emotion.errors import ClipEmotionError
-from clip_emotion.web.labelling import Busy
+from clip_emotion.web.busy import Busy
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 SECONDS, WAIT = 60, 20
@@ -24,8 +24,8 @@ def chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-def pdf_of(page: str) -> bytes:
-    """Return a page that needs nothing but itself as PDF.
+def pdf_of(page: str, temporary: Path | None = None) -> bytes:
+    """Return a page that needs nothing but itself as PDF, written into a temporary folder and read.
 
     Raises ClipEmotionError where Chromium cannot print it, Busy where others are printing.
     """
@@ -35,7 +35,7 @@ def pdf_of(page: str) -> bytes:
     if not _turn.acquire(timeout=WAIT):
         raise Busy
     try:
-        with tempfile.TemporaryDirectory(prefix="clip-emotion-") as scratch:
+        with tempfile.TemporaryDirectory(dir=temporary) as scratch:
             return _printed(program, page, Path(scratch))
     finally:
         _turn.release()

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from clip_emotion.web.database.migrating import is_current
 from clip_emotion.web.metrics import MEDIA
 from clip_emotion.web.security import tokens
+from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.site import Site
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -63,5 +64,5 @@ def _may_measure(request: Request, site: Site) -> bool:
         return False
     known = tokens.find(site.database, token.strip())
     if known is None:
-        site.rates.count("api-wrong-address", request.client.host if request.client else "unknown")
+        site.rates.count("api-wrong-address", address_of(request))
     return known is not None and known.may(tokens.METRICS)

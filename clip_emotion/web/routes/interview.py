@@ -108,7 +108,7 @@ def as_pdf(visit: Own, key: str) -> Response:
     sheet = "".join(assets()[name].content.decode("utf-8") for name in ("house.css", "site.css", "charts.css"))
     page = render("interview_print.html.j2", visit, {"result": result, "report": made, "sheet": sheet})
     headers = {"content-disposition": f'attachment; filename="interview-{result.day.isoformat()}.pdf"'}
-    return Response(pdf_of(page), media_type="application/pdf", headers=headers)
+    return Response(pdf_of(page, visit.site.settings.temporary), media_type="application/pdf", headers=headers)
 
 
 @router.post("/interview/{key}/delete")

@@ -63,7 +63,7 @@ def export(visit: Own, form: Posted) -> Response:
     origin = Origin(form.text("title", 120), sources, form.choice("licence", LICENCES), form.text("about"))
     options = ExportOptions(part=form.choice("part", PARTS), origin=origin)
     format = form.choice("format", FORMATS)
-    handle, name = tempfile.mkstemp(suffix=".zip", prefix="clip-emotion-")
+    handle, name = tempfile.mkstemp(suffix=".zip", dir=visit.site.settings.temporary)
     os.close(handle)
     path = Path(name)
     try:

@@ -83,7 +83,10 @@ def scored(visit: Own, key: str) -> Response:
 def forget(visit: Own, key: str) -> Response:
     """Delete a chat that was kept."""
     with visit.site.database.writing() as db:
-        db.delete(owned(db, Result, key, visit.user))
+        result = owned(db, Result, key, visit.user)
+        if result.kind != SCORE:  # others have pictures, which go with them where they are deleted
+            raise HTTPException(404)
+        db.delete(result)
         record(db, "result.deleted", visit.user.id, key)
     return visit.redirect("/score", "score.deleted")
 

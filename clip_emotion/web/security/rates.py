@@ -9,6 +9,7 @@ import time
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.requests import HTTPConnection
 
 from clip_emotion.errors import ClipEmotionError
 from clip_emotion.web.settings import RATES, Settings
@@ -25,6 +26,11 @@ def network_of(address: str) -> str:
     if known.ipv4_mapped is not None:
         return str(known.ipv4_mapped)
     return str(ipaddress.ip_network((known, 64), strict=False))
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Return where a request came from, as far as a trusted proxy says so; of IPv6 the network."""
+    return network_of(connection.client.host) if connection.client else "unknown"
 
 
 class TooOften(ClipEmotionError):

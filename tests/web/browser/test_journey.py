@@ -5,15 +5,17 @@ A new family of pages adds a step to ``STEPS``: a function that begins on any pa
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sqlite3
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Error
+from web_server import Server
 
 from tests.support.pictures import GRACE_HOPPER
 from tests.web.browser.visitor import PASSWORD, Visitor
@@ -74,13 +76,54 @@ def score_a_chat(visitor: Visitor) -> None:
     visitor.look("scored")
 
 
+def correct_one(visitor: Visitor) -> None:
+    """Correct the first picture by a word, confirm the second one by its key."""
+    visitor.open("/review", "review")
+    visitor.page.fill("#word", "차분함")
+    visitor.press("review.other_do")
+    with visitor.page.expect_navigation():
+        visitor.page.keyboard.press("1")
+    visitor.page.wait_for_load_state()
+    visitor.look("reviewed")
+
+
+def look_back(visitor: Visitor) -> None:
+    visitor.open("/history", "history")
+    assert visitor.page.locator('main a[href^="/history/"]').count() >= 3
+    visitor.page.locator('main a[href^="/history/"]:not([href*="delete"])').first.click()
+    visitor.page.wait_for_load_state()
+    visitor.look("one")
+    visitor.open("/dashboard", "dashboard")
+    visitor.open("/history/delete", "sure")
+
+
+def rehearse(visitor: Visitor) -> None:
+    visitor.open("/interview", "interview")
+    visitor.page.set_input_files("#pictures", pictures() * 2)
+    visitor.press("interview.do")
+    visitor.look("report")
+
+
+def take_data_set(visitor: Visitor) -> None:
+    visitor.open("/review/export", "export")
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name=visitor.t("review.download")).click()
+    with zipfile.ZipFile(Path(download.value.path())) as archive:
+        assert any(name.endswith("metadata.csv") for name in archive.namelist())
+
+
+def make_token(visitor: Visitor) -> None:
+    visitor.open("/api", "api")
+    visitor.open("/account/tokens", "tokens")
+
+
 def export(visitor: Visitor) -> None:
     visitor.open("/account", "account")
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("button", name=visitor.t("account.data_do")).click()
     with zipfile.ZipFile(Path(download.value.path())) as archive:
         names = archive.namelist()
-    assert sum(name.startswith("pictures/") for name in names) == 2
+    assert sum(name.startswith("pictures/") for name in names) >= 2
 
 
 def log_out(visitor: Visitor) -> None:
@@ -88,7 +131,9 @@ def log_out(visitor: Visitor) -> None:
     visitor.open("/account")
     visitor.press("common.log_out", "header")
     for _ in range(3):
-        with suppress(Error):  # the answer to a form is not sent again: Chromium asks first, and shows nothing
+        with contextlib.suppress(
+            Error
+        ):  # the answer to a form is not sent again: Chromium asks first, and shows nothing
             visitor.page.go_back()
         visitor.page.wait_for_load_state("networkidle")
         shown = visitor.page.locator("body").inner_text()
@@ -123,7 +168,12 @@ STEPS: tuple[Callable[[Visitor], None], ...] = (
     try_one,
     sign_up,
     label_two,
+    correct_one,
     score_a_chat,
+    look_back,
+    rehearse,
+    take_data_set,
+    make_token,
     export,
     log_out,
     meet_faults,
@@ -134,3 +184,12 @@ STEPS: tuple[Callable[[Visitor], None], ...] = (
 def test_the_whole_journey(visitor: Visitor) -> None:
     for step in STEPS:
         step(visitor)
+
+
+def test_an_admins_pages(visitor: Visitor, server: Server) -> None:
+    email = f"admin-{visitor.name}@example.org"
+    visitor.sign_up(email)
+    with contextlib.closing(sqlite3.connect(server.data / "site.db")) as db, db:
+        db.execute("UPDATE users SET role = 'admin' WHERE email = ?", [email])
+    for name in ("", "/users", "/failures", "/trail"):
+        visitor.open(f"/admin{name}", f"admin{name.replace('/', '-')}")

@@ -6,12 +6,13 @@ import io
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
-from clip_emotion.web.database.tables import ADMIN, SCORE, AccessToken, Document, Result, User
+from clip_emotion.web.database.tables import ADMIN, LABEL, SCORE, AccessToken, Document, Picture, Result, User
 from clip_emotion.web.reports import Report
 from clip_emotion.web.security.secret import hashed
 from tests.support.attacks import keys_of, user_of
-from tests.support.pictures import plain
+from tests.support.pictures import GRACE_HOPPER, plain
 from tests.support.site import Browser, site_of
 
 VICTIM, STRANGER, ADMINS = "victim@example.org", "stranger@example.org", "admin@example.org"
@@ -39,7 +40,13 @@ def victim(app: FastAPI) -> Browser:
     person = Browser(app).sign_up(VICTIM)
     upload(person, SECRET)
     upload(person, SECRET, save=False)
+    faces = [("pictures", (f"{number}{SECRET}.jpg", GRACE_HOPPER.read_bytes(), "image/jpeg")) for number in range(2)]
+    interview = person.post("/interview", {"words": "red,green,blue", "title": SECRET}, files=faces)
+    assert interview.headers["location"].startswith("/interview/"), interview.text
     owner = user_of(person, VICTIM)
+    with site_of(app).database.reading() as db:
+        picture = db.scalars(select(Picture.id).join(Result).where(Result.kind == LABEL, Result.saved)).first()
+    assert person.post(f"/review/{picture}", {"pick": "other", "word": SECRET}).headers["location"] == "/review"
     with site_of(app).database.writing() as db:
         chat = Result(owner_id=owner.id, kind=SCORE, saved=True, title=SECRET, model="m", fingerprint="f", payload={})
         db.add(chat)

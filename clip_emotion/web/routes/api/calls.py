@@ -14,6 +14,7 @@ from starlette.requests import Request
 from clip_emotion.web.database.tables import AccessToken, User
 from clip_emotion.web.idempotency import HEADER, LONGEST, Write, digest
 from clip_emotion.web.security import tokens
+from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.site import Site
 
 BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="A personal access token, from your account.")
@@ -48,7 +49,7 @@ def caller(scope: str = ANY) -> Callable[[Request, Credentials], Call]:
         known = tokens.find(site.database, credentials.credentials) if credentials else None
         if known is None:
             if credentials is not None:
-                site.rates.count("api-wrong-address", request.client.host if request.client else "unknown")
+                site.rates.count("api-wrong-address", address_of(request))
             raise HTTPException(401, "Send a valid token: Authorization: Bearer ce_…", {"www-authenticate": "Bearer"})
         site.rates.count("api-token", known.token.id)
         site.rates.count("api-account", known.user.id)

@@ -58,7 +58,7 @@ def export(
         record(db, "data.exported", call.user.id)
     headers = {"content-disposition": f'attachment; filename="clip-emotion-history.{format}"'}
     if format == "parquet":
-        path = _parquet(results)
+        path = _parquet(results, call.site.settings.temporary)
         gone = BackgroundTask(path.unlink, missing_ok=True)
         return FileResponse(path, media_type=MEDIA[format], headers=headers, background=gone)
     lines = map(_json_line, results) if format == "jsonl" else _csv_lines(results)
@@ -96,13 +96,13 @@ def _csv_lines(results: Iterator[Result]) -> Iterator[str]:
         yield csv_line([*_row(result).values()])
 
 
-def _parquet(results: Iterator[Result]) -> Path:
+def _parquet(results: Iterator[Result], temporary: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     reviewed = [("measure", pa.float64()), ("corrected", pa.string()), ("confirmed", pa.bool_())]
     schema = pa.schema([*((name, pa.string()) for name in TEXTS), *reviewed, ("payload", pa.string())])
-    handle, name = tempfile.mkstemp(suffix=".parquet", prefix="clip-emotion-")
+    handle, name = tempfile.mkstemp(suffix=".parquet", dir=temporary)
     os.close(handle)
     path = Path(name)
     try:
