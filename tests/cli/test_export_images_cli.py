@@ -53,6 +53,16 @@ def test_rows_of_every_form_export_alike(run: Run, rows: Path, tmp_path: Path) -
     assert json.loads(found[0])[0]["predictions"][0]["result"][0]["value"]["choices"] == ["blue"]
 
 
+def test_a_table_that_excel_saved_as_cp949_exports_whole(run: Run, tmp_path: Path) -> None:
+    save(plain("red"), tmp_path / "가족 사진" / "하린.png")
+    assert run("label", "가족 사진", "--labels", "설렘,당황", "--face", "none", "--out", "korean.csv")[0] == 0
+    text = (tmp_path / "korean.csv").read_text("utf-8-sig")
+    (tmp_path / "excel.csv").write_text(text.rstrip(), "cp949")
+    code, _, err = run("export", "coco", "excel.csv", "--out", "out")
+    assert (code, "1 face of 1 image." in err) == (0, True), err
+    assert "하린" in (tmp_path / "out" / "annotations.json").read_text("utf-8")
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_a_verb(format: str, run: Run, rows: Path, tmp_path: Path) -> None:
     code, _, err = run("export", format, rows, "--out", "out")
@@ -132,6 +142,9 @@ def test_rows_and_stores_that_are_none_are_told(run: Run, rows: Path, tmp_path: 
     first = json.loads(rows.read_text("utf-8").splitlines()[0])
     first["labels"][0]["probability"] = float("nan")
     (tmp_path / "nan.jsonl").write_text(json.dumps(first) + "\n", "utf-8")
+    (tmp_path / "video.jsonl").write_text('{"source": "a.mp4", "frame": 1}\n')
+    (tmp_path / "video.csv").write_text("source,frame,time\na.mp4,1,0.2\n", "utf-8-sig")
+    (tmp_path / "torn.csv").write_bytes((tmp_path / "rows.csv").read_bytes()[:-60])
     for arguments, code, sentence in (
         ([], 2, "Name either a file of rows"),
         ([rows, "--store", "faces.db"], 2, "Name either a file of rows"),
@@ -140,6 +153,11 @@ def test_rows_and_stores_that_are_none_are_told(run: Run, rows: Path, tmp_path: 
         (["torn.jsonl"], 1, "torn.jsonl, row 3: no whole row as label writes it"),
         (["nan.jsonl"], 1, "nan.jsonl, row 1: no whole row as label writes it"),
         (["other.jsonl"], 1, "other.jsonl, row 1: no whole row as label writes it"),
+        (["torn.csv"], 1, "torn.csv, row 3: no whole row as label writes it"),
+        (["video.jsonl"], 2, "video.jsonl holds rows of videos, and exports take pictures"),
+        (["video.csv"], 2, "video.csv holds rows of videos, and exports take pictures"),
+        ([rows, "--only", "confirmed"], 1, "for no face did most people say one word (see --judgements)"),
+        ([rows, "--images", "in"], 1, "does not exist, since --images says that paths of rows begin in in."),
     ):
         found, _, err = run("export", "coco", *arguments, "--out", "out")
         assert (found, sentence in err) == (code, True), err
