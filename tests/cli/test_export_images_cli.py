@@ -136,6 +136,23 @@ def test_people_correct_and_their_words_come_back_and_go_out(run: Run, rows: Pat
     assert "back.csv, line 2: in/other.png is in none of the rows" in err
 
 
+def test_judgements_find_rows_whose_paths_begin_in_another_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / "in")
+    assert run("label", ".", "--labels", "red,green,blue", "--face", "none", "--out", "../inner.jsonl")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "judged.csv").write_text("path,label\nred.png,green\n", "utf-8")
+    code, _, err = run("import", "judged.csv", "--rows", "inner.jsonl", "--images", "in", "--out", "people")
+    assert code == 0, err
+    assert "1 face judged by 1 person." in err
+    for verb, *given in (("export", "coco", "inner.jsonl", "--judgements"), ("import", "--rows", "inner.jsonl")):
+        code, _, err = run(verb, *given, "people/judgements.csv", "--images", "in", "--out", f"{verb}ed")
+        assert code == 0, err
+    content = json.loads((tmp_path / "exported" / "annotations.json").read_text("utf-8"))
+    assert [one["judged"] for one in content["annotations"] if one["judged"]] == [{"0": "green"}]
+
+
 def test_rows_and_stores_that_are_none_are_told(run: Run, rows: Path, tmp_path: Path) -> None:
     (tmp_path / "torn.jsonl").write_bytes(rows.read_bytes()[:-40])
     (tmp_path / "other.jsonl").write_text('{"path": "a.png"}\n')
