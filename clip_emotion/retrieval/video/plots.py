@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -69,6 +70,6 @@ def _png(line: TrackLine, shown: Shown, size: tuple[float, float]) -> bytes:
 
 def _clocks(ticks: Sequence[float]) -> Callable[[float, int], str]:
     """Return what writes the times of an axis, with as many decimals as keep two neighbours apart."""
-    step = min(np.diff(ticks), default=1.0)
+    step = min((after - before for before, after in pairwise(map(float, ticks))), default=1.0)
     digits = next((number for number in (0, 1) if abs(step - round(step, number)) < 1e-6), 2)
     return lambda value, _: clock(value, digits)
