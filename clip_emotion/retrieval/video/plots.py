@@ -58,7 +58,7 @@ def _png(line: TrackLine, shown: Shown, size: tuple[float, float]) -> bytes:
         axes.stackplot(times, stacked, colors=tints, labels=labels, linewidth=0)
         axes.set(ylim=(0, 1), xlim=(0, max(shown.end, times[-1])))
         axes.xaxis.set_major_locator(MaxNLocator(8 if wide else 4))
-        axes.xaxis.set_major_formatter(FuncFormatter(_clocks(axes.get_xticks())))
+        axes.xaxis.set_major_formatter(FuncFormatter(_clocks(axes.get_xticks().tolist())))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
