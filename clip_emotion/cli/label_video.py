@@ -82,6 +82,8 @@ class VideoJob:
             from clip_emotion.retrieval.video.annotate import codec_of
 
             codec_of(self.arguments.annotate)
+            if self.output.path is not None and self.arguments.annotate.absolute() == self.output.path.absolute():
+                raise UsageError(f"--out and --annotate both name {self.output.path}: give two files.")
             outputs.claim_file(self.arguments.annotate, self.output.writing, inputs=inputs)
         return REPORT
 
@@ -98,7 +100,7 @@ class VideoJob:
         started = time.perf_counter()
         with ExitStack() as stack:
             writer, done = stack.enter_context(self._rows(labeller, options))
-            sinks = [stack.enter_context(sink) for sink in self._sinks(labeller)]
+            sinks = [stack.enter_context(sink) for sink in self._sinks(labeller, options)]
             run.label(writer, sinks, done)
         seconds = time.perf_counter() - started
         rate = run.frames / max(seconds, 1e-9)
@@ -135,7 +137,7 @@ class VideoJob:
         own = {"frames": options.sampling.written(), "half_life": f"{options.half_life:g}"}
         return replace(card, settings={**card.settings, **own})
 
-    def _sinks(self, labeller: ZeroShotLabeller) -> Iterator[FrameSink]:
+    def _sinks(self, labeller: ZeroShotLabeller, options: VideoOptions) -> Iterator[FrameSink]:
         if self.output.report is not None:
             from clip_emotion.retrieval.video.report import VideoReport
 
@@ -143,7 +145,7 @@ class VideoJob:
         if self.arguments.annotate is not None:
             from clip_emotion.retrieval.video.annotate import Annotator
 
-            yield Annotator(self.videos[0], self.arguments.annotate, self.arguments.sampling(), say)
+            yield Annotator(self.videos[0], self.arguments.annotate, options.sampling, say, options.limits)
         if self.arguments.show:
             from clip_emotion.cli.video_window import Window
 

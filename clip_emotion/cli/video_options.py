@@ -56,12 +56,14 @@ class VideoArguments:
     def named_file(self, out: Path | None) -> Path | None:
         """Return --out, or the file that --to, which is its older spelling, names instead of a time.
 
-        Raises UsageError where both name a file.
+        Raises UsageError where both name a file, and for a text that begins like a time and is none.
         """
-        from clip_emotion.data.video_sampling import is_time
+        from clip_emotion.data.video_sampling import is_time, seconds_of
 
         if self.until is None or is_time(self.until):
             return out
+        if self.until[:1].isdigit() and not Path(self.until).suffix:
+            seconds_of(self.until)
         if out is not None:
             raise UsageError(f"--out names {out}, and --to '{self.until}' is no time: give 90, 1:30 or 1:02:03.5.")
         return Path(self.until)

@@ -74,15 +74,31 @@ def read_video(
     picker = Picker(sampling or Sampling(), begin)
     with ExitStack() as stack:
         reading, number = _begun(source, limits, picker.begin, stack)
+        told, before = False, None
         for entry in reading.entries(number):
-            if isinstance(entry, Damage):
-                if not picker.too_early(entry.time) and not picker.too_late(entry.time):
-                    yield entry
-                continue
             if picker.too_late(entry.time):
-                return
-            if not picker.too_early(entry.time) and picker.takes(entry.time):
+                break
+            if picker.too_early(entry.time):
+                # Damage that began earlier may reach into what is looked at.
+                before = entry if isinstance(entry, Damage) else None
+            elif isinstance(entry, Damage):
+                told = True
                 yield entry
+            elif picker.takes(entry.time):
+                if before is not None:
+                    yield before
+                told, before = True, None
+                yield entry
+        if not told:
+            yield before or _nothing(picker, reading)
+
+
+def _nothing(picker: Picker, reading: _Reading) -> Damage:
+    """Say that no frame lies between the times that were asked for."""
+    end = picker.sampling.end
+    until = "on" if end is None else f"to {clock(end, 2)}"
+    ended = "" if end is not None and reading.ended > end else f": the video ends at {clock(reading.ended, 2)}"
+    return Damage(picker.begin, f"No frame lies from {clock(picker.begin, 2)} {until}{ended}.")
 
 
 def video_facts(source: VideoSource) -> VideoFacts:
@@ -170,7 +186,7 @@ class _Reading:
         """Yield every frame from here on, and a ``Damage`` where a stretch that could not be decoded ends."""
         for raw in self._all():
             if raw is None:
-                self.broken = self._next_time() if self.broken is None else self.broken
+                self.broken = self.ended if self.broken is None else self.broken
                 continue
             time = self._time(raw)
             if self.broken is not None:
@@ -221,13 +237,15 @@ class _Reading:
     def _time(self, raw: Any) -> float:
         stamp = raw.pts if raw.pts is not None else raw.dts
         base = raw.time_base or self.stream.time_base
-        return self._next_time() if stamp is None else round(float(stamp * base) - self.zero, 6)
+        return self.ended if stamp is None else round(float(stamp * base) - self.zero, 6)
 
     def _lasts(self, raw: Any) -> float:
         """Return for how long a frame is shown, which of uneven ones may be long."""
         return float(raw.duration * (raw.time_base or self.stream.time_base)) if raw.duration else self.step
 
-    def _next_time(self) -> float:
+    @property
+    def ended(self) -> float:
+        """The time at which what was decoded so far ends."""
         return 0.0 if self.last is None else round(self.last + self.lasts, 6)
 
     def _damage(self, until: float | None) -> Damage:
@@ -238,7 +256,7 @@ class _Reading:
 
     def _end(self) -> Iterator[Damage]:
         """Say what is missing at the end."""
-        seconds, ended = self.facts.seconds, self._next_time()
+        seconds, ended = self.facts.seconds, self.ended
         if not self.live and seconds and self.facts.exact and ended < seconds - max(CUT_OFF, seconds / 20):
             what = "ends" if self.broken is None else "cannot be read any further"
             yield Damage(ended, f"The video {what} at {clock(ended, 2)} of {clock(seconds, 2)}: the file is cut off.")

@@ -73,6 +73,18 @@ def read_json(text: str, walk: Callable[[JsonDocument], None]) -> Reading:
     return document.reading
 
 
+def read_messages(text: str, take: Callable[[JsonDocument, int, Mapping[str, object]], None]) -> Reading:
+    """Read a document that is one chat: ``take`` gets each of its ``messages``, with its line."""
+
+    def walk(document: JsonDocument) -> None:
+        for key in document.cursor.members():
+            if key == "messages" and document.cursor.peek() == "[":
+                for line, entry in document.entries():
+                    take(document, line, entry)
+
+    return read_json(text, walk)
+
+
 def string(value: object) -> str:
     """Return a text as it can be shown, or an empty one for anything else."""
     return clean(value).strip() if isinstance(value, str) else ""

@@ -115,7 +115,9 @@ def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, .
     if isinstance(chosen, DocumentLayout):
         reading, builder = chosen.read(text), TurnBuilder(transcript.folder)
         turns = _gathered(reading.messages, builder)
-        return _conversations(transcript, chosen.name, turns, (*reading.faults, *builder.faults), reading.system_lines)
+        faults = (*reading.faults, *builder.faults)
+        _refuse_none(transcript.name, options.layout, chosen.name, turns, faults)
+        return _conversations(transcript, chosen.name, turns, faults, reading.system_lines)
     lines = clean(text).split("\n")
     layout = chosen or detect_layout(lines, transcript.name)
     if layout.has_marks:
@@ -125,7 +127,9 @@ def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, .
     turns = _gathered(_messages(parser, lines), builder)
     if chosen is None and turns and not layout.is_table:
         check_explained(lines, layout, len(parser.faults), transcript.name)
-    return _conversations(transcript, layout.name, turns, (*parser.faults, *builder.faults), parser.system_lines)
+    faults = (*parser.faults, *builder.faults)
+    _refuse_none(transcript.name, options.layout, layout.name, turns, faults)
+    return _conversations(transcript, layout.name, turns, faults, parser.system_lines)
 
 
 def _messages(parser: Parser, lines: Sequence[str]) -> Iterator[Message]:
@@ -146,8 +150,6 @@ def _conversations(
     transcript: Transcript, layout: str, turns: Mapping[str, list[Turn]], faults: Iterable[Fault], system_lines: int
 ) -> tuple[Conversation, ...]:
     found = tuple(sorted(faults, key=lambda entry: entry.line))
-    if not turns:
-        raise DataError(_why_none(transcript.name, layout, found))
     conversations = [
         Conversation(f"{transcript.name}:{key}" if key else transcript.name, tuple(said), layout)
         for key, said in turns.items()
@@ -156,11 +158,17 @@ def _conversations(
     return tuple(conversations)
 
 
-def _why_none(name: str, layout: str, faults: Sequence[Fault]) -> str:
-    if not faults:
-        return f"{name} holds no message, only lines of the export itself: export the conversation again."
-    worst = faults[0]
-    return (
-        f"No turn could be read from {name} as {layout}; line {worst.line}: {worst.reason}. "
-        f"Give {ACCEPTED}, or name its layout."
-    )
+def _refuse_none(name: str, asked: str, layout: str, turns: Mapping[str, list[Turn]], faults: Sequence[Fault]) -> None:
+    """Raise DataError where no turn was read; ``asked`` is the layout that the user named, or ``auto``."""
+    if turns:
+        return
+    first = min(faults, key=lambda entry: entry.line, default=None)
+    why = "" if first is None else f"; line {first.line}: {first.reason}"
+    if asked != AUTO:
+        raise DataError(
+            f"No turn could be read from {name} as {layout}{why}. "
+            "Leave --layout out, so that its layout is recognised, or name another one."
+        )
+    if first is None:
+        raise DataError(f"{name} holds no message, only lines of the export itself: export the conversation again.")
+    raise DataError(f"No turn could be read from {name} as {layout}{why}. Give {ACCEPTED}, or name its layout.")

@@ -53,6 +53,16 @@ def test_rows_of_every_form_export_alike(run: Run, rows: Path, tmp_path: Path) -
     assert json.loads(found[0])[0]["predictions"][0]["result"][0]["value"]["choices"] == ["blue"]
 
 
+def test_a_table_that_excel_saved_as_cp949_exports_whole(run: Run, tmp_path: Path) -> None:
+    save(plain("red"), tmp_path / "가족 사진" / "하린.png")
+    assert run("label", "가족 사진", "--labels", "설렘,당황", "--face", "none", "--out", "korean.csv")[0] == 0
+    text = (tmp_path / "korean.csv").read_text("utf-8-sig")
+    (tmp_path / "excel.csv").write_text(text.rstrip(), "cp949")
+    code, _, err = run("export", "coco", "excel.csv", "--out", "out")
+    assert (code, "1 face of 1 image." in err) == (0, True), err
+    assert "하린" in (tmp_path / "out" / "annotations.json").read_text("utf-8")
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_a_verb(format: str, run: Run, rows: Path, tmp_path: Path) -> None:
     code, _, err = run("export", format, rows, "--out", "out")
@@ -126,12 +136,32 @@ def test_people_correct_and_their_words_come_back_and_go_out(run: Run, rows: Pat
     assert "back.csv, line 2: in/other.png is in none of the rows" in err
 
 
+def test_judgements_find_rows_whose_paths_begin_in_another_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / "in")
+    assert run("label", ".", "--labels", "red,green,blue", "--face", "none", "--out", "../inner.jsonl")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "judged.csv").write_text("path,label\nred.png,green\n", "utf-8")
+    code, _, err = run("import", "judged.csv", "--rows", "inner.jsonl", "--images", "in", "--out", "people")
+    assert code == 0, err
+    assert "1 face judged by 1 person." in err
+    for verb, *given in (("export", "coco", "inner.jsonl", "--judgements"), ("import", "--rows", "inner.jsonl")):
+        code, _, err = run(verb, *given, "people/judgements.csv", "--images", "in", "--out", f"{verb}ed")
+        assert code == 0, err
+    content = json.loads((tmp_path / "exported" / "annotations.json").read_text("utf-8"))
+    assert [one["judged"] for one in content["annotations"] if one["judged"]] == [{"0": "green"}]
+
+
 def test_rows_and_stores_that_are_none_are_told(run: Run, rows: Path, tmp_path: Path) -> None:
     (tmp_path / "torn.jsonl").write_bytes(rows.read_bytes()[:-40])
     (tmp_path / "other.jsonl").write_text('{"path": "a.png"}\n')
     first = json.loads(rows.read_text("utf-8").splitlines()[0])
     first["labels"][0]["probability"] = float("nan")
     (tmp_path / "nan.jsonl").write_text(json.dumps(first) + "\n", "utf-8")
+    (tmp_path / "video.jsonl").write_text('{"source": "a.mp4", "frame": 1}\n')
+    (tmp_path / "video.csv").write_text("source,frame,time\na.mp4,1,0.2\n", "utf-8-sig")
+    (tmp_path / "torn.csv").write_bytes((tmp_path / "rows.csv").read_bytes()[:-60])
     for arguments, code, sentence in (
         ([], 2, "Name either a file of rows"),
         ([rows, "--store", "faces.db"], 2, "Name either a file of rows"),
@@ -140,6 +170,11 @@ def test_rows_and_stores_that_are_none_are_told(run: Run, rows: Path, tmp_path: 
         (["torn.jsonl"], 1, "torn.jsonl, row 3: no whole row as label writes it"),
         (["nan.jsonl"], 1, "nan.jsonl, row 1: no whole row as label writes it"),
         (["other.jsonl"], 1, "other.jsonl, row 1: no whole row as label writes it"),
+        (["torn.csv"], 1, "torn.csv, row 3: no whole row as label writes it"),
+        (["video.jsonl"], 2, "video.jsonl holds rows of videos, and exports take pictures"),
+        (["video.csv"], 2, "video.csv holds rows of videos, and exports take pictures"),
+        ([rows, "--only", "confirmed"], 1, "for no face did most people say one word (see --judgements)"),
+        ([rows, "--images", "in"], 1, "does not exist, since --images says that paths of rows begin in in."),
     ):
         found, _, err = run("export", "coco", *arguments, "--out", "out")
         assert (found, sentence in err) == (code, True), err

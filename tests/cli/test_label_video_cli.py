@@ -164,6 +164,8 @@ def test_the_older_spelling_of_out_names_a_file_still(run: Run, clip: Path, tmp_
         (("camera:0", "--resume", "--out", "rows.jsonl"), "what a camera saw before is gone"),
         (("camera:0", "camera:1"), "One camera or stream at a time"),
         (("--half-life", "nan"), "--half-life"),
+        (("--to", "1m30s"), "'1m30s' is no time"),
+        (("--annotate", "same.mp4", "--out", "same.mp4", "--format", "csv"), "give two files"),
     ],
 )
 def test_what_cannot_be_is_told_before_any_work(
@@ -218,6 +220,25 @@ def test_a_page_and_a_drawn_video_are_made_in_one_call(run: Run, clip: Path, tmp
     code, _, err = run(clip, "--annotate", clip, "--overwrite")
     assert code == 2
     assert "is an input" in err
+
+
+def test_a_video_that_cannot_be_opened_is_a_failed_row_beside_any_output(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    made = ("--report", tmp_path / "page", "--annotate", tmp_path / "drawn.mp4")
+    code, _, err = run(broken, *made, "--out", tmp_path / "rows.jsonl")
+    assert code == 1
+    assert "Error:" not in err
+    assert "drawn.mp4 was not written: no frame could be read." in err
+    assert "This is no video that can be read" in read(tmp_path / "rows.jsonl")[0]["error"]
+    assert "This is no video that can be read" in (tmp_path / "page" / "index.html").read_text("utf-8")
+
+
+def test_a_time_behind_the_end_is_a_failed_row(run: Run, clip: Path) -> None:
+    code, out, err = run(clip, "--from", "1:30")
+    assert code == 1
+    assert "No frame lies from 1:30.00 on: the video ends at 0:04.00." in out
+    assert "1 failed" in err
 
 
 def test_a_window_needs_a_display(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

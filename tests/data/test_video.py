@@ -67,7 +67,6 @@ def test_every_frame_has_its_number_and_time(clip: Path) -> None:
         (Sampling(fps=1, start=1.0, end=3.0), [25, 50, 75]),
         (Sampling(every=20, start=2.5), [63, 83]),
         (Sampling(fps=1000, end=0.1), [0, 1, 2]),
-        (Sampling(start=9), []),
     ],
 )
 def test_what_is_looked_at(clip: Path, sampling: Sampling, numbers: Sequence[int]) -> None:
@@ -101,12 +100,18 @@ def test_a_phones_video_stands_upright(tmp_path: Path, turn: int) -> None:
     assert np.abs(upright.astype(int) - wanted).mean() < 12
 
 
-def test_a_broken_stretch_is_told_and_the_rest_goes_on(clip: Path, tmp_path: Path) -> None:
+def damaged(clip: Path, folder: Path) -> Path:
+    """A copy with nonsense in its middle."""
     content = bytearray(clip.read_bytes())
     at = len(content) // 2
     content[at : at + 300] = random.Random(0).randbytes(300)
-    path = tmp_path / "broken.mp4"
+    path = folder / "broken.mp4"
     path.write_bytes(content)
+    return path
+
+
+def test_a_broken_stretch_is_told_and_the_rest_goes_on(clip: Path, tmp_path: Path) -> None:
+    path = damaged(clip, tmp_path)
     found = list(read_video(as_video(path), Sampling(every=1)))
     (damage,) = (one for one in found if isinstance(one, Damage))
     good = [one for one in found if isinstance(one, Frame)]
@@ -115,6 +120,27 @@ def test_a_broken_stretch_is_told_and_the_rest_goes_on(clip: Path, tmp_path: Pat
     assert found.index(damage) > 10
     assert good[-1].number == 99
     assert all(abs(shown(frame) - frame.number) < 2 for frame in good), "what is shown after damage is whole"
+
+
+def test_damage_that_reaches_into_what_is_looked_at_is_told(clip: Path, tmp_path: Path) -> None:
+    broken = damaged(clip, tmp_path)
+    (whole,) = damages(broken)
+    begin = whole.time + 0.1
+    assert damages(broken, Sampling(every=1, start=begin)) == [whole]
+    assert damages(broken, Sampling(every=1, start=begin, end=begin + 0.1)) == [whole]
+    assert damages(broken, Sampling(every=1, start=whole.time + 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("sampling", "said"),
+    [
+        (Sampling(start=90), "No frame lies from 1:30.00 on: the video ends at 0:04.00."),
+        (Sampling(start=5, end=6), "No frame lies from 0:05.00 to 0:06.00: the video ends at 0:04.00."),
+        (Sampling(start=0.01, end=0.03), "No frame lies from 0:00.01 to 0:00.03."),
+    ],
+)
+def test_a_time_without_frames_is_told(clip: Path, sampling: Sampling, said: str) -> None:
+    assert [one.error for one in damages(clip, sampling)] == [said]
 
 
 def test_a_truncated_file_says_so(clip: Path, tmp_path: Path) -> None:

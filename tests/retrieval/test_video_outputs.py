@@ -20,7 +20,8 @@ from clip_emotion.retrieval.video.annotate import Annotator
 from clip_emotion.retrieval.video.drawing import COLOURS, Drawn, draw
 from clip_emotion.retrieval.video.labelling import VideoOptions, label_frames
 from clip_emotion.retrieval.video.looking import Kept
-from clip_emotion.retrieval.video.report import VideoReport
+from clip_emotion.retrieval.video.plots import _clocks
+from clip_emotion.retrieval.video.report import VideoReport, _colours
 from clip_emotion.retrieval.video.rows import SmoothedLabel, VideoRow
 from clip_emotion.retrieval.video.sinks import earlier_frames
 from clip_emotion.retrieval.video.timeline import POINTS, STRETCHES, TRACKS, Timeline
@@ -162,6 +163,30 @@ def test_shares_and_stretches_are_those_of_the_rows() -> None:
     times, curve = line.curve()
     assert times.tolist() == pytest.approx([number / 10 for number in range(100)])
     assert curve[[0, 40]].tolist() == [[0.6, 0.3], [0.3, 0.6]]
+
+
+def test_words_that_are_stacked_have_colours_of_their_own() -> None:
+    words = "abcdefghi"
+    lines = []
+    for number, shown in enumerate(("abcdef", "abcdgh", "ai")):
+        timeline = Timeline("a.mp4", words)
+        timeline.take([rows(0, shown, number + 1)], [], [])
+        lines += timeline.longest(1)
+    for line, shown in zip(lines, ("abcdef", "abcdgh", "ai"), strict=True):
+        assert len({_colours(lines, words)[word] for word in shown}) == len(shown), line.number
+
+
+@pytest.mark.parametrize(
+    ("ticks", "shown"),
+    [
+        ((0, 0.8, 1.6), ["0:00.0", "0:00.8", "0:01.6"]),
+        ((0, 0.15, 0.3), ["0:00.00", "0:00.15", "0:00.30"]),
+        ((0, 20, 40, 60), ["0:00", "0:20", "0:40", "1:00"]),
+        ((3,), ["0:03"]),
+    ],
+)
+def test_no_two_ticks_of_an_axis_of_time_read_alike(ticks: Sequence[float], shown: list[str]) -> None:
+    assert [_clocks(ticks)(tick, at) for at, tick in enumerate(ticks)] == shown
 
 
 def test_what_is_gathered_does_not_grow_with_the_video() -> None:

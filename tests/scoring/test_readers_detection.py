@@ -99,6 +99,14 @@ def test_two_exports_in_one_file_are_asked_about() -> None:
     assert len(read_stream(io.StringIO(WHATSAPP + KAKAOTALK), "chat", ReadOptions("whatsapp"))[0].turns) == 8
 
 
+def test_a_layout_that_is_named_wrongly_is_to_be_left_out() -> None:
+    discord = json.dumps({"guild": {}, "messages": [{"author": {}, "timestamp": "", "content": "안녕"}]})
+    for text, layout in ((discord, "telegram"), (discord, "line"), (KAKAOTALK, "meta"), (KAKAOTALK, "whatsapp")):
+        said = refusal(text, layout)
+        assert said.startswith(f"No turn could be read from chat.txt as {layout}")
+        assert said.endswith("Leave --layout out, so that its layout is recognised, or name another one.")
+
+
 def test_an_export_with_many_lines_that_cannot_be_read_is_asked_about() -> None:
     before = "".join(f"말 {at}\n" for at in range(8))
     assert "whatsapp explains only 50 %" in refusal(before + WHATSAPP)

@@ -12,7 +12,7 @@ import typer
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import progress_bar, say
-from clip_emotion.cli.export.sources import SourceArguments, say_errors
+from clip_emotion.cli.export.sources import SourceArguments, counted, say_errors
 from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.hub import TOKEN_VARIABLE
 from clip_emotion.errors import UsageError
@@ -289,10 +289,6 @@ def _tell(done: Exported) -> None:
     say_errors(tally.errors)
     for note in tally.notes:
         say(note)
-    left = f"; left out {_counted(tally.left_out, 'face')} without a confirmed word" if tally.left_out else ""
-    failed = f"; {_counted(len(tally.errors), 'image')} could not be used" if tally.errors else ""
-    say(f"{done.out}: {_counted(tally.faces, 'face')} of {_counted(tally.images, 'image')}{left}{failed}.")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    left = f"; left out {counted(tally.left_out, 'face')} without a confirmed word" if tally.left_out else ""
+    failed = f"; {counted(len(tally.errors), 'image')} could not be used" if tally.errors else ""
+    say(f"{done.out}: {counted(tally.faces, 'face')} of {counted(tally.images, 'image')}{left}{failed}.")

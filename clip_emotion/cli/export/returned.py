@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from clip_emotion.cli import options
 from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout
-from clip_emotion.cli.export.sources import say_errors
+from clip_emotion.cli.export.sources import counted, say_errors
 from clip_emotion.cli.tables import uncut
 from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions
@@ -87,7 +87,7 @@ def _show(compared: Comparison) -> None:
     for pair in compared.pairs:
         kappa = pair.agreement.overall
         first, second = pair.first or "somebody", pair.second or "somebody"
-        say(f"{first} and {second}: kappa {' ('.join(_numbers(kappa))}), {kappa.rows} faces.")
+        say(f"{first} and {second}: kappa {' ('.join(_numbers(kappa))}), {counted(kappa.rows, 'face')}.")
 
 
 def _numbers(kappa: Kappa) -> list[str]:
@@ -101,7 +101,8 @@ def _number(value: float) -> str:
 def _tell(compared: Comparison, faces: int, out: Path) -> None:
     people = "1 person" if compared.people == 1 else f"{compared.people} people"
     divided = f"; people are divided on {compared.divided}, which are left out" if compared.divided else ""
-    say(f"{compared.faces} faces judged by {people}{divided}.")
-    say(f"{out}: {faces} faces. Go on with clip-emotion adapt --examples {out / 'examples.csv'} --out OWN, or with")
+    say(f"{counted(compared.faces, 'face')} judged by {people}{divided}.")
+    written = counted(faces, "face")
+    say(f"{out}: {written}. Go on with clip-emotion adapt --examples {out / 'examples.csv'} --out OWN, or with")
     say(f"clip-emotion evaluate --data {out / 'faces' / 'metadata.csv'}; to export with these words, add")
     say(f"--judgements {out / 'judgements.csv'}.")

@@ -138,3 +138,8 @@ def say_errors(errors: list[str]) -> None:
         say(error)
     if len(errors) > SHOWN_ERRORS:
         say(f"… and {len(errors) - SHOWN_ERRORS:,} more.")
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts: 1 face, 2 faces."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -62,7 +62,7 @@ def export(images: Iterable[LabelledImage], format: str, out: Path, options: Exp
             folder.mkdir()
             run = ExportRun(images, folder, out.absolute(), options)
             form.write(run)
-            _refuse_nothing(run.tally, form)
+            _refuse_nothing(run.tally, form, options)
             names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
             note = {"format": format, "images": run.tally.images, "files": [*names, LISTED]}
             (folder / LISTED).write_text(json.dumps(note, ensure_ascii=False) + "\n", "utf-8")
@@ -96,9 +96,10 @@ def listed_files(folder: Path) -> set[str]:
         return set()
 
 
-def _refuse_nothing(tally: Tally, form: Format) -> None:
+def _refuse_nothing(tally: Tally, form: Format, options: ExportOptions) -> None:
     if form.needs_words and not tally.counts and tally.images:
         raise DataError(f"No face has a word, which a {form.made} needs: label the images first, or name words.")
     if not tally.images:
-        why = f" ({tally.errors[0]})" if tally.errors else ""
-        raise DataError(f"Nothing is left to export{why}.")
+        if tally.left_out:
+            raise DataError("Nothing is left to export: for no face did most people say one word (see --judgements).")
+        raise DataError(f"Nothing is left to export{f': {tally.errors[0]}' if tally.errors else '.'}")

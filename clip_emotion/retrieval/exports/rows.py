@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
@@ -16,9 +16,10 @@ from clip_emotion.errors import DataError, UsageError
 from clip_emotion.files import expanded
 from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage
 from clip_emotion.retrieval.labelling.rows import Csv, from_row
+from clip_emotion.text import read_text
 from clip_emotion.types import Prediction
 
-GONE = "The file does not exist."
+GONE = "The file does not exist"
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 
@@ -48,6 +49,7 @@ def _checked(rows: Path, raw: Iterator[Mapping[str, Any]]) -> Iterator[tuple[Pre
     number = 1
     try:
         for row in raw:
+            _refuse_videos(rows, row)
             yield _sound(from_row(row)), str(row.get("vocabulary") or "")
             number += 1
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError, csv.Error) as error:
@@ -76,7 +78,15 @@ def _json_lines(rows: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _csv(rows: Path) -> Iterator[Mapping[str, Any]]:
-    yield from map(itemgetter(1), Csv().decode(rows.read_bytes()))
+    # Excel in Korean saves CSV as CP949, and not every program ends the last line.
+    text = read_text(rows).rstrip("\r\n") + "\n"
+    _refuse_videos(rows, next(csv.reader([text.partition("\n")[0]]), []))
+    yield from map(itemgetter(1), Csv().decode(text.encode("utf-8")))
+
+
+def _refuse_videos(rows: Path, names: Container[str]) -> None:
+    if "source" in names and "frame" in names:
+        raise UsageError(f"{rows} holds rows of videos, and exports take pictures: label the pictures by themselves.")
 
 
 def _parquet(rows: Path) -> Iterator[Mapping[str, Any]]:
@@ -94,7 +104,8 @@ def _parquet(rows: Path) -> Iterator[Mapping[str, Any]]:
 def _image(path: str, rows: list[Prediction], vocabulary: str, images: Path | None) -> LabelledImage:
     place = resolve_path(str(expanded(images) / path)) if images is not None else resolve_path(path)
     if place is None:
-        return LabelledImage(path, Path(path), error=GONE)
+        where = "" if images is None else f", since --images says that paths of rows begin in {images}"
+        return LabelledImage(path, Path(path), error=f"{GONE}{where}.")
     failed = next((row.error for row in rows if row.error is not None), None)
     # A row of no part says that no face was found, and is none itself.
     usable = [row for row in rows if row.error is None and row.face.part != "none"]

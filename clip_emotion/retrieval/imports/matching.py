@@ -26,7 +26,9 @@ def matched(
     a face that people found. A person's later word for a face replaces an earlier one.
     """
     known = list(images)
-    at = {place_of(image.path): number for number, image in enumerate(known)}
+    # By the file, too: the path of a row may begin in another folder than that of a judgement.
+    at = {place_of(str(image.file)): number for number, image in enumerate(known)}
+    at |= {place_of(image.path): number for number, image in enumerate(known)}
     faces = [list(image.faces) for image in known]
     errors: list[str] = []
     for correction in sorted(corrections, key=lambda one: one.when):

@@ -46,8 +46,8 @@ def write_corrections(
             run = ExportRun(images, folder / FACES, out / FACES, options)
             placed = imagefolder.write_rows(run)
             if not placed:
-                why = f": {run.tally.errors[0]}" if run.tally.errors else ""
-                raise DataError(f"No face has a word that most people said{why}.")
+                why = f": {run.tally.errors[0]}" if run.tally.errors else "."
+                raise DataError(f"No face has a word that most people said{why}")
             examples = ((_example(image, face, name), face.word, face.by) for name, image, face in placed)
             _write(folder / EXAMPLES, csv_text(("path", "label", "by"), examples))
             _write(folder / JUDGEMENTS, csv_text(COLUMNS, _judgements(images)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from clip_emotion.data.video import Frame, read_video
-from clip_emotion.data.video_opening import load_av
+from clip_emotion.data.video_opening import Limits, load_av
 from clip_emotion.data.video_sampling import Sampling
 from clip_emotion.data.video_sources import VideoSource
-from clip_emotion.errors import DataError, UsageError
+from clip_emotion.errors import DataError, UsageError, VideoError
 from clip_emotion.files import open_up
 from clip_emotion.retrieval.video.drawing import Drawn, draw, faces_of
 from clip_emotion.retrieval.video.labelling import LabelledFrame
@@ -49,8 +49,15 @@ class Annotator:
     are. There is no sound.
     """
 
-    def __init__(self, source: VideoSource, path: Path, sampling: Sampling, say: Callable[[str], object]) -> None:
-        self.source, self.path, self.say = source, path, say
+    def __init__(
+        self,
+        source: VideoSource,
+        path: Path,
+        sampling: Sampling,
+        say: Callable[[str], object],
+        limits: Limits | None = None,
+    ) -> None:
+        self.source, self.path, self.say, self.limits = source, path, say, limits
         self.sampling = Sampling(every=1, start=sampling.start, end=sampling.end)
         self.draft = path.with_name(f".{path.name}.draft")
         self.frames: Iterator[Frame] = iter(())
@@ -70,8 +77,15 @@ class Annotator:
         except (OSError, av.error.FFmpegError) as error:
             raise UsageError(f"Cannot write {self.path}: {getattr(error, 'strerror', None) or error}.") from error
         if not self.source.live:
-            self.frames = (one for one in read_video(self.source, self.sampling) if isinstance(one, Frame))
+            self.frames = self._read()
         return self
+
+    def _read(self) -> Iterator[Frame]:
+        """Yield the file's frames; a file that cannot be opened has none, as its row tells."""
+        with suppress(VideoError):
+            for one in read_video(self.source, self.sampling, self.limits):
+                if isinstance(one, Frame):
+                    yield one
 
     def take(self, frame: LabelledFrame) -> None:
         """Write the frames up to this one, which was labelled."""

@@ -38,6 +38,11 @@ class VideoOptions:
     lost: float = LOST
     stream: StreamConfig = field(default_factory=StreamConfig)
 
+    @property
+    def limits(self) -> Limits:
+        """How much a video may ask for."""
+        return Limits(self.stream.max_pixels, self.stream.workers)
+
     def __post_init__(self) -> None:
         if self.top < 1:
             raise UsageError(f"top must be at least 1, not {self.top}.")
@@ -99,12 +104,11 @@ def label_frames(
     """Yield the frames of a video with their rows, as ``label_video`` does, and what is ``kept`` of each."""
     options = options or VideoOptions()
     config, begin = options.stream, earlier.begin if earlier else 0.0
-    limits = Limits(config.max_pixels, config.workers)
     following = _Following(source, labeller, options, earlier)
     looker = Looker(labeller.encoder.preprocess, config.faces, kept)
     # What is looked at now should be seen now; a file is read ahead, and looked at many faces at a time.
     size, ahead = (1, 1) if source.live else (config.batch_size, 2 * config.workers)
-    frames = read_video(source, options.sampling, limits, begin)
+    frames = read_video(source, options.sampling, options.limits, begin)
     batch: list[Looked] = []
     try:
         for looked in map_ahead(looker, frames, config.workers, ahead):

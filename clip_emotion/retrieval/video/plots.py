@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -49,13 +50,15 @@ def _png(line: TrackLine, shown: Shown, size: tuple[float, float]) -> bytes:
         rest = np.clip(1 - shares.sum(axis=1, keepdims=True), 0, 1)
         stacked = np.concatenate((shares, rest), axis=1).T
         tints = [*(shown.colours[word] for word in shown.stacked), OTHERS]
-        labels = [*(shown.names[word] for word in shown.stacked), "…"]
+        # Where all words are stacked, nothing is left over that would have to be named.
+        left = "…" if len(shown.stacked) < len(shown.words) else "_nolegend_"
+        labels = [*(shown.names[word] for word in shown.stacked), left]
         if len(times) == 1:
             times, stacked = np.array([times[0], times[0] + 0.1]), np.repeat(stacked, 2, axis=1)
         axes.stackplot(times, stacked, colors=tints, labels=labels, linewidth=0)
         axes.set(ylim=(0, 1), xlim=(0, max(shown.end, times[-1])))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value, 0)))
         axes.xaxis.set_major_locator(MaxNLocator(8 if wide else 4))
+        axes.xaxis.set_major_formatter(FuncFormatter(_clocks(axes.get_xticks().tolist())))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
@@ -63,3 +66,10 @@ def _png(line: TrackLine, shown: Shown, size: tuple[float, float]) -> bytes:
         columns = {"loc": "outside right upper"} if wide else {"loc": "outside lower center", "ncols": 3}
         figure.legend(handles[::-1], texts[::-1], frameon=False, fontsize=9, **columns)
         return figure_png(figure)
+
+
+def _clocks(ticks: Sequence[float]) -> Callable[[float, int], str]:
+    """Return what writes the times of an axis, with as many decimals as keep two neighbours apart."""
+    step = min((after - before for before, after in pairwise(map(float, ticks))), default=1.0)
+    digits = next((number for number in (0, 1) if abs(step - round(step, number)) < 1e-6), 2)
+    return lambda value, _: clock(value, digits)

@@ -88,10 +88,7 @@ class VideoReport:
 
 def _video(timeline: Timeline, names: dict[str, str]) -> dict[str, Any]:
     lines = timeline.longest(SHOWN_TRACKS)
-    order = [word for line in lines for word in _shown(line, timeline.words)]
-    order = [word for word, _ in Counter(order).most_common()]
-    order += [word for line in lines for word in line.likeliest if word not in order]
-    colours = {word: COLOURS[at % len(COLOURS)] for at, word in enumerate(order)}
+    colours = _colours(lines, timeline.words)
     return {
         "source": timeline.source,
         "length": clock(timeline.end),
@@ -101,6 +98,25 @@ def _video(timeline: Timeline, names: dict[str, str]) -> dict[str, Any]:
         "others": len(timeline.tracks) - len(lines) + timeline.dropped,
         "tracks": [_track(line, colours, names, timeline) for line in lines],
     }
+
+
+def _colours(lines: Sequence[TrackLine], words: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each word, another one than those of the words with which it is stacked."""
+    stacks = [_shown(line, words) for line in lines]
+    order = [word for word, _ in Counter(word for stack in stacks for word in stack).most_common()]
+    order += [word for line in lines for word in line.likeliest]
+    colours: dict[str, str] = {}
+    for word in dict.fromkeys(order):
+        beside = {
+            colours.get(other)
+            for line, stack in zip(lines, stacks, strict=True)
+            if word in stack or word in line.likeliest
+            for other in stack
+        }
+        first = len(colours) % len(COLOURS)
+        turned = (*COLOURS[first:], *COLOURS[:first])
+        colours[word] = next((colour for colour in turned if colour not in beside), turned[0])
+    return colours
 
 
 def _shown(line: TrackLine, words: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scoring.readers.json_documents import JsonDocument, read_json, string
+from scoring.readers.json_documents import JsonDocument, read_messages, string
 from scoring.readers.json_text import outline
 from scoring.readers.messages import DocumentLayout, Reading
 from scoring.readers.turns import file_kind
@@ -21,14 +21,7 @@ def _recognise(text: str) -> bool:
 
 
 def _read(text: str) -> Reading:
-    return read_json(text, _walk)
-
-
-def _walk(document: JsonDocument) -> None:
-    for key in document.cursor.members():
-        if key == "messages" and document.cursor.peek() == "[":
-            for line, entry in document.entries():
-                _entry(document, line, entry)
+    return read_messages(text, _entry)
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:

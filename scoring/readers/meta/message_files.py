@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scoring.readers.json_documents import JsonDocument, in_order, read_json, string
+from scoring.readers.json_documents import JsonDocument, in_order, read_messages, string
 from scoring.readers.json_text import outline
 from scoring.readers.messages import DocumentLayout, Reading
 
@@ -55,16 +55,9 @@ def _recognise(text: str) -> bool:
 
 
 def _read(text: str) -> Reading:
-    reading = read_json(text, _walk)
+    reading = read_messages(text, _entry)
     reading.messages.reverse()
     return in_order(reading)
-
-
-def _walk(document: JsonDocument) -> None:
-    for key in document.cursor.members():
-        if key == "messages" and document.cursor.peek() == "[":
-            for line, entry in document.entries():
-                _entry(document, line, entry)
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:
