@@ -156,6 +156,7 @@ def test_a_browser_signs_up_through_it(behind: Behind) -> None:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=found_chromium(), args=["--no-sandbox"])
         page = browser.new_page(ignore_https_errors=True, base_url=f"https://localhost:{behind.secure}", locale="en-GB")
+        page.set_default_timeout(120_000)
         for path in ("/register", "/login"):
             page.goto(path)
             page.fill("#email", "tls@example.org")
