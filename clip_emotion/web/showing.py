@@ -13,7 +13,6 @@ from clip_emotion.web.labelling import LONGEST_WORD, MOST_WORDS
 from clip_emotion.web.texts import translator
 from clip_emotion.web.wording import comment
 
-
 UNREADABLE = (
     ("HEIC", "heic"),
     ("Not a picture", "format"),

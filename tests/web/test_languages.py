@@ -9,10 +9,11 @@ import pytest
 from fastapi import FastAPI
 
 from clip_emotion.errors import DataError
+from clip_emotion.web.pages import assets
 from clip_emotion.web.scoring import Scoring
 from clip_emotion.web.showing import unreadable
 from tests.support.fakes import FakeEncoder
-from tests.support.site import Browser
+from tests.support.site import PASSWORD, Browser
 
 GARBAGE = b"no picture at all"
 
@@ -48,7 +49,8 @@ def test_a_picture_that_cannot_be_read_is_told_in_korean(korean: Browser) -> Non
 )
 def test_reasons_say_what_to_do_without_a_command_line(error: str, told: str) -> None:
     said = unreadable(error, "en")
-    assert said is not None and told in said
+    assert said is not None
+    assert told in said
     assert "pip" not in said
     assert unreadable(None, "en") is None
 
@@ -84,3 +86,28 @@ def test_a_chat_that_cannot_be_read_names_no_path_of_this_machine(
     english = Browser(app).sign_up("english@example.org").post("/score", {}, files=picture).text
     assert "chat.txt is neither" in english
     assert "/chat.txt" not in english
+
+
+def test_forms_of_pictures_say_that_they_are_worked_on_and_how_many_may_come(korean: Browser) -> None:
+    for path, waiting in {
+        "/label": "사진을 살펴보고",
+        "/": "사진을",
+        "/score": "대화를 읽고",
+        "/interview": "표정을",
+    }.items():
+        page = korean.get(path).text
+        assert re.search(rf'<form[^>]*enctype[^>]* data-wait="{waiting}[^"]+ 이 페이지를 열어 두세요\."', page), path
+    assert 'data-most="50" data-too-many="한 번에 50장까지 올릴 수 있어요."' in korean.get("/label").text
+
+
+def test_nothing_is_offered_to_be_saved_where_nothing_could_be_read(korean: Browser) -> None:
+    files = [("pictures", ("a.png", GARBAGE, "image/png"))]
+    page = korean.get(korean.post("/label", {"words": "red"}, files=files).headers["location"]).text
+    assert 'value="save"' not in page
+
+
+def test_times_are_named_as_utc_until_the_script_makes_them_local(korean: Browser) -> None:
+    form = {"name": "mine", "days": "30", "scope": "label", "password": PASSWORD}
+    page = korean.post("/account/tokens", form).text
+    assert re.search(r'<time class="nowrap" datetime="[^"]+\+00:00">\d{4}-\d\d-\d\d \d\d:\d\d UTC</time>', page)
+    assert b"time[datetime]" in assets()["site.js"].content
