@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -29,7 +30,7 @@ from clip_emotion.web.security.secret import Secret
 from clip_emotion.web.security.sessions import Sessions
 from clip_emotion.web.settings import Settings
 from clip_emotion.web.site import Site
-from clip_emotion.web.sweeping import sweep
+from clip_emotion.web.sweeping import keep_swept, sweep
 
 THREADS = 48
 """Requests that are worked on at once, beside those that wait for the model, each of which waits in a thread too."""
@@ -48,7 +49,10 @@ def create_app(settings: Settings | None = None, *, labelling: Labelling | None 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.queue + THREADS
         await anyio.to_thread.run_sync(sweep, site)
-        yield
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep_swept, site)
+            yield
+            group.cancel_scope.cancel()
         await anyio.to_thread.run_sync(_close, site)
 
     app = FastAPI(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager, undefer
 
 from clip_emotion.retrieval.exports.export import export
@@ -66,8 +66,8 @@ def agreed(site: Site, owner: User) -> Iterator[LabelledImage]:
 def count_agreed(site: Site, owner: User) -> int:
     """Return how many pictures have a person's word."""
     with site.database.reading() as db:
-        found = select(Picture.id).where(Picture.owner_id == owner.id, Picture.corrected.is_not(None))
-        return len(db.scalars(found).all())
+        found = select(func.count()).where(Picture.owner_id == owner.id, Picture.corrected.is_not(None))
+        return db.scalar(found) or 0
 
 
 def _image(site: Site, picture: Picture) -> LabelledImage:

@@ -22,6 +22,9 @@ from clip_emotion.web.texts import all_texts
 from clip_emotion.web.visits import PasswordFirst, SignInFirst, login_path, visit_of
 
 UNPROCESSABLE = 422
+FORGED = "forged"
+TOO_MANY_FILES = "Too many files"
+"""How Starlette's sentence begins where a form has more files than it may."""
 logger = logging.getLogger(__name__)
 
 
@@ -32,7 +35,10 @@ def fault(request: Request, status: int, detail: str = "", headers: dict[str, st
     visit = visit_of(request)
     known = f"faults.{status}" in all_texts()
     title = visit.t(f"faults.{status}") if known else f"{status} {HTTPStatus(status).phrase}"
-    response = visit.page("fault.html.j2", status, title=title, detail=detail)
+    said = detail if visit.language == "en" and detail != FORGED else ""  # details are English sentences
+    if detail.startswith(TOO_MANY_FILES):
+        said = visit.t("label.too_many", count=visit.site.settings.most_pictures)
+    response = visit.page("fault.html.j2", status, title=title, detail=said)
     response.headers.update(headers or {})
     return response
 

@@ -90,7 +90,7 @@ class Labelling:
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="picture")
         self._readers = {mode: self._reader(mode) for mode in ("auto", "each", "none")}
         self._labellers: OrderedDict[tuple[Vocabulary | str, ...], ZeroShotLabeller] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._words = threading.Lock(), threading.Lock()
         self._waiting = 0
         self.labelled = self.unreadable = 0
         """Pictures since the start, by what became of them."""
@@ -127,18 +127,21 @@ class Labelling:
         labeller = self.labeller(asked.vocabulary, asked.language)
         reader = self._readers[asked.faces]
         self._reserve(len(uploads))
+        reading: list[Future[Any]] = []
         try:
-            reading = [self._pool.submit(self._read, upload, reader, keep) for upload in uploads]
+            reading += [self._pool.submit(self._read, upload, reader, keep) for upload in uploads]
             done = [self._labelled(*read.result(), labeller, asked) for read in reading]
             self._count(done)
             return done
         finally:
+            for one in reading:  # where one failed, nobody waits for the others
+                one.cancel()
             self._release(len(uploads))
 
     def labeller(self, vocabulary: Vocabulary, language: str = "auto") -> ZeroShotLabeller:
         """Return the labeller of a vocabulary, its words encoded once."""
         key = (vocabulary.name, *vocabulary.keys, language)
-        with self._lock:
+        with self._words:  # of its own: encoding a hundred words is not to hold up those who count
             found = self._labellers.pop(key, None) or ZeroShotLabeller(self.encoder, vocabulary, language)
             self._labellers[key] = found
             while len(self._labellers) > LABELLERS:

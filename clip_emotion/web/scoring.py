@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_emotion.errors import DataError
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web.busy import Busy
@@ -47,7 +49,10 @@ class Scoring:
             with tempfile.TemporaryDirectory(dir=self.temporary) as folder:
                 path = Path(folder) / name
                 path.write_bytes(content)
-                read = [_without_images(one) for one in read_conversations(path, reading)]
+                try:
+                    read = [_without_images(one) for one in read_conversations(path, reading)]
+                except DataError as error:  # it names the file by its path, which is nobody's business
+                    raise DataError(str(error).replace(f"{folder}{os.sep}", "")) from error
             with self._one:
                 scorer = self._scorer = self._scorer or self._load()
                 return [named(scorer.score(one), language) for one in read]

@@ -7,8 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_emotion.data.faces.parts import NO_FACE
+from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.labelling.contact_sheet import KOREAN_NOTES
+from clip_emotion.web.labelling import LONGEST_WORD, MOST_WORDS
+from clip_emotion.web.texts import translator
 from clip_emotion.web.wording import comment
+
+UNREADABLE = (
+    ("HEIC", "heic"),
+    ("Not a picture", "format"),
+    ("empty", "empty"),
+    ("more than the limit", "large"),
+)
+"""What a row's error says → the text (``label.unreadable_…``) that says it to people, without a command line."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,26 @@ def card(
     rows: Sequence[dict[str, Any]], source: str, size: tuple[int, int], family: str | None, language: str, key: str = ""
 ) -> Card:
     """Return a picture's card from its rows; ``source`` is the picture's address, ``size`` that of the labelled one."""
-    error = rows[0]["error"]
+    error = unreadable(rows[0]["error"], language)
     said = "" if error or not rows[0]["labels"] else comment(family, language, key or None)
     faces = () if error else tuple(face(row, language) for row in rows)
     return Card(key, rows[0]["path"], source, *size, faces, said, error)
+
+
+def unreadable(error: str | None, language: str) -> str | None:
+    """Return in a person's language why a picture cannot be read; None where it can."""
+    if error is None:
+        return None
+    why = next((kind for sign, kind in UNREADABLE if sign in error), "damaged")
+    t = translator(language)
+    return f"{t('label.unreadable')} {t(f'label.unreadable_{why}')}"
+
+
+def words_fault(error: UsageError, language: str) -> str:
+    """Return in a person's language why words cannot be taken; the house's own sentence is English."""
+    if language == "en":
+        return str(error)
+    return translator(language)("label.words_wrong", words=MOST_WORDS, letters=LONGEST_WORD)
 
 
 def face(row: dict[str, Any], language: str) -> Face:

@@ -3,31 +3,55 @@ what a killed process left of chats and downloads."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 from sqlalchemy import delete, select
 
 from clip_emotion.web.database.tables import IdempotencyKey, Picture, Result, now
+from clip_emotion.web.idempotency import KEPT
 from clip_emotion.web.security.trail import sweep_failures
 from clip_emotion.web.site import Site
 
+logger = logging.getLogger(__name__)
 GRACE = 600.0
 """Seconds for which a file may wait for its row, where other processes may share the folder."""
 
 
+EVERY = 600.0
+"""Seconds between two sweeps of rows while the site runs."""
+
+
 def sweep(site: Site) -> None:
     """Sweep everything, as at the start. SQLite belongs to one process, so that there no file waits for its row."""
+    sweep_rows(site)
+    alone = site.database.engine.dialect.name == "sqlite"
+    site.pictures.sweep(site.database, grace=0 if alone else GRACE)
+    sweep_folder(site.settings.temporary, grace=0 if alone else GRACE)
+
+
+def sweep_rows(site: Site) -> None:
+    """Sweep what has a time of its own, with its pictures: at the start, and again and again while the site runs."""
     site.sessions.sweep()
     sweep_unsaved(site)
     with site.database.writing() as db:
         sweep_failures(db, site.settings.failures_kept)
-        db.execute(delete(IdempotencyKey).where(IdempotencyKey.created < now() - site.settings.session_idle))
-    alone = site.database.engine.dialect.name == "sqlite"
-    site.pictures.sweep(site.database, grace=0 if alone else GRACE)
-    sweep_folder(site.settings.temporary, grace=0 if alone else GRACE)
+        db.execute(delete(IdempotencyKey).where(IdempotencyKey.created < now() - KEPT))
+
+
+async def keep_swept(site: Site, every: float = EVERY) -> None:
+    """Sweep rows again and again, until the site ends; a sweep that fails is logged and tried again."""
+    while True:
+        await anyio.sleep(every)
+        try:
+            await anyio.to_thread.run_sync(sweep_rows, site)
+        except Exception:
+            logger.exception("What nobody wants any more could not be swept")
 
 
 def sweep_folder(folder: Path, *, grace: float) -> None:
@@ -42,6 +66,9 @@ def sweep_folder(folder: Path, *, grace: float) -> None:
 def sweep_unsaved(site: Site) -> None:
     """Remove results that were neither saved nor discarded in time, with their pictures."""
     stale = (Result.saved.is_(False)) & (Result.created < now() - site.settings.unsaved)
+    with site.database.reading() as db:  # at every upload: nobody who writes is to wait for a look that finds nothing
+        if db.scalar(select(Result.id).where(stale).limit(1)) is None:
+            return
     with site.database.writing() as db:
         files = list(db.scalars(select(Picture.file).join(Result).where(stale)))
         db.execute(delete(Result).where(stale))

@@ -144,6 +144,19 @@ def test_one_result_has_its_page(app: FastAPI, person: Browser, owner: User) -> 
     assert person.get("/history/nothing").status_code == 404
 
 
+def test_a_correction_is_named_in_the_visitors_language(app: FastAPI, person: Browser, owner: User) -> None:
+    made = result(owner, picture=True, vocabulary="kote44", leading="joy")
+    made.pictures[0].corrected = "없음"
+    (key,) = write(app, made)
+    assert "A person said: no emotion" in person.get(f"/history/{key}").text
+
+
+def test_deleting_everything_names_no_filter_where_none_is_set(app: FastAPI, person: Browser, owner: User) -> None:
+    write(app, result(owner))
+    assert "Delete all 1 results" in person.get("/history").text
+    assert "Delete all 1 of this filter" in person.get("/history?vocabulary=basic8").text
+
+
 def test_the_dashboard_counts_by_time_and_by_vocabulary(app: FastAPI, person: Browser, owner: User) -> None:
     today = now()
     write(

@@ -27,6 +27,7 @@ class Result(Base):
         CheckConstraint(f"kind in ('{LABEL}', '{SCORE}', '{INTERVIEW}')", name="kind"),
         Index("ix_results_listed", "owner_id", "saved", "created", "id", "kind", "vocabulary", "leading", "family"),
         Index("ix_results_counted", "owner_id", "saved", "kind", "day", "family", "leading", "vocabulary"),
+        Index("ix_results_unsaved", "saved", "created"),
         Index("ix_results_shared", "owner_id", "saved", "kind", "vocabulary", "leading", "family"),
     )
 

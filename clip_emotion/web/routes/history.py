@@ -12,7 +12,7 @@ from clip_emotion.web import history
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, LABEL, SCORE, Result
 from clip_emotion.web.history import KINDS, Filter
-from clip_emotion.web.naming import ORDER, family_name
+from clip_emotion.web.naming import ORDER, family_name, word_names
 from clip_emotion.web.routes.label import shown
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
@@ -84,7 +84,9 @@ def one(visit: Own, key: str) -> Response:
         result = owned(db, Result, key, visit.user, undefer(Result.payload), selectinload(Result.pictures))
     if result.kind != LABEL:
         return visit.redirect(f"{PATHS[result.kind]}/{result.id}")
-    return visit.page("history_one.html.j2", result=result, card=shown(result, visit.language))
+    names = word_names(result.vocabulary, visit.language)
+    corrected = [names.get(one.corrected, one.corrected) for one in result.pictures if one.corrected]
+    return visit.page("history_one.html.j2", result=result, card=shown(result, visit.language), corrected=corrected)
 
 
 def _delete(visit: Visit, which: ColumnElement[bool]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload, undefer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from clip_emotion.errors import DataError, VideoError
+from clip_emotion.errors import DataError, UsageError, VideoError
 from clip_emotion.html import data_uri
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, Picture, Result
@@ -22,6 +22,7 @@ from clip_emotion.web.interview.showing import report_of
 from clip_emotion.web.labelling import chosen_words
 from clip_emotion.web.pages import assets, render
 from clip_emotion.web.security.trail import record
+from clip_emotion.web.showing import words_fault
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
 from clip_emotion.web.wording import OFFERED, offers
 
@@ -58,10 +59,12 @@ def interview(visit: Own, form: Posted) -> Response:
 
 def _made(visit: Visit, form: Form, frames: Iterable[Frame]) -> Response:
     own = form.text("words")
-    vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
     title = form.text("title", 120).strip() or visit.t("interview.title")
     try:
+        vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
         key = make(visit.site, visit.user, frames, vocabulary, "auto" if own.strip() else visit.language, title)
+    except UsageError as error:
+        return _form(visit, 422, fault=words_fault(error, visit.language), own=own)
     except VideoError:
         raise
     except DataError:
@@ -138,6 +141,6 @@ def _lines(payload: dict[str, Any]) -> str:
     return "\n".join(f"#{begin + 1} {title}".strip() for begin, title in payload["questions"])
 
 
-def _form(visit: Visit, status: int = 200, **values: object) -> Response:
-    most, clips = visit.site.settings.most_pictures, clips_are_read()
-    return visit.page("interview.html.j2", status, offers=offers(visit.language), most=most, clips=clips, **values)
+def _form(visit: Visit, status: int = 200, own: str = "", **values: object) -> Response:
+    known = {"offers": offers(visit.language), "most": visit.site.settings.most_pictures, "clips": clips_are_read()}
+    return visit.page("interview.html.j2", status, own=own, **known, **values)

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session, selectinload, undefer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from clip_emotion.errors import UsageError
 from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web.database.tables import LABEL, Picture, Result, User, random_key
 from clip_emotion.web.labelling import Asked, Labelled, chosen_words
 from clip_emotion.web.pictures import Kept
 from clip_emotion.web.security.trail import record
-from clip_emotion.web.showing import Card, card
+from clip_emotion.web.showing import Card, card, words_fault
 from clip_emotion.web.site import Site
 from clip_emotion.web.sweeping import sweep_unsaved
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
@@ -41,9 +42,12 @@ def label(visit: Own, form: Posted) -> Response:
     if len(uploads) > site.settings.most_pictures:
         return _form(visit, 422, fault=visit.t("label.too_many", count=site.settings.most_pictures))
     own = form.text("words")
-    vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
-    asked = Asked(vocabulary, "auto" if own.strip() else visit.language, int(form.choice("top", TOPS)))
-    labelled = site.labelling.label(uploads, asked, site.pictures.coded)
+    try:
+        vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
+        asked = Asked(vocabulary, "auto" if own.strip() else visit.language, int(form.choice("top", TOPS)))
+        labelled = site.labelling.label(uploads, asked, site.pictures.coded)
+    except UsageError as error:
+        return _form(visit, 422, fault=words_fault(error, visit.language), own=own)
     sweep_unsaved(site)
     batch = keep(site, visit.user, vocabulary, visit.language, labelled)
     return visit.redirect(f"/label/{batch}")
@@ -131,6 +135,6 @@ def shown(result: Result, language: str) -> Card:
     return card(result.payload["rows"], source, size, result.family, language, result.id)
 
 
-def _form(visit: Visit, status: int = 200, **values: object) -> Response:
+def _form(visit: Visit, status: int = 200, own: str = "", **values: object) -> Response:
     most = visit.site.settings.most_pictures
-    return visit.page("label.html.j2", status, offers=offers(visit.language), most=most, tops=TOPS, **values)
+    return visit.page("label.html.j2", status, offers=offers(visit.language), most=most, tops=TOPS, own=own, **values)

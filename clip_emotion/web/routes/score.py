@@ -59,12 +59,17 @@ def score(visit: Own, form: Posted) -> Response:
     try:
         scores = site.scoring.score(files[0].file.read(), plain, visit.language, reading)
     except DataError as error:
-        return ask(visit, 422, f"{visit.t('score.unreadable')} {error}")
+        return ask(visit, 422, unreadable(visit, error))
     chosen = replace(scores[0], name=name)
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
     key = None if kept == "nothing" else keep(site, visit.user, chosen, text=kept == "text")
     return show(visit, report_of(chosen, site.settings.temporary), key, more=len(scores) - 1)
+
+
+def unreadable(visit: Visit, error: DataError) -> str:
+    """Return in the visitor's language why a chat cannot be read; the reader's own sentence is English."""
+    return f"{visit.t('score.unreadable')} {visit.t('score.unreadable_advice') if visit.language != 'en' else error}"
 
 
 @router.get("/score/{key}")

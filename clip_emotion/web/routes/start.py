@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from clip_emotion.errors import UsageError
 from clip_emotion.html import data_uri
 from clip_emotion.web.labelling import Asked, chosen_words
-from clip_emotion.web.showing import card
+from clip_emotion.web.showing import card, unreadable, words_fault
 from clip_emotion.web.visits import Anyone, Posted, Visit, open_pages
 from clip_emotion.web.wording import OFFERED, family_of, offers
 
@@ -33,11 +34,15 @@ def try_picture(visit: Anyone, form: Posted) -> Response:
     uploads = form.pictures("picture")[:1]
     if not uploads:
         return _page(visit, 422, fault="start.no_picture")
-    vocabulary = chosen_words(form.choice("vocabulary", OFFERED), form.text("words"))
-    language = "auto" if form.text("words").strip() else visit.language
-    (labelled,) = site.labelling.label(uploads, Asked(vocabulary, language), site.pictures.coded)
+    own = form.text("words")
+    try:
+        vocabulary = chosen_words(form.choice("vocabulary", OFFERED), own)
+        asked = Asked(vocabulary, "auto" if own.strip() else visit.language)
+        (labelled,) = site.labelling.label(uploads, asked, site.pictures.coded)
+    except UsageError as error:
+        return _page(visit, 422, fault=words_fault(error, visit.language), own=own)
     if labelled.kept is None:
-        return _page(visit, 422, fault=visit.t("label.unreadable") + " " + (labelled.error or ""))
+        return _page(visit, 422, fault=unreadable(labelled.error, visit.language))
     best = labelled.predictions[0].best
     family = family_of(vocabulary, best.key) if best else None
     source = data_uri(labelled.kept.content, "image/jpeg")
@@ -46,4 +51,4 @@ def try_picture(visit: Anyone, form: Posted) -> Response:
 
 
 def _page(visit: Visit, status: int = 200, **values: object) -> Response:
-    return visit.page("start.html.j2", status, **{"offers": offers(visit.language), "card": None, **values})
+    return visit.page("start.html.j2", status, **{"offers": offers(visit.language), "card": None, "own": "", **values})

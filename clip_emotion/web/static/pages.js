@@ -1,13 +1,5 @@
-// Keys, local times, ticking all, printing: each page works without them.
+// Keys, ticking all, printing: each page works without them.
 "use strict";
-
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const moment = new Date(time.dateTime);
-  if (!Number.isNaN(moment.getTime())) {
-    time.title = time.textContent;
-    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-  }
-}
 
 for (const all of document.querySelectorAll("[data-picks]")) {
   all.closest("label").hidden = false;
