@@ -127,7 +127,7 @@ class Labelling:
         labeller = self.labeller(asked.vocabulary, asked.language)
         reader = self._readers[asked.faces]
         self._reserve(len(uploads))
-        reading: list[Future[Any]] = []
+        reading: list[Future[tuple[str, list[tuple[Region, Future[Any] | None]], Kept | None]]] = []
         try:
             reading += [self._pool.submit(self._read, upload, reader, keep) for upload in uploads]
             done = [self._labelled(*read.result(), labeller, asked) for read in reading]
