@@ -49,6 +49,7 @@ def loaded(commands: list[tuple[list[str], int]], cache: Path) -> list[set[str]]
     return [set(line.split()[1:]) for line in result.stderr.splitlines() if line.startswith("LOADED")]
 
 
+@pytest.mark.real_data
 def test_commands_import_what_they_need(tmp_path: Path) -> None:
     """The order is that of their needs, so that one process does for all of them."""
     config = tmp_path / "faulty.yaml"

@@ -57,6 +57,7 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(places["scripts"])
 
 
+@pytest.mark.real_data
 def test_wheel_carries_code_data_and_weights_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}

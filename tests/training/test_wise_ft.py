@@ -183,6 +183,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(base_folder: Path) -> None:
     assert word_scores(encoder, [*rows[:3], broken, *rows[3:]], stream) == word_scores(encoder, rows, stream)
 
 
+@pytest.mark.real_data
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = write_world(tmp_path / "world", train=6, validation=2)
     values = run_values(world, **{"fit.steps": 4, "data.validation": {"muxspace": 4}})

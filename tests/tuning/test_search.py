@@ -172,6 +172,7 @@ def test_a_killed_search_without_ray_ends_as_an_unbroken_one(tmp_path: Path) -> 
     assert {record.status for record in unbroken.records} == {"done", "stopped", "failed"}
 
 
+@pytest.mark.real_data
 def test_more_trials_carry_a_search_on(tmp_path: Path) -> None:
     first = searched(tmp_path, trials=4, final={"seeds": []})
     more = searched(tmp_path, resume=True, trials=6, final={"seeds": []})
@@ -299,6 +300,7 @@ def two_trials(base: Path, folder: Path) -> dict[str, Any]:
     return {"base": str(base), "out": out, "metric": metric, "trials": 2, "engine": "local"}
 
 
+@pytest.mark.real_data
 def test_from_the_command_line_to_a_winner_that_trains(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

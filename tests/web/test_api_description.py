@@ -64,6 +64,7 @@ def check(program: Caller, examples: int, *, derandomize: bool) -> None:
             holds()
 
 
+@pytest.mark.real_data
 def test_no_answer_breaks_the_description(program: Caller) -> None:
     check(program, 3, derandomize=True)
 
