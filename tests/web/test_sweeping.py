@@ -22,6 +22,7 @@ from clip_emotion.web.exporting import exported
 from clip_emotion.web.interview.clips import frames_of_clip
 from clip_emotion.web.labelling import Asked, Labelling, Upload
 from tests.support.fakes import FakeEncoder
+from tests.support.postgres import sqlite_alone
 from tests.support.site import Browser, make_site, site_of
 from tests.support.site_results import plans, result, user_of
 
@@ -70,6 +71,7 @@ def test_a_sweep_that_fails_is_tried_again(app: FastAPI, monkeypatch: pytest.Mon
     assert len(tries) >= 3
 
 
+@sqlite_alone
 def test_a_look_for_unsaved_results_takes_no_writers_turn_and_reads_an_index(
     app: FastAPI, person: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
