@@ -109,6 +109,15 @@ def plainly(row: Any) -> tuple[list[Any], list[float]]:
     return ([], [row]) if isinstance(row, float) else ([row], [])
 
 
+def test_a_finished_file_that_is_refused_stays_alone(run: Run, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.parquet"
+    assert run(clip, "--fps", "2", "--out", out)[0] == 0
+    before = out.read_bytes()
+    assert run(clip, "--fps", "4", "--out", out, "--resume")[0] == 2
+    assert out.read_bytes() == before
+    assert not out.with_name(out.name + ".partial.jsonl").exists()
+
+
 def test_a_finished_run_goes_on_with_nothing_new(run: Run, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     save(plain("red"), tmp_path / "red.png")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from clip_emotion.data.faces import makers
 from clip_emotion.data.faces.boxes import Boxes
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.video_sampling import Sampling
@@ -16,26 +15,12 @@ from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.retrieval.video.labelling import VideoOptions, label_video
 from clip_emotion.retrieval.video.rows import VideoRow, from_line
-from clip_emotion.vocabulary import Vocabulary
-from tests.support.fakes import FakeEncoder
-from tests.support.videos import Scene, SquareFinder, two_people, write_video
+from tests.support.videos import Scene, two_people, write_video
 
 SCENE = two_people()
 
 
-@pytest.fixture(autouse=True)
-def finder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(makers.FINDERS, "mtcnn", SquareFinder)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("clip") / "two.mp4", SCENE.images())
-
-
-@pytest.fixture
-def labeller() -> ZeroShotLabeller:
-    return ZeroShotLabeller(FakeEncoder(), Vocabulary.from_list("red,green,blue"))
+pytestmark = pytest.mark.usefixtures("square_finder")
 
 
 def config(faces: FaceOptions | None = None, batch: int = 32) -> StreamConfig:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.labelling.parquet import write_parquet
+from clip_emotion.retrieval.labelling.parquet import image_schema, write_table
 from clip_emotion.retrieval.labelling.row_files import RowWriter, Target, open_target, read_finished
 from clip_emotion.retrieval.labelling.rows import PIPED_ROW_FORMATS, ROW_FORMATS, RunCard, from_row, to_row
 from clip_emotion.types import FaceBox, FaceRegion, Prediction, ScoredLabel
@@ -157,7 +157,7 @@ def test_parquet_that_cannot_be_put_in_place_keeps_its_rows(tmp_path: Path) -> N
     rows.touch()
     (tmp_path / "rows.parquet" / "in the way").mkdir(parents=True)
     with pytest.raises(DataError, match="continue with --resume"):
-        write_parquet(rows, tmp_path / "rows.parquet")
+        write_table(rows, tmp_path / "rows.parquet", image_schema(False))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["rows.parquet", "rows.parquet.partial.jsonl"]
 
 

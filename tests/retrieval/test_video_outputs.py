@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_emotion.data.faces import makers
 from clip_emotion.data.video_sampling import Sampling
 from clip_emotion.data.video_sources import as_video
 from clip_emotion.errors import UsageError
@@ -25,26 +24,12 @@ from clip_emotion.retrieval.video.report import VideoReport, _colours
 from clip_emotion.retrieval.video.rows import SmoothedLabel, VideoRow
 from clip_emotion.retrieval.video.sinks import earlier_frames
 from clip_emotion.retrieval.video.timeline import POINTS, STRETCHES, TRACKS, Timeline
-from clip_emotion.vocabulary import Vocabulary
-from tests.support.fakes import FakeEncoder
-from tests.support.videos import Encoding, SquareFinder, av, two_people, write_video
+from tests.support.videos import Encoding, av, two_people, write_video
 
 SCENE = two_people()
 
 
-@pytest.fixture(autouse=True)
-def finder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(makers.FINDERS, "mtcnn", SquareFinder)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("clip") / "two.mp4", SCENE.images())
-
-
-@pytest.fixture
-def labeller() -> ZeroShotLabeller:
-    return ZeroShotLabeller(FakeEncoder(), Vocabulary.from_words(["red", "green", "blue"]))
+pytestmark = pytest.mark.usefixtures("square_finder")
 
 
 def decoded(path: Path) -> list[tuple[float, Image.Image]]:

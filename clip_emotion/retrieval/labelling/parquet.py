@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.rows import DIMENSIONS, JsonLines, RunCard
 
-
-def write_parquet(rows: Path, target: Path, *, dimensions: bool = False) -> None:
-    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else.
-
-    With ``dimensions`` there are columns for valence and arousal.
-    """
-    import pyarrow as pa
-
-    write_table(rows, target, _parquet_schema(pa, dimensions))
+Schema = Callable[[bool], Any]
+"""Gives a Parquet schema, with columns for valence and arousal or without."""
 
 
 def write_table(rows: Path, target: Path, schema: Any) -> None:
@@ -39,7 +32,7 @@ def write_table(rows: Path, target: Path, schema: Any) -> None:
         ) from error
 
 
-def read_parquet(source: Path, rows: Path) -> None:
+def read_table(source: Path, rows: Path, schema: Schema) -> None:
     """Turn such a Parquet file back into JSON lines; raises UsageError when it is not one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -47,15 +40,19 @@ def read_parquet(source: Path, rows: Path) -> None:
     row_format = JsonLines()
     try:
         dimensions = DIMENSIONS[0] in pq.read_schema(source).names
-        table = pq.read_table(source, schema=_parquet_schema(pa, dimensions))
+        table = pq.read_table(source, schema=schema(dimensions))
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{source} holds no rows that can be continued: give another --out.") from error
     with rows.open("wb") as lines:
-        for row in table.to_pylist():
-            lines.write(row_format.encode(row, RunCard("", "", 0)))
+        for batch in table.to_batches():
+            for row in batch.to_pylist():
+                lines.write(row_format.encode(row, RunCard("", "", 0)))
 
 
-def _parquet_schema(pa: Any, dimensions: bool) -> Any:
+def image_schema(dimensions: bool) -> Any:
+    """Return the Parquet schema of rows of images; with ``dimensions`` it has columns for valence and arousal."""
+    import pyarrow as pa
+
     label = pa.struct(
         [("label", pa.string()), ("name", pa.string()), ("probability", pa.float64()), ("similarity", pa.float64())]
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from clip_emotion.data.finding import resolve_path
 from clip_emotion.errors import DataError, UsageError
-from clip_emotion.retrieval.labelling.parquet import read_parquet, write_parquet
+from clip_emotion.retrieval.labelling.parquet import Schema, image_schema, read_table, write_table
 from clip_emotion.retrieval.labelling.rows import ROW_FORMATS, JsonLines, RowFormat, RunCard, from_row, to_row
 from clip_emotion.text import nfc
 from clip_emotion.types import Prediction
@@ -81,6 +82,11 @@ class Target:
     resume: bool = False
     many_rows: bool = False
 
+    @property
+    def gathers_as(self) -> str:
+        """The format in which rows gather while a run lasts."""
+        return "jsonl" if self.format == "parquet" else self.format
+
 
 def partial_path(path: Path) -> Path:
     """Return where a Parquet file's rows gather while its run lasts."""
@@ -96,22 +102,37 @@ def place_of(path: str) -> str:
     return nfc(os.path.join(os.path.realpath(folder), name))  # noqa: PTH118
 
 
+class Kept(Protocol):
+    """What an interrupted run left."""
+
+    @property
+    def size(self) -> int:
+        """The offset up to which its file is whole."""
+        ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
 @contextmanager
-def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resumed]]:
-    """Open a target for the block's rows and hand out what an interrupted run left in it.
+def kept_rows(
+    target: Target, nothing: K, read: Callable[[Path], K], schema: Schema, card: RunCard
+) -> Iterator[tuple[BinaryIO, K]]:
+    """Open the file in which a target's rows gather, whole up to what an interrupted run left, which is handed out too.
 
     Parquet cannot grow row by row: its rows gather as JSON lines in a neighbour ``NAME.partial.jsonl``, which becomes
-    the Parquet file when the block ends well. Raises UsageError when the place cannot be written or continued.
+    the Parquet file when the block ends well. ``nothing`` is what a run begins with, ``read`` what of an earlier one
+    stays. Raises UsageError when the place cannot be written or continued.
     """
-    row_format = ROW_FORMATS["jsonl" if target.format == "parquet" else target.format]
-    rows = partial_path(target.path) if target.format == "parquet" else target.path
-    finished = target.format == "parquet" and target.resume and target.path.is_file() and not rows.exists()
+    parquet = target.format == "parquet"
+    rows = partial_path(target.path) if parquet else target.path
+    finished = parquet and target.resume and target.path.is_file() and not rows.exists()
     if finished:
-        read_parquet(target.path, rows)
+        read_table(target.path, rows, schema)
     try:
         rows.parent.mkdir(parents=True, exist_ok=True)
         there = target.resume and rows.is_file()
-        done = read_finished(rows, row_format, card, many_rows=target.many_rows) if there else Resumed([], 0)
+        done = read(rows) if there else nothing
         # Without a buffer: what a full disk refused once must not be tried again, and fail otherwise, at closing.
         stream = rows.open("r+b" if there else "wb", buffering=0)
     except UsageError:
@@ -124,13 +145,22 @@ def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resu
         if there:
             stream.truncate(done.size)
             stream.seek(done.size)
+        yield stream, done
+    if parquet:
+        write_table(rows, target.path, schema(card.dimensions))
+        rows.unlink()
+
+
+@contextmanager
+def open_target(target: Target, card: RunCard) -> Iterator[tuple[RowWriter, Resumed]]:
+    """Open a target for the block's rows and hand out what an interrupted run left in it; raises as ``kept_rows``."""
+    row_format = ROW_FORMATS[target.gathers_as]
+    read = partial(read_finished, row_format=row_format, card=card, many_rows=target.many_rows)
+    with kept_rows(target, Resumed([], 0), read, image_schema, card) as (stream, done):
         writer = RowWriter(stream, row_format, card)
         if not done.size:
             writer.start()
         yield writer, done
-    if target.format == "parquet":
-        write_parquet(rows, target.path, dimensions=card.dimensions)
-        rows.unlink()
 
 
 def read_finished(path: Path, row_format: RowFormat, card: RunCard, *, many_rows: bool) -> Resumed:

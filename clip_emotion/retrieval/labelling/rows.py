@@ -138,21 +138,27 @@ class Csv:
 
     def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
-        names: list[str] = []
-        for end, record in csv_records(content):
-            if not names:
-                names = record
-            elif len(record) == len(names):
-                yield end, _nested(dict(zip(names, record, strict=True)))
-            else:
-                raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
+        for end, cells in csv_rows(content):
+            yield end, _nested(cells)
 
 
 def _tail(card: RunCard) -> tuple[str, ...]:
     return (*(DIMENSIONS if card.dimensions else ()), *CSV_TAIL)
 
 
-def csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each whole row's cells by the names of the header; raises ValueError for more or fewer cells than names."""
+    names: list[str] = []
+    for end, record in _csv_records(content):
+        if not names:
+            names = record
+        elif len(record) == len(names):
+            yield end, dict(zip(names, record, strict=True))
+        else:
+            raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
+
+
+def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Split into whole records: a line end counts only where all quotes before it are closed."""
     end, held = 0, b""
     for line in content.split(b"\n")[:-1]:

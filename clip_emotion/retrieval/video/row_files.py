@@ -6,13 +6,14 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clip_emotion.errors import UsageError
-from clip_emotion.retrieval.labelling.row_files import LineWriter, Target, partial_path, place_of, refuse_other_run
+from clip_emotion.retrieval.labelling.row_files import LineWriter, Target, kept_rows, place_of, refuse_other_run
 from clip_emotion.retrieval.labelling.rows import RowFormat, RunCard
 from clip_emotion.retrieval.video.labelling import Earlier, VideoOptions
-from clip_emotion.retrieval.video.row_formats import FORMATS, read_parquet, write_parquet
+from clip_emotion.retrieval.video.row_formats import FORMATS, video_schema
 from clip_emotion.retrieval.video.rows import VideoRow, from_line, to_line
 from clip_emotion.types import FaceBox
 
@@ -48,33 +49,14 @@ class Done:
 
 @contextmanager
 def open_rows(target: Target, card: RunCard, options: VideoOptions) -> Iterator[tuple[VideoRowWriter, Done]]:
-    """Open a file for the block's rows and hand out what an interrupted run left in it.
-
-    Parquet gathers as JSON lines in a neighbour, as for pictures. Raises UsageError when the place cannot be written or
-    continued.
-    """
-    row_format = FORMATS["jsonl" if target.format == "parquet" else target.format]
-    rows = partial_path(target.path) if target.format == "parquet" else target.path
-    if target.format == "parquet" and target.resume and target.path.is_file() and not rows.exists():
-        read_parquet(target.path, rows)
-    try:
-        rows.parent.mkdir(parents=True, exist_ok=True)
-        there = target.resume and rows.is_file()
-        done = read_done(rows, row_format, card, options) if there else Done()
-        stream = rows.open("r+b" if there else "wb", buffering=0)
-    except OSError as error:
-        raise UsageError(f"Cannot write {target.path}: {error.strerror or error}.") from error
-    with stream:
-        if there:
-            stream.truncate(done.size)
-            stream.seek(done.size)
+    """Open a file for the block's rows and hand out what an interrupted run left in it; raises as ``kept_rows``."""
+    row_format = FORMATS[target.gathers_as]
+    read = partial(read_done, row_format=row_format, card=card, options=options)
+    with kept_rows(target, Done(), read, video_schema, card) as (stream, done):
         writer = VideoRowWriter(stream, row_format, card)
         if not done.size:
             writer.start()
         yield writer, done
-    if target.format == "parquet":
-        write_parquet(rows, target.path, card)
-        rows.unlink()
 
 
 def read_done(path: Path, row_format: RowFormat, card: RunCard, options: VideoOptions) -> Done:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clip_emotion.csv_text import BOM, csv_line
-from clip_emotion.errors import UsageError
-from clip_emotion.retrieval.labelling.parquet import write_table
-from clip_emotion.retrieval.labelling.rows import RANK_COLUMNS, JsonLines, RowFormat, RunCard, csv_records
+from clip_emotion.retrieval.labelling.rows import RANK_COLUMNS, JsonLines, RowFormat, RunCard, csv_rows
 from clip_emotion.retrieval.video.rows import DIMENSIONS
 
 HEAD = ("source", "frame", "time", "track", "box_x", "box_y", "box_width", "box_height", "confidence")
@@ -48,14 +44,8 @@ class VideoCsv:
 
     def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
-        names: list[str] = []
-        for end, record in csv_records(content):
-            if not names:
-                names = record
-            elif len(record) == len(names):
-                yield end, _nested(dict(zip(names, record, strict=True)))
-            else:
-                raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
+        for end, cells in csv_rows(content):
+            yield end, _nested(cells)
 
 
 def _tail(card: RunCard) -> tuple[str, ...]:
@@ -86,30 +76,10 @@ PIPED_FORMATS: dict[str, RowFormat] = {**FORMATS, "csv": VideoCsv(bom=False)}
 """The formats for standard output: the next program in a pipe wants no BOM."""
 
 
-def write_parquet(rows: Path, target: Path, card: RunCard) -> None:
-    """Turn a file of JSON lines into Parquet with the same nesting, whole or not at all; raises DataError else."""
+def video_schema(dimensions: bool) -> Any:
+    """Return the Parquet schema of rows of videos; with ``dimensions`` it has columns for valence and arousal."""
     import pyarrow as pa
 
-    write_table(rows, target, _schema(pa, card.dimensions))
-
-
-def read_parquet(source: Path, rows: Path) -> None:
-    """Turn such a Parquet file back into JSON lines; raises UsageError when it is not one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = _schema(pa, DIMENSIONS[0] in pq.read_schema(source).names)
-        with pq.ParquetFile(source) as file, rows.open("wb") as lines:
-            for batch in file.iter_batches():
-                for row in pa.Table.from_batches([batch]).cast(schema).to_pylist():
-                    lines.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        rows.unlink(missing_ok=True)
-        raise UsageError(f"{source} holds no rows that can be continued: give another --out.") from error
-
-
-def _schema(pa: Any, dimensions: bool) -> Any:
     text, number = pa.string(), pa.float64()
     word = [("label", text), ("name", text), ("probability", number)]
     places = [(name, number) for name in DIMENSIONS] if dimensions else []
