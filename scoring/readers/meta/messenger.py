@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scoring.readers.json_documents import JsonDocument, in_order, read_messages, string
+from scoring.readers.documents import oldest_first
+from scoring.readers.json_documents import JsonDocument, read_messages, string
 from scoring.readers.json_text import outline
 from scoring.readers.messages import DocumentLayout, Reading
 
@@ -18,9 +19,7 @@ def _recognise(text: str) -> bool:
 
 
 def _read(text: str) -> Reading:
-    reading = read_messages(text, _entry)
-    reading.messages.reverse()
-    return in_order(reading)
+    return oldest_first(read_messages(text, _entry))
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:
