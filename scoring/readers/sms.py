@@ -13,6 +13,7 @@ from clip_emotion.errors import DataError
 from clip_emotion.text import has_hangul
 from scoring.readers.cleaning import clean
 from scoring.readers.documents import in_order, take_row
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading, fault
 
 _HEAD = 20_000
@@ -27,8 +28,8 @@ _OWN_TOKEN = "insert-address-token"
 ME = {True: "나", False: "Me"}
 
 
-def _recognise(text: str) -> bool:
-    return _ROOT.match(text[:_HEAD]) is not None
+def _recognise(document: DocumentText) -> bool:
+    return _ROOT.match(document.text[:_HEAD]) is not None
 
 
 def _read(text: str) -> Reading:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from scoring.readers.documents import oldest_first
 from scoring.readers.json_documents import JsonDocument, read_messages, string
-from scoring.readers.json_text import outline
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 
 _MESSAGE = {"sender_name", "timestamp_ms"}
@@ -50,8 +50,8 @@ _GROUP = re.compile(
 )
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     return found is not None and (found.message >= _MESSAGE or (not found.message and "participants" in found.keys))
 
 

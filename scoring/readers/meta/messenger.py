@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from scoring.readers.documents import oldest_first
 from scoring.readers.json_documents import JsonDocument, read_messages, string
-from scoring.readers.json_text import outline
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 
 _MESSAGE = {"senderName", "timestamp", "type"}
 _SYSTEM = {"placeholder", "admin", "system"}
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     return found is not None and found.message >= _MESSAGE
 
 
