@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 stderr = Console(stderr=True, highlight=False)
 """The console for people; stdout is left to data."""
+SHOWN_ERRORS = 10
 
 
 def stdout() -> Console:
@@ -28,6 +29,14 @@ def stdout() -> Console:
 def say(sentence: str) -> None:
     """Tell people one plain sentence on stderr, neither wrapped nor read as markup."""
     stderr.print(sentence, soft_wrap=True, markup=False)
+
+
+def say_errors(errors: Sequence[str]) -> None:
+    """Tell what could not be used, and why: the first few, and how many more there are."""
+    for error in errors[:SHOWN_ERRORS]:
+        say(error)
+    if len(errors) > SHOWN_ERRORS:
+        say(f"… and {len(errors) - SHOWN_ERRORS:,} more.")
 
 
 class _Said(logging.Handler):

@@ -29,7 +29,7 @@ def push(
     from clip_emotion.models.sharing.hub import push_checkpoint
     from clip_emotion.models.sharing.repository import Repository
 
-    target = Repository(repository, _token() if token_from_env else None)
+    target = Repository(repository, token_of_environment() if token_from_env else None)
     print(push_checkpoint(folder, target, private=private))
     say(f"Pushed {folder}: others get it with clip-emotion pull {repository} FOLDER")
 
@@ -49,11 +49,12 @@ def pull(
     from clip_emotion.models.sharing.hub import pull_checkpoint
     from clip_emotion.models.sharing.repository import Repository
 
-    print(pull_checkpoint(Repository(repository, _token() if token_from_env else None), folder, revision))
+    print(pull_checkpoint(Repository(repository, token_of_environment() if token_from_env else None), folder, revision))
     say(f"Pulled {repository}: use it with --model {shlex.quote(str(folder))}")
 
 
-def _token() -> str:
+def token_of_environment() -> str:
+    """Return the token in ``TOKEN_VARIABLE``; raises UsageError where there is none."""
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
         raise UsageError(f"--token-from-env needs a token in the variable {TOKEN_VARIABLE}: make one on the Hub.")

@@ -133,7 +133,10 @@ def _label_paths(
         job = VideoJob(sources, videos, video, chosen.config, asked.top, output)
         job.check(chosen.name)
         inputs = [*files, *(Path(one.place) for one in videos if not one.live)]
-        _claim(output, inputs, asked.vocab, made=job.claim(inputs))
+        job.claim(inputs)
+        from clip_emotion.retrieval.video.sinks import REPORT
+
+        _claim(output, inputs, asked.vocab, made=REPORT)
         with outputs.held(output.path) if output.path else nullcontext():
             return job.run(_labeller(asked.model or "mini", asked))
     _claim(output, files, asked.vocab)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import typer
 
 from clip_emotion import outputs
 from clip_emotion.cli.common import progress_bar, say
-from clip_emotion.cli.label_output import LabelOutput, Output, Thumbnails
+from clip_emotion.cli.label_output import Output
 from clip_emotion.cli.options import EngineName
 from clip_emotion.cli.video_options import VideoArguments
 from clip_emotion.cli.video_table import VideoTable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.video.row_files import Done, VideoRowWriter
     from clip_emotion.retrieval.video.sinks import FrameSink
 
-REPORT = "video report"
 ADVICE = "Videos in a folder are looked at when they are named themselves, as in clips/*.mp4."
 
 
@@ -76,16 +75,17 @@ class VideoJob:
 
             refuse_without_display()
 
-    def claim(self, inputs: Sequence[Path]) -> str:
-        """See that the annotated video may be written, and return what a report is called."""
-        if self.arguments.annotate is not None:
-            from clip_emotion.retrieval.video.annotate import codec_of
+    def claim(self, inputs: Sequence[Path]) -> None:
+        """See that the annotated video may be written; raises UsageError else."""
+        annotate, rows = self.arguments.annotate, self.output.path
+        if annotate is None:
+            return
+        from clip_emotion.retrieval.video.annotate import codec_of
 
-            codec_of(self.arguments.annotate)
-            if self.output.path is not None and self.arguments.annotate.absolute() == self.output.path.absolute():
-                raise UsageError(f"--out and --annotate both name {self.output.path}: give two files.")
-            outputs.claim_file(self.arguments.annotate, self.output.writing, inputs=inputs)
-        return REPORT
+        codec_of(annotate)
+        if rows is not None and annotate.absolute() == rows.absolute():
+            raise UsageError(f"--out and --annotate both name {rows}: give two files.")
+        outputs.claim_file(annotate, self.output.writing, inputs=inputs)
 
     def options(self, top: int) -> VideoOptions:
         """Return how videos are labelled."""
@@ -130,10 +130,9 @@ class VideoJob:
                 yield opened
 
     def _card(self, labeller: ZeroShotLabeller, options: VideoOptions) -> RunCard:
-        from dataclasses import replace
+        from clip_emotion.retrieval.labelling.cards import run_card
 
-        face = self.config.faces.written()
-        card = LabelOutput(labeller, options.top, face, Thumbnails(1, self.config.max_pixels)).card()
+        card = run_card(labeller, options.top, self.config.faces.written())
         own = {"frames": options.sampling.written(), "half_life": f"{options.half_life:g}"}
         return replace(card, settings={**card.settings, **own})
 

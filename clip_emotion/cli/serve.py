@@ -49,14 +49,15 @@ def serve(
 
     Exit code: 0 stopped, 1 failed, 2 misuse.
     """
+    local = host in LOOPBACK and not proxy_headers and not tunnel
     settings = _settings(
         {
             "data": None if data is None else expanded(data),
             "model": model,
             "device": device.value,
             "database": database,
-            "loopback": host in LOOPBACK and not proxy_headers and not tunnel,
-            "hosts": LOOPBACK if host in LOOPBACK and not proxy_headers and not tunnel else None,
+            "loopback": local,
+            "hosts": LOOPBACK if local else None,
             "proxies": LOOPBACK if (proxy_headers or tunnel) and not os.environ.get(_variable("proxies")) else None,
         }
     )

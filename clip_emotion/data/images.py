@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,21 +61,10 @@ def open_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image.I
     Bytes, size and scans are checked from the header, before anything is decoded.
     Raises ImageError with one sentence when the source is missing, empty, not a picture, damaged or too large.
     """
-    silence_bomb_warning()
-    try:
-        with _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
-            check_size(image, max_pixels)
-            check_scans(image, stream)
-            image.load()
-            return _plain(image)
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"The picture has more than the limit of {max_pixels:,} pixels: raise --max-pixels."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"Not a picture in a format that can be read{_advice(source)}.") from error
-    except _DAMAGE as error:
-        raise ImageError(f"The picture is damaged or truncated and cannot be decoded ({_reason(error)}).") from error
+    with _opened(source, max_pixels, "The picture is damaged or truncated and cannot be decoded") as (image, stream):
+        check_scans(image, stream)
+        image.load()
+        return _plain(image)
 
 
 def image_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -81,12 +72,22 @@ def image_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[i
 
     Raises ImageError with one sentence when the source is missing, empty, not a picture or too large.
     """
+    with _opened(source, max_pixels, "The picture's header is damaged") as (image, _):
+        width, height = image.size
+        return (height, width) if _orientation(image) in SIDEWAYS else (width, height)
+
+
+@contextmanager
+def _opened(source: Path | bytes, max_pixels: int, damaged: str) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """Open a picture of a size that may be for the block, in which all that Pillow raises becomes one sentence.
+
+    ``damaged`` is how that of a damaged picture begins.
+    """
     silence_bomb_warning()
     try:
         with _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
             check_size(image, max_pixels)
-            width, height = image.size
-            return (height, width) if _orientation(image) in SIDEWAYS else (width, height)
+            yield image, stream
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"The picture has more than the limit of {max_pixels:,} pixels: raise --max-pixels."
@@ -94,7 +95,7 @@ def image_size(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[i
     except UnidentifiedImageError as error:
         raise ImageError(f"Not a picture in a format that can be read{_advice(source)}.") from error
     except _DAMAGE as error:
-        raise ImageError(f"The picture's header is damaged ({_reason(error)}).") from error
+        raise ImageError(f"{damaged} ({_reason(error)}).") from error
 
 
 def read_source(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

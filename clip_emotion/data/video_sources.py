@@ -11,14 +11,14 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from clip_emotion.data.finding import VIDEO_SUFFIXES, display_name
-from clip_emotion.data.images import SUFFIXES, ImageSource
+from clip_emotion.data.images import HEIC_BRANDS, SUFFIXES, ImageSource
 from clip_emotion.errors import UsageError
 
 CAMERA = re.compile(r"camera:(\d+)", re.IGNORECASE)
 STREAM = re.compile(r"rtsps?://", re.IGNORECASE)
 START = 400
 """So many bytes of a file tell what it is."""
-PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"jp2 ")
+PICTURE_BRANDS = (b"avif", b"avis", *HEIC_BRANDS, b"jp2 ")
 """What a file of pictures has where a video of the same container names its kind."""
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"\x00\x00\x00\x0cjP")
 SIGNATURES: tuple[tuple[int, bytes], ...] = (

@@ -15,7 +15,7 @@ from clip_emotion.archive_faults import ARCHIVE_FAULTS
 from clip_emotion.errors import DataError
 from clip_emotion.text import nfc
 
-SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".eml", ".zip")
+SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".zip", ".eml")
 """What the names of transcripts, and of what holds some, end in."""
 LARGEST = 200_000_000
 """Bytes of transcripts that are read of one input: some three million messages."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from clip_emotion.errors import DataError
+from scoring.readers.json_text import DocumentText
 from scoring.readers.layouts import DOCUMENT_LAYOUTS, LINE_LAYOUTS
 from scoring.readers.messages import DocumentLayout, Layout
 from scoring.readers.other_apps import app_of_line, app_of_page, form_of
@@ -103,7 +104,8 @@ def detect_document(text: str) -> DocumentLayout | None:
     """Return the layout of a document (JSON, XML), or None where a text is none of those that are read."""
     if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "<"):
         return None
-    return next((layout for layout in DOCUMENT_LAYOUTS.values() if layout.recognise(text)), None)
+    document = DocumentText(text)
+    return next((layout for layout in DOCUMENT_LAYOUTS.values() if layout.recognise(document)), None)
 
 
 def detect_layout(lines: Iterable[str], name: str) -> Layout:

@@ -1,16 +1,13 @@
-"""What the readers of JSON documents share: entries one at a time, rows that become messages, and one fault at most."""
+"""What the readers of JSON documents share: entries one at a time, and one fault at most where the text is spoilt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 
 from scoring.readers.cleaning import clean
-from scoring.readers.fields import FieldError, read_row
+from scoring.readers.documents import EXCERPT, take_row
 from scoring.readers.json_text import LONGEST_VALUE, JsonCursor, JsonError
 from scoring.readers.messages import Reading, fault
-
-_EXCERPT = 200
 
 
 class JsonDocument:
@@ -36,19 +33,12 @@ class JsonDocument:
                 self.refuse(line, "it is not a JSON object", start)
 
     def say(self, line: int, row: Mapping[str, object], attached: str | None = None, conversation: str = "") -> None:
-        """Take a row as a message; ``row`` holds the fields of ``read_row``, ``attached`` a picture's name."""
-        try:
-            read = read_row(line, row)
-        except FieldError as error:
-            self.reading.faults.append(fault(line, str(error), str(row.get("text", ""))[:_EXCERPT]))
-            return
-        read.message.attached, read.message.conversation = attached, conversation
-        self.reading.messages.append(read.message)
-        self.reading.faults.extend(fault(line, flaw, str(row.get("time"))[:_EXCERPT]) for flaw in read.flaws)
+        """Take a row as a message, as ``take_row`` does."""
+        take_row(self.reading, line, row, attached, conversation)
 
     def refuse(self, line: int, reason: str, at: int) -> None:
         """Make a fault of the entry that begins at a place."""
-        self.reading.faults.append(fault(line, reason, self.cursor.text[at : at + _EXCERPT]))
+        self.reading.faults.append(fault(line, reason, self.cursor.text[at : at + EXCERPT]))
 
     def cut(self, error: JsonError) -> None:
         """Make a fault of a text that is no JSON from a place on."""
@@ -88,10 +78,3 @@ def read_messages(text: str, take: Callable[[JsonDocument, int, Mapping[str, obj
 def string(value: object) -> str:
     """Return a text as it can be shown, or an empty one for anything else."""
     return clean(value).strip() if isinstance(value, str) else ""
-
-
-def in_order(reading: Reading) -> Reading:
-    """Put messages into the order of time where all have one; those of one time stay as they stand."""
-    if all(message.time is not None for message in reading.messages):
-        reading.messages.sort(key=lambda message: message.time or datetime.min)
-    return reading

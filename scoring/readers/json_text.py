@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 LONGEST_VALUE = 4_000_000
 """Characters of one entry beyond which it is not parsed: its objects would take many times their size in memory."""
@@ -133,6 +134,18 @@ def outline(text: str) -> Outline | None:
     except JsonError:
         return None
     return None
+
+
+@dataclass(frozen=True)
+class DocumentText:
+    """The text of a whole document, whose outline is looked for once, however many layouts ask for it."""
+
+    text: str
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        """What ``outline`` gives."""
+        return outline(self.text)
 
 
 def _first_keys(cursor: JsonCursor) -> frozenset[str]:

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
 from scoring.readers.fields import FieldError, gather, read_row
+from scoring.readers.json_text import LONGEST_VALUE
 from scoring.readers.messages import Layout, Message, fault
-
-_LONGEST_LINE = 4_000_000
-"""Characters of a line beyond which it is not parsed: its objects would take many times their size in memory."""
 
 
 class JsonLinesParser:
@@ -44,8 +42,8 @@ class JsonLinesParser:
 
 
 def _object(line: str) -> dict[str, object]:
-    if len(line) > _LONGEST_LINE:
-        raise FieldError(f"it is longer than {_LONGEST_LINE:,} characters")
+    if len(line) > LONGEST_VALUE:
+        raise FieldError(f"it is longer than {LONGEST_VALUE:,} characters")
     if is_damaged(line):
         raise FieldError("it holds bytes that are not text")
     try:
@@ -60,7 +58,7 @@ def _object(line: str) -> dict[str, object]:
 def _recognise(line: str, first: bool) -> bool:
     if not line.lstrip().startswith("{"):
         return False
-    if len(line) > _LONGEST_LINE:
+    if len(line) > LONGEST_VALUE:
         return True
     try:
         return bool(_object(line))

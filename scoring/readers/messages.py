@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from scoring.conversation import Fault
+from scoring.readers.json_text import DocumentText
 
 EXCERPT = 60
 LONGEST_TEXT = 100_000
@@ -98,10 +99,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class DocumentLayout:
-    """One form of transcript that is read as a whole (JSON, XML); ``recognise`` and ``read`` take the whole text."""
+    """One form of transcript that is read as a whole (JSON, XML); ``recognise`` and ``read`` take all of its text."""
 
     name: str
-    recognise: Callable[[str], bool]
+    recognise: Callable[[DocumentText], bool]
     read: Callable[[str], Reading]
 
 

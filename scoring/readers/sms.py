@@ -12,8 +12,8 @@ from xml.parsers import expat
 from clip_emotion.errors import DataError
 from clip_emotion.text import has_hangul
 from scoring.readers.cleaning import clean
-from scoring.readers.fields import FieldError, read_row
-from scoring.readers.json_documents import in_order
+from scoring.readers.documents import in_order, take_row
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading, fault
 
 _HEAD = 20_000
@@ -28,8 +28,8 @@ _OWN_TOKEN = "insert-address-token"
 ME = {True: "나", False: "Me"}
 
 
-def _recognise(text: str) -> bool:
-    return _ROOT.match(text[:_HEAD]) is not None
+def _recognise(document: DocumentText) -> bool:
+    return _ROOT.match(document.text[:_HEAD]) is not None
 
 
 def _read(text: str) -> Reading:
@@ -117,14 +117,7 @@ class _Collector:
         """Return the messages of each contact, in the order of time."""
         me = ME[any(has_hangul(conversation) for _, _, conversation in self._rows)]
         for line, row, conversation in self._rows:
-            try:
-                read = read_row(line, {**row, "speaker": row["speaker"] or me})
-            except FieldError as error:
-                self.reading.faults.append(fault(line, str(error), str(row["text"])))
-                continue
-            read.message.conversation = conversation
-            self.reading.messages.append(read.message)
-            self.reading.faults.extend(fault(line, flaw, str(row["time"])) for flaw in read.flaws)
+            take_row(self.reading, line, {**row, "speaker": row["speaker"] or me}, conversation=conversation)
         return in_order(self.reading)
 
 

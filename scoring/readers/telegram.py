@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scoring.readers.json_documents import JsonDocument, read_json, string
-from scoring.readers.json_text import outline
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 
 _MESSAGE = {"id", "type", "date", "text"}
@@ -34,8 +34,8 @@ _OTHERS = {
 _CHAT_LISTS = ("chats", "left_chats")
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     return found is not None and (found.message >= _MESSAGE or found.chat >= _CHAT)
 
 

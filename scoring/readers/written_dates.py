@@ -59,10 +59,12 @@ def written_date(one: str, two: str, three: str, sign: str, weekday: int | None 
 class OrderEvidence:
     """Collects dates, in the order in which they stand, and says which orders they leave open.
 
-    ``earliest`` is a year in which the program was not there yet, so that no date lies before it.
+    ``earliest`` is a year in which the program was not there yet, so that no date lies before it. ``given`` is the
+    order where it is known beforehand.
     """
 
     earliest: int = 0
+    given: str | None = None
     _misses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ORDERS, 0))
     _falls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ORDERS, 0))
     _read: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ORDERS, 0))
@@ -82,6 +84,13 @@ class OrderEvidence:
                 continue
             self._falls[order] += order in self._last and found < self._last[order]
             self._last[order] = found
+
+    def order_of(self, written: WrittenDate) -> str | None:
+        """Take the next date and return the order in which it is read, or None where several are open."""
+        if self.given is not None:
+            return self.given
+        self.add(written)
+        return self.orders[0] if len(self.orders) == 1 else None
 
     @property
     def orders(self) -> tuple[str, ...]:

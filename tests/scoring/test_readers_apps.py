@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clip_emotion.errors import DataError
 from scoring.conversation import Conversation
 from scoring.readers import LAYOUTS, LiveReader, ReadOptions, read_stream
+from scoring.readers.json_text import DocumentText
 from scoring.readers.layouts import DOCUMENT_LAYOUTS, LINE_LAYOUTS
 from tests.scoring.test_readers import ANDROID, ANDROID_EN, IOS, IOS_CLOCKS, MACOS, WINDOWS, WINDOWS_EN
 from tests.support.chat_writers import WRITERS, Said
@@ -124,7 +125,7 @@ def test_no_other_layout_claims_a_file(name: str) -> None:
         layout.name
         for layout in LINE_LAYOUTS.values()
         if layout.name != "plain" and any(layout.recognise(line, at == 0) for at, line in enumerate(cleaned))
-    } | {layout.name for layout in DOCUMENT_LAYOUTS.values() if layout.recognise(text)}
+    } | {layout.name for layout in DOCUMENT_LAYOUTS.values() if layout.recognise(DocumentText(text))}
     assert claims - {other for file, other in GENERAL if file == own} == ({own} - {"plain"})
     assert read(text).layout == own
 

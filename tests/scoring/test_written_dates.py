@@ -94,3 +94,9 @@ def test_what_is_not_told_is_asked_for() -> None:
     assert told_order([], None, "chat.txt") is None
     with pytest.raises(UsageError, match="day, month, year"):
         ReadOptions(date_order="myd").check()
+
+
+def test_dates_are_read_one_by_one_once_one_order_is_left() -> None:
+    evidence = OrderEvidence()
+    assert [evidence.order_of(written(text)) for text in ("3/4/26", "3/5/26", "3/25/26")] == [None, None, "mdy"]
+    assert OrderEvidence(given="dmy").order_of(written("3/4/26")) == "dmy"

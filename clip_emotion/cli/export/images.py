@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clip_emotion.cli import options
-from clip_emotion.cli.common import progress_bar, say
-from clip_emotion.cli.export.sources import SourceArguments, counted, say_errors
+from clip_emotion.cli.common import progress_bar, say, say_errors
+from clip_emotion.cli.export.sources import SourceArguments, counted
 from clip_emotion.cli.grouped import grouped
-from clip_emotion.cli.hub import TOKEN_VARIABLE
+from clip_emotion.cli.hub import TOKEN_VARIABLE, token_of_environment
 from clip_emotion.errors import UsageError
 from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions
@@ -131,10 +130,7 @@ class PushArguments:
     def _repository(self) -> Repository:
         from clip_emotion.models.sharing.repository import Repository
 
-        token = os.environ.get(TOKEN_VARIABLE, "").strip() or None if self.token_from_env else None
-        if self.token_from_env and token is None:
-            raise UsageError(f"--token-from-env needs a token in the variable {TOKEN_VARIABLE}: make one on the Hub.")
-        return Repository(str(self.push), token)
+        return Repository(str(self.push), token_of_environment() if self.token_from_env else None)
 
 
 @app.command("label-studio")

@@ -12,8 +12,8 @@ import typer
 from rich.table import Column, Table
 
 from clip_emotion.cli import options
-from clip_emotion.cli.common import chosen_words, progress_bar, say, stdout
-from clip_emotion.cli.export.sources import counted, say_errors
+from clip_emotion.cli.common import chosen_words, progress_bar, say, say_errors, stdout
+from clip_emotion.cli.export.sources import counted
 from clip_emotion.cli.tables import uncut
 from clip_emotion.files import expanded
 from clip_emotion.outputs import WriteOptions

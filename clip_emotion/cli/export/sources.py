@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clip_emotion.cli import options
-from clip_emotion.cli.common import chosen_words, say
+from clip_emotion.cli.common import chosen_words, say, say_errors
 from clip_emotion.errors import UsageError
 from clip_emotion.files import expanded
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
     from clip_emotion.vocabulary import Vocabulary
-
-SHOWN_ERRORS = 10
 
 
 class Only(StrEnum):
@@ -130,14 +128,6 @@ def _labeller(store: EmbeddingStore, words: Vocabulary, language: str) -> ZeroSh
     for notice in labeller.notices:
         say(f"Note: {notice}")
     return labeller
-
-
-def say_errors(errors: list[str]) -> None:
-    """Tell what could not be used, and why."""
-    for error in errors[:SHOWN_ERRORS]:
-        say(error)
-    if len(errors) > SHOWN_ERRORS:
-        say(f"… and {len(errors) - SHOWN_ERRORS:,} more.")
 
 
 def counted(number: int, what: str) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from scoring.readers.dates import DateRange
 
 STDIN = "-"
-SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".json", ".xml", ".zip", ".eml")
 SHOWN_PARTS = 5
 
 
@@ -84,6 +83,8 @@ def find_inputs(given: Sequence[str]) -> list[str]:
     for name in given:
         path = Path(name)
         if name != STDIN and path.is_dir():
+            from scoring.readers.containers import SUFFIXES
+
             inside = sorted(str(file) for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
             if not inside:
                 raise UsageError(f"{path} holds no conversations: a file's name ends in {', '.join(SUFFIXES)}.")

@@ -11,7 +11,7 @@ import typer
 
 from clip_emotion import outputs
 from clip_emotion.cli import options
-from clip_emotion.cli.common import progress_bar, say
+from clip_emotion.cli.common import progress_bar, say, say_errors
 from clip_emotion.cli.engine_options import EngineChoice
 from clip_emotion.cli.face_options import FacesArguments
 from clip_emotion.cli.grouped import grouped
@@ -20,8 +20,6 @@ from clip_emotion.files import expanded
 
 if TYPE_CHECKING:
     from clip_emotion.retrieval.store.embedding import EmbedCounts
-
-SHOWN_ERRORS = 10
 
 
 @grouped
@@ -74,10 +72,7 @@ def embed(
 
 
 def _tell(counts: EmbedCounts, seconds: float) -> None:
-    for error in counts.errors[:SHOWN_ERRORS]:
-        say(error)
-    if len(counts.errors) > SHOWN_ERRORS:
-        say(f"… and {len(counts.errors) - SHOWN_ERRORS} more.")
+    say_errors(counts.errors)
     if counts.failed_before:
         say(f"{counts.failed_before} of the unchanged failed before: --retry tries them again.")
     faceless = f", {counts.faceless} without a face" if counts.faceless else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_emotion.errors import ModelError
 from clip_emotion.models.hub import TIMEOUT, knock
 from clip_emotion.models.sharing.repository import Repository, told
 
@@ -25,10 +24,7 @@ def push_data_set(folder: Path, repository: Repository, title: str, *, private: 
         knock()
         api.create_repo(repository.name, repo_type=KIND, private=private, exist_ok=True)
         if private and not api.dataset_info(repository.name, timeout=TIMEOUT).private:
-            raise ModelError(
-                f"Repository {repository.name} exists and is public: make it private in its settings on the Hub, or "
-                "push to another name."
-            )
+            raise repository.is_public()
         commit = api.upload_folder(
             repo_id=repository.name, repo_type=KIND, folder_path=folder, allow_patterns=SENT, commit_message=title
         )

@@ -39,10 +39,7 @@ def push_checkpoint(folder: Path, repository: Repository, *, private: bool = Fal
         knock()
         api.create_repo(repository.name, private=private, exist_ok=True)
         if private and not api.model_info(repository.name, timeout=TIMEOUT).private:
-            raise ModelError(
-                f"Repository {repository.name} exists and is public: make it private in its settings on the Hub, or "
-                "push to another name."
-            )
+            raise repository.is_public()
         sent = _with_readme(folder, files, readme, Path(place)) if readme and not (folder / README).exists() else folder
         commit = api.upload_folder(
             repo_id=repository.name, folder_path=sent, allow_patterns=files, commit_message=kind.title(folder)

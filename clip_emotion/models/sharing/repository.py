@@ -27,6 +27,13 @@ class Repository:
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"'{self.name}' is no name of a Hub repository: write it as ORG/NAME.")
 
+    def is_public(self) -> ModelError:
+        """Return the error of a repository that everybody may see where a private one was asked for."""
+        return ModelError(
+            f"Repository {self.name} exists and is public: make it private in its settings on the Hub, or push to "
+            "another name."
+        )
+
 
 @contextmanager
 def told(what: str, lacking: str = "it does not hold what is asked for") -> Iterator[None]:

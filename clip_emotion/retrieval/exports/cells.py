@@ -18,14 +18,13 @@ def cells_of(image: LabelledImage, face: FaceLabels, words: KnownWords) -> dict[
     """Return the cells of ``COLUMNS``: people are counted, not named, and of a path the file's name is left."""
     word = face.word or ""
     box = face.region.to_dict()["box"] or [None] * 4
-    best = face.words[0] if face.words else None
     return {
         "label": word,
         "name": words.name(word),
         "label_by": "people" if face.judgements else "model",
         "judges": len(face.judgements),
         "predicted": face.predicted,
-        "probability": best.probability if best else None,
+        "probability": face.best.probability if face.best else None,
         "source_file": PurePath(image.path).name,
         "face_index": face.region.index,
         **dict(zip(BOX, box, strict=True)),

@@ -61,13 +61,12 @@ def _info(run: ExportRun) -> dict[str, Any]:
 def _of(face: FaceLabels, image: LabelledImage) -> dict[str, Any]:
     width, height = image.size or (1, 1)
     box = face.region.to_dict()["box"] or [0, 0, width, height]
-    best = face.words[0] if face.words else None
     return {
         "bbox": box,
         "area": box[2] * box[3],
         "iscrowd": 0,
         "segmentation": [],
-        "score": best.probability if best else None,
+        "score": face.best.probability if face.best else None,
         "words": {word.label: word.probability for word in face.words},
         "predicted": face.predicted,
         "judged": {one.by or str(number): one.word for number, one in enumerate(face.judgements)},

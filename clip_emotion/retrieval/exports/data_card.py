@@ -7,9 +7,9 @@ from math import isnan
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clip_emotion.evaluation.agreement import Agreement, agreement
+from clip_emotion.html import environment
 from clip_emotion.retrieval.exports.run import ExportRun, Tally
 from clip_emotion.text import has_hangul
 
@@ -29,15 +29,9 @@ def data_card(run: ExportRun, more: Mapping[str, Any]) -> str:
     """Return a ``README.md`` with the Hub's YAML before it; ``more`` goes into that YAML."""
     tally, origin = run.tally, run.options.origin
     title = origin.title or f"Faces named by {'people' if tally.people else 'a model'}"
-    environment = Environment(
-        loader=PackageLoader("clip_emotion.retrieval.exports"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     counts = sorted(tally.counts.items(), key=lambda item: (-item[1], item[0]))
-    return environment.get_template("data_card.md.j2").render(
+    template = environment("clip_emotion.retrieval.exports").get_template("data_card.md.j2")
+    card = template.render(
         head=yaml.safe_dump({**_head(run, title), **more}, allow_unicode=True, sort_keys=False),
         title=one_line(title),
         about=one_line(origin.about),
@@ -51,6 +45,7 @@ def data_card(run: ExportRun, more: Mapping[str, Any]) -> str:
         number=number,
         part=run.options.part,
     )
+    return card + "\n"
 
 
 def measured(tally: Tally) -> Agreement | None:

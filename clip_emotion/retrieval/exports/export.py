@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clip_emotion.data.replacing import OUT, FolderKind, claim, replacing
 from clip_emotion.errors import DataError, UsageError
@@ -63,9 +64,7 @@ def export(images: Iterable[LabelledImage], format: str, out: Path, options: Exp
             run = ExportRun(images, folder, out.absolute(), options)
             form.write(run)
             _refuse_nothing(run.tally, form, options)
-            names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-            note = {"format": format, "images": run.tally.images, "files": [*names, LISTED]}
-            (folder / LISTED).write_text(json.dumps(note, ensure_ascii=False) + "\n", "utf-8")
+            list_files(folder, {"format": format, "images": run.tally.images})
     except OSError as error:
         raise DataError(f"Cannot write {out} ({error.strerror or error}): make room, then run again.") from error
     return Exported(out, run.tally)
@@ -86,6 +85,13 @@ def format_named(name: str) -> Format:
 def kind_of(format: str) -> FolderKind:
     """Return the kind of folder that a format makes."""
     return FolderKind(format_named(format).made, listed_files)
+
+
+def list_files(folder: Path, note: Mapping[str, Any]) -> None:
+    """Write a folder's list of its files, with a note on it: once all of them are there."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    text = json.dumps({**note, "files": [*names, LISTED]}, ensure_ascii=False)
+    (folder / LISTED).write_text(text + "\n", "utf-8")
 
 
 def listed_files(folder: Path) -> set[str]:

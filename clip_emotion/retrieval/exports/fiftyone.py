@@ -64,16 +64,15 @@ def _sample(run: ExportRun, image: LabelledImage, number: int) -> Document:
 
 
 def _classification(name: str, face: FaceLabels) -> Document | None:
-    if not face.words:
-        return None
-    return _label("Classification", name, face.words[0].label, face.words[0].probability, **_words(face))
+    best = face.best
+    return _label("Classification", name, best.label, best.probability, **_words(face)) if best else None
 
 
 def _detection(name: str, face: FaceLabels, box: FaceBox, size: tuple[int, int]) -> Document:
     width, height = size
     place = [box.x / width, box.y / height, box.width / width, box.height / height]
     word = face.word or "face"
-    sure = face.words[0].probability if face.words else face.region.confidence
+    sure = face.best.probability if face.best else face.region.confidence
     detection = _label("Detection", f"face/{name}", word, sure, bounding_box=place, **_words(face))
     detection |= {"attributes": {}, "index": face.region.index, "predicted": face.predicted, "judged_by": face.by}
     if face.vector is not None:

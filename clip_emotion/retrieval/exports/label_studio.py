@@ -7,7 +7,6 @@ The layout is https://labelstud.io/guide/predictions, as its SDK checks it.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from clip_emotion.errors import UsageError
+from clip_emotion.html import data_uri
 from clip_emotion.retrieval.exports.records import FaceLabels, KnownWords, LabelledImage
 from clip_emotion.retrieval.exports.run import ExportRun
 from clip_emotion.text import has_hangul
@@ -90,7 +90,7 @@ def _task(image: LabelledImage, url: str) -> dict[str, Any]:
     results = [part for number, face in enumerate(image.faces) for part in _results(number, face, image)]
     if not results:
         return {"data": data, "predictions": []}
-    scores = [face.words[0].probability for face in image.faces if face.words]
+    scores = [face.best.probability for face in image.faces if face.best]
     score = sum(scores) / len(scores) if scores else 0.0
     version = image.model or "clip-emotion"
     return {"data": data, "predictions": [{"model_version": version, "score": score, "result": results}]}
@@ -98,10 +98,9 @@ def _task(image: LabelledImage, url: str) -> dict[str, Any]:
 
 def _said(number: int, face: FaceLabels) -> dict[str, Any]:
     """Return what a task keeps of a face, by which corrections find their way back."""
-    best = face.words[0] if face.words else None
     return {
         "id": f"face{number}", "index": face.region.index, "box": face.region.to_dict()["box"],
-        "word": best.label if best else None, "probability": best.probability if best else None,
+        "word": face.predicted, "probability": face.best.probability if face.best else None,
     }  # fmt: skip
 
 
@@ -112,7 +111,7 @@ def _results(number: int, face: FaceLabels, image: LabelledImage) -> list[dict[s
         "id": f"face{number}", "to_name": IMAGE, "original_width": width, "original_height": height,
         "image_rotation": 0,
     }  # fmt: skip
-    chosen, sure = {"choices": [word]}, {"score": face.words[0].probability} if face.words else {}
+    chosen, sure = {"choices": [word]}, {"score": face.best.probability} if face.best else {}
     if box is None:
         return [{**shared, "from_name": WHOLE, "type": "choices", "value": chosen, **sure}] if word else []
     left, top = max(0, box.x), max(0, box.y)
@@ -131,7 +130,7 @@ def _url(run: ExportRun, image: LabelledImage, root: Path) -> str:
     if urls.kind == "inline":
         suffix = image.file.suffix.upper().lstrip(".")
         kind = MEDIA_TYPES.get(suffix, suffix.lower() or "png")
-        return f"data:image/{kind};base64,{base64.b64encode(image.file.read_bytes()).decode('ascii')}"
+        return data_uri(image.file.read_bytes(), f"image/{kind}")
     placed = run.media.place(image)
     if urls.kind == "upload":
         return urls.prefix + quote(PurePosixPath(placed).name)

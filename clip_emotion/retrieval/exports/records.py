@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_emotion.text import fold, nfc
-from clip_emotion.types import FaceRegion, ScoredLabel
+from clip_emotion.types import FaceRegion, Prediction, ScoredLabel
 from clip_emotion.vocabulary import Vocabulary
 
 
@@ -38,9 +38,14 @@ class FaceLabels:
     vector: NDArray[np.float32] | None = None
 
     @property
+    def best(self) -> ScoredLabel | None:
+        """The model's most probable word, or None where it said none."""
+        return self.words[0] if self.words else None
+
+    @property
     def predicted(self) -> str | None:
         """The key of the model's most probable word."""
-        return self.words[0].label if self.words else None
+        return self.best.label if self.best else None
 
     @property
     def confirmed(self) -> str | None:
@@ -74,6 +79,11 @@ class LabelledImage:
     vocabulary: str = ""
     size: tuple[int, int] | None = None
     error: str | None = None
+
+
+def face_labels(row: Prediction, vector: NDArray[np.float32] | None = None) -> FaceLabels | None:
+    """Return a row's face with its words; None for a row with an error, and for one that says no face was found."""
+    return None if row.error is not None or row.face.part == "none" else FaceLabels(row.face, row.labels, (), vector)
 
 
 def majority(words: Iterable[str]) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from clip_emotion.data.finding import resolve_path
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.files import expanded
-from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage
+from clip_emotion.retrieval.exports.records import LabelledImage, face_labels
 from clip_emotion.retrieval.labelling.rows import Csv, from_row
 from clip_emotion.text import read_text
 from clip_emotion.types import Prediction
@@ -107,7 +107,5 @@ def _image(path: str, rows: list[Prediction], vocabulary: str, images: Path | No
         where = "" if images is None else f", since --images says that paths of rows begin in {images}"
         return LabelledImage(path, Path(path), error=f"{GONE}{where}.")
     failed = next((row.error for row in rows if row.error is not None), None)
-    # A row of no part says that no face was found, and is none itself.
-    usable = [row for row in rows if row.error is None and row.face.part != "none"]
-    faces = tuple(FaceLabels(row.face, row.labels) for row in usable)
+    faces = tuple(face for face in map(face_labels, rows) if face is not None)
     return LabelledImage(path, place, faces, rows[0].model, vocabulary, error=None if faces else failed)

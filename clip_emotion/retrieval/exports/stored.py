@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage
+from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage, face_labels
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.labelling import label_store
@@ -49,7 +49,5 @@ def _rows(block: FaceBlock, predictions: list[Prediction], model: str, vocabular
     vectors = iter(block.vectors)
     for row, prediction in enumerate(predictions):
         vector = next(vectors) if block.has_vector[row] else None
-        # A row of no part says that no face was found, and is none itself.
-        usable = prediction.error is None and prediction.face.part != "none"
-        face = FaceLabels(prediction.face, prediction.labels, vector=vector) if usable else None
-        yield LabelledImage(prediction.path, block.file(row), (), model, vocabulary, error=prediction.error), face
+        image = LabelledImage(prediction.path, block.file(row), (), model, vocabulary, error=prediction.error)
+        yield image, face_labels(prediction, vector)

@@ -10,18 +10,18 @@ from clip_emotion.data.layouts import cell_path
 from clip_emotion.data.sources import open_source
 from clip_emotion.data.tables import Table, find_table
 from clip_emotion.errors import DataError
+from clip_emotion.retrieval.exports.cells import BOX
 from clip_emotion.retrieval.imports.records import Correction, Returned
 from clip_emotion.text import nfc
 from clip_emotion.types import FaceBox
 
-CORNERS = ("face_x", "face_y", "face_width", "face_height")
-COLUMNS = ("path", "face_index", *CORNERS, "label", "by", "when", "predicted")
+COLUMNS = ("path", "face_index", *BOX, "label", "by", "when", "predicted")
 """The columns of ``judgements.csv``; those of people's own tables may be called otherwise."""
 SPELLINGS = {
     "by": ("by", "annotator", "judge", "judged_by", "completed_by", "rater", "평가자"),
     "when": ("when", "updated_at", "created_at", "time"),
     "face_index": ("face_index", "face"),
-    **{corner: (corner,) for corner in CORNERS},
+    **{side: (side,) for side in BOX},
 }
 
 
@@ -56,7 +56,7 @@ def _read(table: Table) -> Returned:
 
 
 def _correction(cells: dict[str, str], where: str) -> Correction:
-    numbers = [cells.get(corner, "") for corner in CORNERS]
+    numbers = [cells.get(side, "") for side in BOX]
     box = FaceBox(*(round(float(number)) for number in numbers)) if all(numbers) else None
     index = int(cells["face_index"]) if cells.get("face_index") else None
     return Correction(

@@ -12,12 +12,13 @@ from clip_emotion.csv_text import csv_text
 from clip_emotion.data.replacing import OUT, FolderKind, replacing
 from clip_emotion.errors import DataError
 from clip_emotion.retrieval.exports import imagefolder
-from clip_emotion.retrieval.exports.export import LISTED, listed_files
+from clip_emotion.retrieval.exports.cells import BOX
+from clip_emotion.retrieval.exports.export import list_files, listed_files
 from clip_emotion.retrieval.exports.options import ExportOptions
 from clip_emotion.retrieval.exports.records import FaceLabels, LabelledImage
 from clip_emotion.retrieval.exports.run import ExportRun
 from clip_emotion.retrieval.imports.comparing import Comparison
-from clip_emotion.retrieval.imports.table import COLUMNS, CORNERS
+from clip_emotion.retrieval.imports.table import COLUMNS
 
 KIND = FolderKind("set of people's words", listed_files)
 EXAMPLES, JUDGEMENTS, AGREEMENT, FACES = "examples.csv", "judgements.csv", "agreement.json", "faces"
@@ -52,8 +53,7 @@ def write_corrections(
             _write(folder / EXAMPLES, csv_text(("path", "label", "by"), examples))
             _write(folder / JUDGEMENTS, csv_text(COLUMNS, _judgements(images)))
             _write(folder / AGREEMENT, json.dumps(compared.to_dict(), ensure_ascii=False, indent=2) + "\n")
-            names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-            _write(folder / LISTED, json.dumps({"files": [*names, LISTED]}, ensure_ascii=False) + "\n")
+            list_files(folder, {})
     except OSError as error:
         raise DataError(f"Cannot write {out} ({error.strerror or error}): make room, then run again.") from error
     return Written(len(placed), tuple(run.tally.errors))
@@ -72,7 +72,7 @@ def _judgements(images: Sequence[LabelledImage]) -> list[list[Any]]:
     rows = []
     for image in images:
         for face in image.faces:
-            box = face.region.to_dict()["box"] or [None] * len(CORNERS)
+            box = face.region.to_dict()["box"] or [None] * len(BOX)
             for one in face.judgements:
                 said = [one.word, one.by, one.when, face.predicted]
                 rows.append([str(image.file.absolute()), face.region.index, *box, *said])

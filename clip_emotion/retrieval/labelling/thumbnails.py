@@ -45,27 +45,38 @@ def thumbnail(
         image, box = around(image, box), None
     content = b""
     for side, quality in qualities:
-        stream = io.BytesIO()
-        _small(image, box, side).save(stream, "WEBP", quality=quality, method=2)
-        content = stream.getvalue()
+        content = webp(_framed(image, box, side), quality)
         if len(content) <= THUMBNAIL_BYTES:
             break
     return base64.b64encode(content).decode("ascii")
 
 
-def _small(image: Image.Image, box: FaceBox | None, side: int) -> Image.Image:
+def webp(image: Image.Image, quality: int) -> bytes:
+    """Return an image as a WebP for a page."""
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=quality, method=2)
+    return stream.getvalue()
+
+
+def small(image: Image.Image, side: int) -> Image.Image:
+    """Return an image no longer than so many pixels."""
+    made = image.copy()
+    made.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return made
+
+
+def _framed(image: Image.Image, box: FaceBox | None, side: int) -> Image.Image:
     """Return an image made small, with a frame around a face in it."""
-    small = image.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    made = small(image, side)
     if box is not None:
-        scale = small.width / image.width, small.height / image.height
+        scale = made.width / image.width, made.height / image.height
         corners = (box.x, box.y, box.x + box.width, box.y + box.height)
         frame = [corner * scale[axis % 2] for axis, corner in enumerate(corners)]
         width = max(2, side // 120)
         # A dark line within a light one is seen on any picture.
-        ImageDraw.Draw(small).rectangle(frame, outline="white", width=2 * width)
-        ImageDraw.Draw(small).rectangle(frame, outline=FACE_COLOUR, width=width)
-    return small
+        ImageDraw.Draw(made).rectangle(frame, outline="white", width=2 * width)
+        ImageDraw.Draw(made).rectangle(frame, outline=FACE_COLOUR, width=width)
+    return made
 
 
 def around(image: Image.Image, box: FaceBox) -> Image.Image:

@@ -14,7 +14,7 @@ from clip_emotion.data.faces.parts import SKIPPED, Part, PartChooser
 from clip_emotion.data.video import Damage, Frame
 from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.labelling.stream import Preprocess, middle
-from clip_emotion.retrieval.labelling.thumbnails import around
+from clip_emotion.retrieval.labelling.thumbnails import around, small
 from clip_emotion.retrieval.video.appearance import appearance
 from clip_emotion.types import FaceBox
 
@@ -88,6 +88,5 @@ class Looker:
         box, confidence = (part.face.box, part.face.confidence) if part.face is not None else (None, None)
         cut = None
         if self.kept.faces:
-            cut = (image if box is None else around(image, box)).copy()
-            cut.thumbnail((CUT, CUT), Image.Resampling.BICUBIC)
+            cut = small(image if box is None else around(image, box), CUT)
         return Seen(self.preprocess(middle(crop)), appearance(crop), box, confidence, part.note, cut)

@@ -19,9 +19,9 @@ from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.video.labelling import LabelledFrame
 from clip_emotion.retrieval.video.plots import COLOURS, Shown, track_plots
 from clip_emotion.retrieval.video.rows import VideoRow
+from clip_emotion.retrieval.video.sinks import REPORT
 from clip_emotion.retrieval.video.timeline import Timeline, TrackLine
 
-REPORT = "video report"
 SHOWN_TRACKS = 12
 """So many faces of a video have a timeline; of the others it is told how many there were."""
 SHOWN_STRETCHES = 8

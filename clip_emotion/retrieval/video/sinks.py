@@ -10,6 +10,9 @@ from typing import Protocol
 from clip_emotion.retrieval.video.labelling import LabelledFrame
 from clip_emotion.retrieval.video.rows import VideoRow
 
+REPORT = "video report"
+"""What the folder of a report is marked as."""
+
 
 class Closed(Exception):
     """The person who looked on has closed the window: it is enough."""

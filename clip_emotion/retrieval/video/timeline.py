@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from clip_emotion.arrays import FloatArray
+from clip_emotion.retrieval.labelling.thumbnails import webp
 from clip_emotion.retrieval.video.rows import VideoRow
 
 POINTS = 480
@@ -46,9 +46,7 @@ class Stretch:
     def close(self) -> None:
         """Make the picture small: a WebP in base64."""
         if isinstance(self.picture, Image.Image):
-            buffer = io.BytesIO()
-            self.picture.save(buffer, "WEBP", quality=60, method=2)
-            self.picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+            self.picture = base64.b64encode(webp(self.picture, 60)).decode("ascii")
 
 
 @dataclass

@@ -29,8 +29,8 @@ class DiscordCsvParser(TableParser):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        self._order = told_order(_dates(source.lines), source.date_order, source.name, _EARLIEST)
-        self._evidence = OrderEvidence(_EARLIEST)
+        order = told_order(_dates(source.lines), source.date_order, source.name, _EARLIEST)
+        self._evidence = OrderEvidence(_EARLIEST, order)
 
     def values_of(self, columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
         """Return a row's values by field."""
@@ -53,9 +53,8 @@ class DiscordCsvParser(TableParser):
             year = match[3] if len(match[3]) == 4 else f"20{match[3]}"
             text = text.replace(match[0], f"{match[1]} {match[2]} {year}", 1)
         elif read_date(text) is None and (written := _written(text)):
-            self._evidence.add(written)
-            orders = (self._order,) if self._order else self._evidence.orders
-            day, clock = written.read(orders[0]) if len(orders) == 1 else None, read_clock(text)
+            order = self._evidence.order_of(written)
+            day, clock = written.read(order) if order else None, read_clock(text)
             return datetime.combine(day, clock).isoformat() if day and clock else text
         moment = read_time(text)
         return moment.isoformat() if moment else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scoring.readers.json_documents import JsonDocument, read_messages, string
-from scoring.readers.json_text import outline
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 from scoring.readers.turns import file_kind
 
@@ -13,8 +13,8 @@ _MESSAGE = {"author", "timestamp", "content"}
 _SAID = {"Default", "Reply", "0", "19", "ThreadStarterMessage", "ChatInputCommand"}
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     if found is None:
         return False
     return found.message >= _MESSAGE or (not found.message and found.keys >= {"guild", "channel"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date, time
+from datetime import time
 from functools import lru_cache
 
-from scoring.readers.times import read_clock, read_date
+from scoring.readers.times import read_clock
 from scoring.readers.written_dates import WrittenDate
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -34,11 +34,6 @@ def written(line: str) -> WrittenDate | None:
         return None
     numbers = (int(match["one"]), int(match["two"]), int(match["year"]))
     return WrittenDate(numbers, ("dmy", "mdy"), _DAYS.index(match["day"][:3].lower()))
-
-
-def year_first(line: str) -> date | None:
-    """Return the date of a line that begins with the year, or None where it does not exist."""
-    return read_date(line)
 
 
 @lru_cache(maxsize=4096)

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from scoring.readers.chat import BEFORE_FIRST, ChatParser
-from scoring.readers.line.dates import CLOCK, YEAR_FIRST, clock_of, year_first
+from scoring.readers.line.dates import CLOCK, YEAR_FIRST, clock_of
 from scoring.readers.line.mobile import pasted_lines, unquoted
 from scoring.readers.line.words import is_title, media_of
 from scoring.readers.messages import Message, Source
+from scoring.readers.times import read_date
 
 SAID = re.compile(rf"(?P<clock>{CLOCK}) (?P<name>[^\s\t]{{1,200}}) (?P<text>[^\t]*)$")
 _WHO = r"\S{1,80}(?: \S{1,80}){0,2}"
@@ -28,7 +29,6 @@ _NOTICE = re.compile(
 _LEAST_LINES = 4
 """Lines of one first word before a second word counts as its name's."""
 _LONGEST_NAME_WORDS = 4
-_DAY = YEAR_FIRST
 
 
 class LineDesktopParser(ChatParser):
@@ -44,8 +44,8 @@ class LineDesktopParser(ChatParser):
     def begin(self, number: int, line: str) -> Message | bool:
         """Return the message that begins here, True for a date or a notice, False for a line that goes on."""
         stripped = line.strip()
-        if _DAY.fullmatch(stripped):
-            self._day = year_first(stripped)
+        if YEAR_FIRST.fullmatch(stripped):
+            self._day = read_date(stripped)
             return self.notice() if self._day else self.refuse(number, "its date does not exist", line)
         match = SAID.match(stripped)
         if match is None:

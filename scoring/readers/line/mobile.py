@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from scoring.readers.chat import BEFORE_FIRST, ChatParser
-from scoring.readers.line.dates import CLOCK, clock_of, is_date, written, year_first
+from scoring.readers.line.dates import CLOCK, clock_of, is_date, written
 from scoring.readers.line.words import is_saved, is_title, media_of
 from scoring.readers.messages import Message, Source
 from scoring.readers.pasted import Candidate, out_of_order
+from scoring.readers.times import read_date
 from scoring.readers.written_dates import OrderEvidence, told_order
 
 MESSAGE = re.compile(rf"(?P<clock>{CLOCK})\t(?P<name>[^\t]{{1,200}})\t(?P<text>.*)$")
@@ -29,8 +30,8 @@ class LineParser(ChatParser):
         super().__init__()
         lines = [line.strip() for line in source.lines]
         dates = [found for line in lines if (found := written(line))]
-        self._order = told_order(dates, source.date_order, source.name, _EARLIEST)
-        self._evidence = OrderEvidence(_EARLIEST)
+        order = told_order(dates, source.date_order, source.name, _EARLIEST)
+        self._evidence = OrderEvidence(_EARLIEST, order)
         self._pasted = pasted_lines(lines, MESSAGE)
         self._day: date | None = None
 
@@ -67,12 +68,11 @@ class LineParser(ChatParser):
     def _date(self, number: int, line: str) -> bool:
         ambiguous = written(line)
         if ambiguous is None:
-            self._day = year_first(line)
+            self._day = read_date(line)
         else:
-            self._evidence.add(ambiguous)
-            orders = (self._order,) if self._order else self._evidence.orders
-            self._day = ambiguous.read(orders[0]) if len(orders) == 1 else None
-            if len(orders) > 1:
+            order = self._evidence.order_of(ambiguous)
+            self._day = ambiguous.read(order) if order else None
+            if order is None:
                 return self.notice()
         return self.notice() if self._day else self.refuse(number, "its date does not exist", line)
 

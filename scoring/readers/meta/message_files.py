@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scoring.readers.json_documents import JsonDocument, in_order, read_messages, string
-from scoring.readers.json_text import outline
+from scoring.readers.documents import oldest_first
+from scoring.readers.json_documents import JsonDocument, read_messages, string
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 
 _MESSAGE = {"sender_name", "timestamp_ms"}
@@ -49,15 +50,13 @@ _GROUP = re.compile(
 )
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     return found is not None and (found.message >= _MESSAGE or (not found.message and "participants" in found.keys))
 
 
 def _read(text: str) -> Reading:
-    reading = read_messages(text, _entry)
-    reading.messages.reverse()
-    return in_order(reading)
+    return oldest_first(read_messages(text, _entry))
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:

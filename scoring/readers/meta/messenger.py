@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scoring.readers.json_documents import JsonDocument, in_order, read_messages, string
-from scoring.readers.json_text import outline
+from scoring.readers.documents import oldest_first
+from scoring.readers.json_documents import JsonDocument, read_messages, string
+from scoring.readers.json_text import DocumentText
 from scoring.readers.messages import DocumentLayout, Reading
 
 _MESSAGE = {"senderName", "timestamp", "type"}
 _SYSTEM = {"placeholder", "admin", "system"}
 
 
-def _recognise(text: str) -> bool:
-    found = outline(text)
+def _recognise(document: DocumentText) -> bool:
+    found = document.outline
     return found is not None and found.message >= _MESSAGE
 
 
 def _read(text: str) -> Reading:
-    reading = read_messages(text, _entry)
-    reading.messages.reverse()
-    return in_order(reading)
+    return oldest_first(read_messages(text, _entry))
 
 
 def _entry(document: JsonDocument, line: int, entry: Mapping[str, object]) -> None:

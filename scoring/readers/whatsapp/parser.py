@@ -23,8 +23,7 @@ class WhatsAppParser(ChatParser):
     def __init__(self, source: Source) -> None:
         super().__init__()
         self._survey: Survey | None = survey(source) if source.lines else None
-        self._order = self._survey.order if self._survey else source.date_order
-        self._evidence = OrderEvidence(EARLIEST)
+        self._evidence = OrderEvidence(EARLIEST, self._survey.order if self._survey else source.date_order)
         self._style: tuple[str, ...] | None = None
 
     def begin(self, number: int, line: str) -> Message | bool:
@@ -44,7 +43,7 @@ class WhatsAppParser(ChatParser):
         if not name or own or is_notice(name, clean(text)):
             return self.notice(None)
         moment = self._moment(stamp)
-        if moment is None and self._order is not None:
+        if moment is None and self._evidence.given is not None:
             return self.refuse(number, "its date or time does not exist", clean(line))
         return Message(number, name, text, moment)
 
@@ -67,11 +66,7 @@ class WhatsAppParser(ChatParser):
         return self._style is not None and stamp.style != self._style
 
     def _moment(self, stamp: Stamp) -> datetime | None:
-        order = self._order
-        if order is None:
-            self._evidence.add(stamp.date)
-            left = self._evidence.orders
-            order = left[0] if len(left) == 1 else None
+        order = self._evidence.order_of(stamp.date)
         day = stamp.date.read(order) if order else None
         return datetime.combine(day, stamp.clock) if day and stamp.clock else None
 
