@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,11 +10,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload, undefer
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from clip_emotion.csv_text import BOM, csv_line
 from clip_emotion.web.database.tables import Result
+from clip_emotion.web.downloads import draft, send
 from clip_emotion.web.routes.api.calls import Call, caller
 from clip_emotion.web.routes.api.description import SCOPE
 from clip_emotion.web.routes.api.history import Filters, after, cursor_of
@@ -56,11 +54,12 @@ def export(
     results = _results(call, filters)
     with call.site.database.writing() as db:
         record(db, "data.exported", call.user.id)
-    headers = {"content-disposition": f'attachment; filename="clip-emotion-history.{format}"'}
+    name = f"clip-emotion-history.{format}"
     if format == "parquet":
-        path = _parquet(results, call.site.settings.temporary)
-        gone = BackgroundTask(path.unlink, missing_ok=True)
-        return FileResponse(path, media_type=MEDIA[format], headers=headers, background=gone)
+        with draft(call.site.settings.temporary, ".parquet") as path:
+            _write_parquet(results, path)
+            return send(path, MEDIA[format], name)
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
     lines = map(_json_line, results) if format == "jsonl" else _csv_lines(results)
     return StreamingResponse(lines, media_type=MEDIA[format], headers=headers)
 
@@ -96,25 +95,17 @@ def _csv_lines(results: Iterator[Result]) -> Iterator[str]:
         yield csv_line([*_row(result).values()])
 
 
-def _parquet(results: Iterator[Result], temporary: Path) -> Path:
+def _write_parquet(results: Iterator[Result], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     reviewed = [("measure", pa.float64()), ("corrected", pa.string()), ("confirmed", pa.bool_())]
     schema = pa.schema([*((name, pa.string()) for name in TEXTS), *reviewed, ("payload", pa.string())])
-    handle, name = tempfile.mkstemp(suffix=".parquet", dir=temporary)
-    os.close(handle)
-    path = Path(name)
-    try:
-        with pq.ParquetWriter(path, schema) as writer:
-            block: list[dict[str, Any]] = []
-            for result in results:
-                block.append({**_row(result), "payload": json.dumps(result.payload, ensure_ascii=False)})
-                if len(block) == BLOCK:
-                    writer.write_table(pa.Table.from_pylist(block, schema=schema))
-                    block = []
-            writer.write_table(pa.Table.from_pylist(block, schema=schema))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+    with pq.ParquetWriter(path, schema) as writer:
+        block: list[dict[str, Any]] = []
+        for result in results:
+            block.append({**_row(result), "payload": json.dumps(result.payload, ensure_ascii=False)})
+            if len(block) == BLOCK:
+                writer.write_table(pa.Table.from_pylist(block, schema=schema))
+                block = []
+        writer.write_table(pa.Table.from_pylist(block, schema=schema))
