@@ -76,6 +76,11 @@ class Visit:
         """What an unsafe request must carry: bound to the session, or to the visitor without one."""
         return self.site.secret.sign(END, self.cookie)
 
+    def count_upload(self) -> None:
+        """Count an upload; raises TooOften where the user or the address made too many."""
+        self.site.rates.count("upload-account", self.user.id)
+        self.site.rates.count("upload-address", self.address)
+
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a page made of a template; ``fault`` (the key of a text) is told above it."""
         return self.html(render(template, self, values), status)

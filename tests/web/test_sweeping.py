@@ -84,6 +84,15 @@ def test_a_look_for_unsaved_results_takes_no_writers_turn_and_reads_an_index(
     assert all("ix_results_unsaved" in plan for plan in found), found
 
 
+def test_a_picture_that_another_process_removes_meanwhile_stops_no_sweep(app: FastAPI) -> None:
+    folder = site_of(app).pictures.folder
+    (folder / "gone.jpg").symlink_to(folder / "nowhere")
+    (folder / "orphan.jpg").write_bytes(b"left by a killed process")
+    sweeping.sweep_pictures(site_of(app), grace=0)
+    (folder / "gone.jpg").unlink()
+    assert not (folder / "orphan.jpg").exists()
+
+
 def test_exports_and_clips_lie_in_the_data_folder(
     app: FastAPI, person: Browser, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import select
 from sqlalchemy.orm import selectinload, undefer
 from starlette.responses import Response, StreamingResponse
 
 from clip_emotion.csv_text import BOM, csv_line
 from clip_emotion.web.database.tables import Result
 from clip_emotion.web.downloads import draft, send
+from clip_emotion.web.history import newest, place_of
 from clip_emotion.web.routes.api.calls import Call, caller
 from clip_emotion.web.routes.api.description import SCOPE
-from clip_emotion.web.routes.api.history import Filters, after, cursor_of
+from clip_emotion.web.routes.api.history import Filters
 from clip_emotion.web.routes.api.problems import problems
 from clip_emotion.web.security.tokens import EXPORT
 from clip_emotion.web.security.trail import record
@@ -66,15 +66,13 @@ def export(
 
 def _results(call: Call, filters: Filters) -> Iterator[Result]:
     """Yield results block by block, each read by itself, so that no transaction lasts as long as a slow reader."""
-    query = select(Result).where(filters.of(call.user)).order_by(Result.created.desc(), Result.id.desc()).limit(BLOCK)
-    query, cursor = query.options(undefer(Result.payload), selectinload(Result.pictures)), None
-    while True:
+    which, options = filters.of(call.user), (undefer(Result.payload), selectinload(Result.pictures))
+    cursor: str | None = ""
+    while cursor is not None:
         with call.site.database.reading() as db:
-            block = list(db.scalars(query.where(after(cursor))))
-        yield from block
-        if len(block) < BLOCK:
-            return
-        cursor = cursor_of(block[-1])
+            page = newest(db, which, place_of(cursor), BLOCK, *options)
+        yield from page.results
+        cursor = page.after
 
 
 def _row(result: Result) -> dict[str, Any]:
