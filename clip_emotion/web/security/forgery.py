@@ -12,6 +12,8 @@ from clip_emotion.web.problem import API, refusal
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD, HEADER = "csrf", "x-csrf-token"
+FORGED = "forged"
+"""The detail of a fault that a missing or wrong token is."""
 END = "csrf"
 """What the site's secret signs a session's id for, to make its token."""
 
