@@ -20,8 +20,8 @@ from clip_emotion.web.security.trail import sweep_failures
 from clip_emotion.web.site import Site
 
 logger = logging.getLogger(__name__)
-GRACE = 600.0
-"""Seconds for which a file may wait for its row, where other processes may share the folder."""
+GRACE = 3600.0
+"""Seconds for which a file may wait for its row where other processes share the folder: longer than any rehearsal."""
 EVERY = 600.0
 """Seconds between two sweeps of rows while the site runs."""
 
