@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,20 +32,17 @@ REVIEWER = "reviewer"
 """What an export calls whoever reviewed; nobody's address or key is given away."""
 
 
-@contextmanager
-def exported(site: Site, owner: User, format: str, options: ExportOptions) -> Iterator[Path]:
-    """Hand out a .zip of an export, which is gone after the block; raises DataError where no picture has a word."""
+def write_export(site: Site, owner: User, format: str, options: ExportOptions, target: Path) -> None:
+    """Write the .zip of an export; raises DataError where no picture has a word."""
     with tempfile.TemporaryDirectory(dir=site.settings.temporary) as scratch:
         folder = Path(scratch) / "out"
         chosen = replace(options, only="confirmed", words=_names(site, owner), max_pixels=site.settings.max_pixels)
         export(agreed(site, owner), format, folder, chosen)
-        target = Path(scratch) / "out.zip"
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and not path.name.startswith("."):
                     kind = zipfile.ZIP_STORED if path.suffix in STORED else zipfile.ZIP_DEFLATED
                     archive.write(path, path.relative_to(folder), kind)
-        yield target
 
 
 def agreed(site: Site, owner: User) -> Iterator[LabelledImage]:

@@ -16,13 +16,13 @@ from starlette.responses import RedirectResponse, Response
 from clip_emotion.errors import ClipEmotionError, ModelError
 from clip_emotion.web.busy import Busy
 from clip_emotion.web.problem import API, problem
+from clip_emotion.web.security.forgery import FORGED
 from clip_emotion.web.security.headers import HEADERS, policy
 from clip_emotion.web.security.rates import TooOften
 from clip_emotion.web.texts import all_texts
 from clip_emotion.web.visits import PasswordFirst, SignInFirst, login_path, visit_of
 
 UNPROCESSABLE = 422
-FORGED = "forged"
 TOO_MANY_FILES = "Too many files"
 """How Starlette's sentence begins where a form has more files than it may."""
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def add_fault_pages(app: FastAPI) -> None:
     """Register what answers each kind of fault; all of them run in threads, since pages read the database."""
     handlers: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {
         SignInFirst: lambda request, error: RedirectResponse(login_path(request), 303),
-        PasswordFirst: lambda request, error: RedirectResponse(login_path(request).replace("/login", "/again", 1), 303),
+        PasswordFirst: lambda request, error: RedirectResponse(login_path(request, "/again"), 303),
         HTTPException: _of_http,
         RequestValidationError: _of_validation,
         TooOften: _of_waiting,

@@ -7,22 +7,28 @@ import binascii
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ExecutableOption
+from starlette.exceptions import HTTPException
 
 from clip_emotion.label import FAMILIES
 from clip_emotion.text import nfc
-from clip_emotion.vocabulary import Vocabulary
-from clip_emotion.web.database.tables import INTERVIEW, LABEL, SCORE, Picture, Result
-from clip_emotion.web.wording import OFFERED, OTHER
+from clip_emotion.web.database.owned import owned
+from clip_emotion.web.database.tables import INTERVIEW, LABEL, SCORE, Picture, Result, User
+from clip_emotion.web.security.trail import record
+from clip_emotion.web.site import Site
+from clip_emotion.web.wording import OFFERED, OTHER, shipped
 
 KINDS = (LABEL, SCORE, INTERVIEW)
 SAVED, UNSAVED = "yes", "no"
 PAGE = 50
 """Results of one page."""
 LONGEST, KEY_LENGTH = 80, 22
+Place = tuple[datetime, str]
+"""Time and key of a result, which say where it stands in the list."""
 MOST = 200
 """Vocabularies that a person may choose among."""
 
@@ -84,18 +90,24 @@ class Page:
 
 
 def page_of(db: Session, owner_id: str, chosen: Filter, cursor: str = "", size: int = PAGE) -> Page:
-    """Return the results that follow a cursor, or the newest ones; a cursor that is none means those too.
+    """Return the results that follow a cursor, or the newest ones; a cursor that is none means those too."""
+    return newest(db, chosen.where(owner_id), place_of(cursor), size)
+
+
+def newest(db: Session, which: ColumnElement[bool], place: Place | None, size: int, *options: ExecutableOption) -> Page:
+    """Return the newest results of a condition, or those that follow a place; ``options`` load parts of them.
 
     What is listed is found in the index alone; only the rows of the page are then read.
     """
-    query = select(Result.id).where(chosen.where(owner_id))
-    if place := _place(cursor):
+    query = select(Result.created, Result.id).where(which)
+    if place is not None:
         query = query.where(tuple_(Result.created, Result.id) < tuple_(*place))
     query = query.order_by(Result.created.desc(), Result.id.desc()).limit(size + 1)
-    keys = list(db.scalars(query))
-    rows = {row.id: row for row in db.scalars(select(Result).where(Result.id.in_(keys[:size])))}
-    results = [rows[key] for key in keys[:size]]
-    return Page(results, cursor_of(results[-1]) if len(keys) > size else None)
+    places = [(created, key) for created, key in db.execute(query)]
+    found = db.scalars(select(Result).where(Result.id.in_([key for _, key in places[:size]])).options(*options))
+    rows = {row.id: row for row in found}
+    results = [rows[key] for _, key in places[:size] if key in rows]  # less what was deleted meanwhile
+    return Page(results, cursor_of(places[size - 1]) if len(places) > size else None)
 
 
 def count_of(db: Session, owner_id: str, chosen: Filter) -> int:
@@ -130,6 +142,17 @@ def delete_results(db: Session, which: ColumnElement[bool]) -> list[str]:
     return files
 
 
+def delete_one(site: Site, owner: User, key: str, *kinds: str) -> None:
+    """Delete one of the owner's results with its pictures; raises HTTPException with 404 for none of these kinds."""
+    with site.database.writing() as db:
+        result = owned(db, Result, key, owner)
+        if kinds and result.kind not in kinds:
+            raise HTTPException(404)
+        files = delete_results(db, Result.id == result.id)
+        record(db, "result.deleted", owner.id, key)
+    site.pictures.remove(files)
+
+
 def save_results(db: Session, which: ColumnElement[bool]) -> None:
     """Keep results that would be gone after a while."""
     db.execute(update(Result).where(which, Result.leading.is_not(None)).values(saved=True))
@@ -143,17 +166,18 @@ def among(owner_id: str, keys: Collection[str]) -> ColumnElement[bool]:
 @lru_cache(1000)
 def keys_of(word: str) -> tuple[str, ...]:
     """Return the keys under which a word may lead a result: its own, and those of shipped words that it names."""
-    found = [label.key for name in OFFERED if (label := _loaded(name).match(word)) is not None]
+    found = [label.key for name in OFFERED if (label := shipped(name).match(word)) is not None]
     return tuple(dict.fromkeys([word, *found]))
 
 
-def cursor_of(result: Result) -> str:
-    """Return the cursor behind a result."""
-    text = f"{result.created.isoformat()} {result.id}"
+def cursor_of(place: Place) -> str:
+    """Return the cursor of what follows a place."""
+    text = f"{place[0].isoformat()} {place[1]}"
     return base64.urlsafe_b64encode(text.encode("utf-8")).decode("ascii").rstrip("=")
 
 
-def _place(cursor: str) -> tuple[datetime, str] | None:
+def place_of(cursor: str) -> Place | None:
+    """Return the place of a cursor in the list; None for a text that is no cursor."""
     try:
         text = base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor[:200]) % 4)).decode("ascii")
         created, _, key = text.partition(" ")
@@ -179,8 +203,3 @@ def _likely(day: date) -> bool:
 
 def _plain(text: str) -> str:
     return "".join(sign for sign in nfc(text[:LONGEST]) if sign.isprintable()).strip()
-
-
-@cache
-def _loaded(name: str) -> Vocabulary:
-    return Vocabulary.load(name)

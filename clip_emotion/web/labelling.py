@@ -90,7 +90,7 @@ class Labelling:
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="picture")
         self._readers = {mode: self._reader(mode) for mode in ("auto", "each", "none")}
         self._labellers: OrderedDict[tuple[Vocabulary | str, ...], ZeroShotLabeller] = OrderedDict()
-        self._lock, self._words = threading.Lock(), threading.Lock()
+        self._lock, self._words = threading.Condition(), threading.Lock()
         self._waiting = 0
         self.labelled = self.unreadable = 0
         """Pictures since the start, by what became of them."""
@@ -118,15 +118,20 @@ class Labelling:
         return self._batcher.sizes.copy()
 
     def label(
-        self, uploads: Sequence[Upload], asked: Asked, keep: Callable[[Image.Image], Kept] | None = None
+        self,
+        uploads: Sequence[Upload],
+        asked: Asked,
+        keep: Callable[[Image.Image], Kept] | None = None,
+        patience: float = 0,
     ) -> list[Labelled[Kept]]:
         """Label pictures in order; ``keep`` makes of each upright RGB picture what is to be kept, in a worker.
 
-        A bad picture's row holds its error. Raises Busy where too many wait, UsageError for words that do not fit.
+        A bad picture's row holds its error. Raises Busy where too many wait, and still do after ``patience`` seconds,
+        UsageError for words that do not fit.
         """
         labeller = self.labeller(asked.vocabulary, asked.language)
         reader = self._readers[asked.faces]
-        self._reserve(len(uploads))
+        self._reserve(len(uploads), patience)
         reading: list[Future[tuple[str, list[tuple[Region, Future[Any] | None]], Kept | None]]] = []
         try:
             reading += [self._pool.submit(self._read, upload, reader, keep) for upload in uploads]
@@ -163,15 +168,16 @@ class Labelling:
             self.unreadable += unreadable
             self.labelled += len(done) - unreadable
 
-    def _reserve(self, count: int) -> None:
+    def _reserve(self, count: int, patience: float) -> None:
         with self._lock:
-            if self._waiting + count > self.settings.queue:
+            if not self._lock.wait_for(lambda: self._waiting + count <= self.settings.queue, patience):
                 raise Busy
             self._waiting += count
 
     def _release(self, count: int) -> None:
         with self._lock:
             self._waiting -= count
+            self._lock.notify_all()
 
     def _read(
         self, upload: Upload, reader: RegionReader, keep: Callable[[Image.Image], Kept] | None

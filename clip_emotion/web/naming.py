@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 
 from clip_emotion.label import FAMILIES
-from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
+from clip_emotion.vocabulary import shipped_vocabularies
 from clip_emotion.web.texts import translator
-from clip_emotion.web.wording import OTHER
+from clip_emotion.web.wording import OTHER, shipped
 
 ORDER = ("happy", "surprise", "neutral", "sad", "fear", "disgust", "contempt", "angry", OTHER)
 """Basic emotions in the order in which charts stack them, and words that belong to none."""
@@ -24,5 +24,5 @@ def word_names(vocabulary: str, language: str) -> Mapping[str, str]:
     """Return the names of a shipped vocabulary's words by their keys; of a user's own words, none."""
     if vocabulary not in shipped_vocabularies():
         return {}
-    loaded = Vocabulary.load(vocabulary)
+    loaded = shipped(vocabulary)
     return dict(zip(loaded.keys, loaded.names(language), strict=True))

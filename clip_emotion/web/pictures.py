@@ -6,19 +6,16 @@ import base64
 import io
 import os
 import secrets
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from sqlalchemy import select
 from starlette.responses import FileResponse, Response
 
 from clip_emotion.data.images import ImageSource
 from clip_emotion.retrieval.labelling.thumbnails import thumbnail
 from clip_emotion.types import FaceRegion
-from clip_emotion.web.database import Database
 from clip_emotion.web.database.tables import Picture
 from clip_emotion.web.settings import Settings
 
@@ -91,15 +88,3 @@ class Pictures:
         """Remove files, after their rows are gone."""
         for name in files:
             (self.folder / name).unlink(missing_ok=True)
-
-    def sweep(self, database: Database, *, grace: float = 0) -> int:
-        """Remove files that no row knows and that are older than ``grace`` seconds; return how many.
-
-        A process that was killed between a file and its row leaves such files.
-        """
-        before = time.time() - grace
-        old = {path.name for path in self.folder.iterdir() if path.stat().st_mtime <= before}
-        with database.reading() as db:
-            known = set(db.scalars(select(Picture.file)))
-        self.remove(old - known)
-        return len(old - known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 API = "/api/"
 """Where programs are answered."""
@@ -16,3 +16,9 @@ def problem(status: int, detail: str = "", headers: dict[str, str] | None = None
     title = HTTPStatus(status).phrase
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail or title, **more}
     return JSONResponse(content, status, headers=headers, media_type=PROBLEM)
+
+
+def refusal(path: str, status: int, said: str) -> Response:
+    """Return what is answered before a page or the API sees a request; its body is left unread."""
+    close = {"connection": "close"}
+    return problem(status, said, close) if path.startswith(API) else PlainTextResponse(said, status, close)

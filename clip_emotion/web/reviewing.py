@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, contains_eager, undefer
 
-from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
+from clip_emotion.vocabulary import shipped_vocabularies
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import LABEL, Picture, Result, User, now
 from clip_emotion.web.naming import word_names
+from clip_emotion.web.wording import shipped
 
 LONGEST = 80
 
@@ -70,7 +71,7 @@ def word_of(result: Result, text: str) -> str | None:
     """Return the key that a person's spelling means in a result's vocabulary, else the spelling; None for none."""
     said = text.strip()[:LONGEST]
     if said and result.vocabulary in shipped_vocabularies():
-        found = Vocabulary.load(result.vocabulary).match(said)
+        found = shipped(result.vocabulary).match(said)
         return found.key if found else said
     return said or None
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from clip_emotion.errors import DataError
 from clip_emotion.models.base import ImageTextEncoder
-from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web.busy import Busy
+from clip_emotion.web.naming import word_names
 
 if TYPE_CHECKING:
     from scoring import AffectionScorer, Conversation, ConversationScore, ReadOptions
@@ -67,8 +67,7 @@ class Scoring:
 
 def named(score: ConversationScore, language: str) -> ConversationScore:
     """Return a scored chat whose labels are named in a language; its numbers stay."""
-    vocabulary = Vocabulary.load(score.settings.vocabulary)
-    names = dict(zip(vocabulary.keys, vocabulary.names(language), strict=True))
+    names = word_names(score.settings.vocabulary, language)
     labels = {key: names.get(key, name) for key, name in score.labels.items()}
     return replace(score, labels=labels, language=language)
 

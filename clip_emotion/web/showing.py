@@ -92,5 +92,9 @@ def face(row: dict[str, Any], language: str) -> Face:
 def bar(label: dict[str, Any]) -> Bar:
     """Return a word's bar."""
     value = float(label["probability"])
-    share = f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
-    return Bar(label["name"], share, f"{100 * min(max(value, 0.0), 1.0):.1f}")
+    return Bar(label["name"], percent(value), f"{100 * min(max(value, 0.0), 1.0):.1f}")
+
+
+def percent(value: float) -> str:
+    """Return a share as text."""
+    return f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"

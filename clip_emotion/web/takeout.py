@@ -6,6 +6,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def write_takeout(site: Site, user: User, path: Path) -> None:
                 row = {**values(result), "payload": result.payload, "pictures": pictures}
                 lines.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
         for picture in db.scalars(select(Picture).where(Picture.owner_id == user.id)):
-            if site.pictures.path(picture).is_file():
+            with suppress(FileNotFoundError):  # deleted since the archive was begun
                 archive.write(site.pictures.path(picture), f"pictures/{picture.id}.jpg", zipfile.ZIP_STORED)
         query = select(Document).join(Result).where(Result.owner_id == user.id)
         for document in db.scalars(query.execution_options(yield_per=BLOCK)):

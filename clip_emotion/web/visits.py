@@ -21,7 +21,7 @@ from clip_emotion.web import cookies
 from clip_emotion.web.database.tables import LoginSession, User
 from clip_emotion.web.forms import Form
 from clip_emotion.web.pages import render
-from clip_emotion.web.security.forgery import END, FIELD, HEADER, SAFE
+from clip_emotion.web.security.forgery import END, FIELD, FORGED, HEADER, SAFE
 from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.site import Site
@@ -75,6 +75,11 @@ class Visit:
     def token(self) -> str:
         """What an unsafe request must carry: bound to the session, or to the visitor without one."""
         return self.site.secret.sign(END, self.cookie)
+
+    def count_upload(self) -> None:
+        """Count an upload; raises TooOften where the user or the address made too many."""
+        self.site.rates.count("upload-account", self.user.id)
+        self.site.rates.count("upload-address", self.address)
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a page made of a template; ``fault`` (the key of a text) is told above it."""
@@ -174,7 +179,7 @@ async def _form(request: Request, visit: Anyone) -> Form:
     form = Form(await request.form(max_files=most, max_fields=200, max_part_size=LONGEST_FIELD))
     given = request.headers.get(HEADER) or form.text(FIELD)
     if not visit.site.secret.fits(END, visit.cookie, given):
-        raise HTTPException(403, "forged")
+        raise HTTPException(403, FORGED)
     return form
 
 
@@ -219,7 +224,7 @@ def local_path(path: str) -> str:
     return path if plain and "\\" not in path else "/"
 
 
-def login_path(request: Request) -> str:
+def login_path(request: Request, login: str = "/login") -> str:
     """Return the log-in page that leads back to a page that was asked for."""
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"/login?next={quote(back, safe='/')}" if request.method in SAFE and back != "/" else "/login"
+    return f"{login}?next={quote(back, safe='/')}" if request.method in SAFE and back != "/" else login

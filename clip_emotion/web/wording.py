@@ -37,7 +37,7 @@ class Offer:
 @cache
 def offers(language: str) -> tuple[Offer, ...]:
     """Return the vocabularies that pages offer, with their first words in a language."""
-    loaded = [Vocabulary.load(name) for name in OFFERED if name in shipped_vocabularies()]
+    loaded = [shipped(name) for name in OFFERED if name in shipped_vocabularies()]
     return tuple(Offer(one.name, len(one), ", ".join(one.names(language)[:4])) for one in loaded)
 
 
@@ -45,7 +45,7 @@ def family_of(vocabulary: Vocabulary, key: str) -> str | None:
     """Return the first basic emotion of a vocabulary's word, also of a user's own word that a shipped one knows."""
     label = vocabulary.labels[vocabulary.index(key)]
     if not label.families:
-        found = (known.match(key) for known in map(_familiar, FAMILIAR))
+        found = (known.match(key) for known in map(shipped, FAMILIAR))
         label = next((one for one in found if one is not None and one.families), label)
     return label.families[0] if label.families else None
 
@@ -72,5 +72,6 @@ def comments() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 
 
 @cache
-def _familiar(name: str) -> Vocabulary:
+def shipped(name: str) -> Vocabulary:
+    """Return a shipped vocabulary, read once."""
     return Vocabulary.load(name)

@@ -30,7 +30,7 @@ from clip_emotion.web.database.tables import (
 )
 from clip_emotion.web.security.forgery import SAFE
 from clip_emotion.web.site import Site
-from tests.support.site import Browser, site_of
+from tests.support.site import Browser
 
 MOVING = {("sessions", "seen"), ("access_tokens", "used")}
 """Columns that say when something was last used, which reading may change."""
@@ -205,12 +205,6 @@ def tables(site: Site, owner: str | None = None) -> dict[str, list[Any]]:
                 query = query.where(table.c.result_id.in_(select(Result.id).where(Result.owner_id == owner)))
             found[table.name] = sorted(map(repr, db.execute(query)))
     return found
-
-
-def user_of(browser: Browser, email: str) -> User:
-    """Return the user of an address."""
-    with site_of(browser.app).database.reading() as db:
-        return db.scalars(select(User).where(User.email == email)).one()
 
 
 @dataclass

@@ -12,13 +12,9 @@ from sqlalchemy import select, update
 from clip_emotion.web.database.tables import ADMIN, AccessToken, AuditEvent, LoginSession, User, now
 from tests.support.api import Caller, add_account, token_of
 from tests.support.site import OWN, PASSWORD, Browser, site_of
+from tests.support.site_results import user_of
 
 PAGES = ("/admin", "/admin/users", "/admin/failures", "/admin/trail")
-
-
-def user_of(app: FastAPI, email: str) -> User:
-    with site_of(app).database.reading() as db:
-        return db.scalars(select(User).where(User.email == email)).one()
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +59,15 @@ def test_deeds_are_an_admins_with_a_token_and_a_fresh_password(app: FastAPI, adm
         db.execute(update(LoginSession).values(authenticated=old))
     assert admin.get("/admin/users").headers["location"] == "/again?next=/admin/users"
     assert admin.post(path, form).headers["location"] == "/again"
-    assert not user_of(app, user.email).locked
+    assert not user_of(site_of(app), user.email).locked
     assert admin.post("/again", {"password": PASSWORD, "next": "/admin/users"}).headers["location"] == "/admin/users"
     assert do(admin, user, "lock").startswith("/admin/users?find=target%40example.org&said=manage.did_lock")
-    assert user_of(app, user.email).locked
+    assert user_of(site_of(app), user.email).locked
 
 
 def test_a_locked_account_is_out_with_sessions_and_tokens(app: FastAPI, admin: Browser) -> None:
     other = Browser(app).sign_up("locked@example.org")
-    user = user_of(app, "locked@example.org")
+    user = user_of(site_of(app), "locked@example.org")
     program = Caller(app, "program@example.org")
     do(admin, user, "lock")
     do(admin, program.user, "lock")
@@ -90,7 +86,7 @@ def test_a_locked_account_is_out_with_sessions_and_tokens(app: FastAPI, admin: B
 
 def test_an_admin_is_made_and_unmade_and_logs_in_anew(app: FastAPI, admin: Browser) -> None:
     other = Browser(app).sign_up("second@example.org")
-    user = user_of(app, "second@example.org")
+    user = user_of(site_of(app), "second@example.org")
     metrics = token_of(app, user, "metrics")
     do(admin, user, "promote")
     assert other.get("/account").status_code == 303
@@ -107,17 +103,17 @@ def test_an_admin_is_made_and_unmade_and_logs_in_anew(app: FastAPI, admin: Brows
 
 
 def test_one_admin_is_left(app: FastAPI, admin: Browser) -> None:
-    mine = user_of(app, "admin@example.org")
+    mine = user_of(site_of(app), "admin@example.org")
     for deed in ("lock", "demote"):
         assert "said=manage.last_admin" in do(admin, mine, deed)
     locked = add_account(app, "locked-admin@example.org", admin=True)
     with site_of(app).database.writing() as db:
         db.execute(update(User).where(User.id == locked.id).values(locked=True))
     assert "said=manage.last_admin" in do(admin, mine, "demote")
-    assert user_of(app, "admin@example.org").is_admin
+    assert user_of(site_of(app), "admin@example.org").is_admin
     add_account(app, "able-admin@example.org", admin=True)
     assert do(admin, mine, "demote") == "/login"
-    assert not user_of(app, "admin@example.org").is_admin
+    assert not user_of(site_of(app), "admin@example.org").is_admin
 
 
 def test_strange_deeds_and_keys_are_refused(app: FastAPI, admin: Browser) -> None:

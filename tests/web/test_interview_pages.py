@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from clip_emotion.web.database.tables import INTERVIEW, Result
 from clip_emotion.web.interview import printing
 from clip_emotion.web.interview.course import changes, moments, parts, width_of
 from clip_emotion.web.interview.frames import clock, frames_of, seconds_of
-from clip_emotion.web.interview.making import questions_of
+from clip_emotion.web.interview.making import PATIENCE, questions_of
 from clip_emotion.web.interview.showing import report_of
 from clip_emotion.web.labelling import Labelling, Upload
 from tests.support.pictures import plain
@@ -111,6 +112,31 @@ def test_a_failure_leaves_no_pictures(app: FastAPI, person: Browser, monkeypatch
     monkeypatch.setattr("clip_emotion.web.interview.making._complete", lambda *rest: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         person.post("/interview", {"words": "red,blue"}, files=uploaded(encoded("red")))
+    assert files_of(app) == before
+
+
+def test_a_rehearsal_that_has_begun_waits_for_room(
+    app: FastAPI, person: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clip_emotion.web.interview.making.BLOCK", 2)
+    labelling, label = site_of(app).labelling, Labelling.label
+    others = labelling.settings.queue - 1
+
+    def crowded(self: Labelling, *given: object) -> list[object]:
+        found = label(self, *given)  # type: ignore[arg-type]
+        if not labelling.waiting:
+            labelling._reserve(others, 0)
+            threading.Timer(0.1, labelling._release, (others,)).start()
+        return found
+
+    monkeypatch.setattr(Labelling, "label", crowded)
+    assert len(result_of(app, rehearse(person, *COURSE[:3], "blue")).pictures) == 4
+    monkeypatch.undo()
+    labelling._reserve(others, PATIENCE)
+    before = files_of(app)
+    answer = person.post("/interview", {"words": "red,green"}, files=uploaded(encoded("red"), encoded("blue")))
+    labelling._release(others)
+    assert answer.status_code == 503
     assert files_of(app) == before
 
 

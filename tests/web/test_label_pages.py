@@ -139,6 +139,26 @@ def test_an_account_goes_with_everything_and_can_be_taken_along(app: FastAPI, pe
         assert db.scalar(select(func.count()).select_from(Picture)) == len(before)
 
 
+def test_what_is_deleted_meanwhile_is_not_taken_along(
+    app: FastAPI, person: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.post(label(person, encoded("red"), encoded("blue")), {"do": "save"})
+    write, deleted = zipfile.ZipFile.write, list[Path]()
+
+    def late(self: zipfile.ZipFile, path: Path, *rest: object) -> None:
+        if not deleted:
+            deleted.append(path)
+            path.unlink()
+        write(self, path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", late)
+    answer = person.post("/account/data")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert sum(name.startswith("pictures/") for name in archive.namelist()) == 1
+    assert deleted
+
+
 def test_no_pictures_and_too_many(person: Browser) -> None:
     assert person.post("/label", files=uploaded()).status_code == 422
     answer = person.post("/label", files=uploaded(*[b"x"] * 51))

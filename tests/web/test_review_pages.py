@@ -17,7 +17,7 @@ from clip_emotion.retrieval.exports.options import ExportOptions
 from clip_emotion.types import FaceBox
 from clip_emotion.web import reviewing
 from clip_emotion.web.database.tables import Picture, Result, User, now
-from clip_emotion.web.exporting import agreed, exported
+from clip_emotion.web.exporting import agreed, write_export
 from tests.support.pictures import plain
 from tests.support.postgres import sqlite_alone
 from tests.support.site import Browser, site_of
@@ -151,7 +151,7 @@ def words(format: str, folder: Path) -> dict[str, str]:
     return {Path(row["path"]).stem: row["word"] for row in found}
 
 
-def test_a_face_is_cut_out_of_the_kept_picture(app: FastAPI, owner: User) -> None:
+def test_a_face_is_cut_out_of_the_kept_picture(app: FastAPI, owner: User, tmp_path: Path) -> None:
     site = site_of(app)
     large = result(owner, picture=True)
     picture = large.pictures[0]
@@ -162,10 +162,11 @@ def test_a_face_is_cut_out_of_the_kept_picture(app: FastAPI, owner: User) -> Non
     (image,) = agreed(site, owner)
     assert image.faces[0].region.box == FaceBox(50, 100, 150, 200)
     plain("blue", (site.pictures.side, site.pictures.side)).save(site.pictures.path(picture), "JPEG")
-    with exported(site, owner, "imagefolder", ExportOptions()) as made, zipfile.ZipFile(made) as archive:
+    write_export(site, owner, "imagefolder", ExportOptions(), tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".png")]
         assert Image.open(io.BytesIO(archive.read(name))).size[0] < 400
-    assert not made.exists()
+    assert list(site.settings.temporary.iterdir()) == []
 
 
 @sqlite_alone

@@ -18,7 +18,8 @@ from clip_emotion.retrieval.exports.options import ExportOptions
 from clip_emotion.vocabulary import Vocabulary
 from clip_emotion.web import Settings, sweeping
 from clip_emotion.web.database.tables import FailedLogin, IdempotencyKey, Result, now
-from clip_emotion.web.exporting import exported
+from clip_emotion.web.downloads import draft
+from clip_emotion.web.exporting import write_export
 from clip_emotion.web.interview.clips import frames_of_clip
 from clip_emotion.web.labelling import Asked, Labelling, Upload
 from tests.support.fakes import FakeEncoder
@@ -83,16 +84,29 @@ def test_a_look_for_unsaved_results_takes_no_writers_turn_and_reads_an_index(
     assert all("ix_results_unsaved" in plan for plan in found), found
 
 
+def test_a_picture_that_another_process_removes_meanwhile_stops_no_sweep(app: FastAPI) -> None:
+    folder = site_of(app).pictures.folder
+    (folder / "gone.jpg").symlink_to(folder / "nowhere")
+    (folder / "orphan.jpg").write_bytes(b"left by a killed process")
+    sweeping.sweep_pictures(site_of(app), grace=0)
+    (folder / "gone.jpg").unlink()
+    assert not (folder / "orphan.jpg").exists()
+
+
 def test_exports_and_clips_lie_in_the_data_folder(
-    app: FastAPI, person: Browser, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, person: Browser, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = site_of(app)
     folders: list[Path] = []
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
     monkeypatch.setattr("clip_emotion.web.exporting.export", lambda *asked: folders.append(asked[2]))
     owner = user_of(site, f"{abs(hash(request.node.nodeid))}@example.org")
-    with exported(site, owner, "imagefolder", ExportOptions()):
-        assert site.settings.temporary in folders[0].parents
+    write_export(site, owner, "imagefolder", ExportOptions(), tmp_path / "out.zip")
+    assert site.settings.temporary in folders[0].parents
+    for path in ("/review/export", "/account/data"):
+        assert person.post(path).content.startswith(b"PK")
+    with pytest.raises(OSError, match="full"), draft(site.settings.temporary, ".zip"):
+        raise OSError("the disk is full")
     with pytest.raises(VideoError), frames_of_clip("a.mp4", io.BytesIO(b"no clip"), site.settings):
         pass
     assert list(site.settings.temporary.iterdir()) == []

@@ -21,6 +21,8 @@ from clip_emotion.web.site import Site
 from clip_emotion.web.wording import family_of
 
 BLOCK = 32
+PATIENCE = 120.0
+"""Seconds for which a rehearsal that has begun waits for room, so that what was labelled of it is not lost."""
 DIGITS = 4
 TITLE, QUESTIONS = 80, 40
 """Longest title of a question, and most questions."""
@@ -29,7 +31,8 @@ TITLE, QUESTIONS = 80, 40
 def make(site: Site, owner: User, frames: Iterable[Frame], vocabulary: Vocabulary, language: str, title: str) -> str:
     """Label frames in their order, keep them with their shares, and return the key of the result.
 
-    Frames that are no pictures are left out. Raises DataError where no frame shows a face, Busy where too many wait.
+    Frames that are no pictures are left out. Raises DataError where no frame shows a face, Busy where too many wait
+    before the first frames; later ones wait for room.
     """
     asked = Asked(vocabulary, language, top=len(vocabulary), faces="auto")
     rows: list[dict[str, Any]] = []
@@ -60,9 +63,11 @@ def make(site: Site, owner: User, frames: Iterable[Frame], vocabulary: Vocabular
 
 
 def _labelled(site: Site, frames: Iterable[Frame], asked: Asked) -> Iterator[tuple[list[Frame], list[Labelled[Kept]]]]:
-    rest = iter(frames)
+    rest, patience = iter(frames), 0.0
     while block := list(islice(rest, BLOCK)):
-        yield block, site.labelling.label([frame.upload for frame in block], asked, site.pictures.coded)
+        uploads = [frame.upload for frame in block]
+        yield block, site.labelling.label(uploads, asked, site.pictures.coded, patience)
+        patience = PATIENCE
 
 
 def _row(frame: Frame, one: Labelled[Kept], vocabulary: Vocabulary) -> dict[str, Any]:

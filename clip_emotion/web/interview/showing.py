@@ -13,7 +13,7 @@ from clip_emotion.web.database.tables import Picture, Result
 from clip_emotion.web.interview.course import Array, Moment, changes, moments, parts
 from clip_emotion.web.interview.frames import clock
 from clip_emotion.web.naming import word_names
-from clip_emotion.web.showing import Bar, bar
+from clip_emotion.web.showing import Bar, bar, percent
 from clip_emotion.web.wording import OTHER
 
 COLOURED, LISTED = 5, 3
@@ -104,11 +104,6 @@ def report_of(result: Result, language: str, source: Callable[[Picture], str]) -
         steady=_stretches(moments(known, steadiest=True), stills, at_known),
         varying=_stretches(moments(known, steadiest=False), stills, at_known),
     )  # fmt: skip
-
-
-def percent(value: float) -> str:
-    """Return a share as text."""
-    return f"{100 * value:.0f}%" if value >= 0.0995 else f"{100 * value:.1f}%"
 
 
 def _names(result: Result, language: str) -> list[str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 from sqlalchemy import delete, select
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from clip_emotion.web.database.tables import Picture, User
+from clip_emotion.web.downloads import ZIP, draft, send
 from clip_emotion.web.routes.credentials import password_fits
 from clip_emotion.web.security.passwords import fault_of
 from clip_emotion.web.security.sessions import end_sessions
@@ -48,18 +44,11 @@ def change_password(visit: Own, form: Posted) -> Response:
 @router.post("/account/data")
 def download(visit: Own) -> Response:
     """Send everything that the site keeps of the account as a .zip."""
-    handle, name = tempfile.mkstemp(suffix=".zip", dir=visit.site.settings.temporary)
-    os.close(handle)
-    path = Path(name)
-    try:
+    with draft(visit.site.settings.temporary, ".zip") as path:
         write_takeout(visit.site, visit.user, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    with visit.site.database.writing() as db:
-        record(db, "data.downloaded", visit.user.id)
-    gone = BackgroundTask(path.unlink, missing_ok=True)
-    return FileResponse(path, media_type="application/zip", filename="clip-emotion-data.zip", background=gone)
+        with visit.site.database.writing() as db:
+            record(db, "data.downloaded", visit.user.id)
+        return send(path, ZIP, "clip-emotion-data.zip")
 
 
 @router.post("/account/delete")

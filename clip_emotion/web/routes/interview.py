@@ -14,6 +14,7 @@ from clip_emotion.html import data_uri
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, Picture, Result
 from clip_emotion.web.forms import Form, shown_name
+from clip_emotion.web.history import delete_one
 from clip_emotion.web.interview.clips import clips_are_read, frames_of_clip
 from clip_emotion.web.interview.frames import Frame, frames_of
 from clip_emotion.web.interview.making import TITLE, begun, make, questions_of
@@ -21,7 +22,6 @@ from clip_emotion.web.interview.printing import chromium, pdf_of
 from clip_emotion.web.interview.showing import report_of
 from clip_emotion.web.labelling import chosen_words
 from clip_emotion.web.pages import assets, render
-from clip_emotion.web.security.trail import record
 from clip_emotion.web.showing import words_fault
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
 from clip_emotion.web.wording import OFFERED, offers
@@ -39,8 +39,7 @@ def interview_form(visit: Own) -> Response:
 def interview(visit: Own, form: Posted) -> Response:
     """Make the report of a rehearsal, of a clip or of pictures, and lead to it."""
     site, uploads, clips = visit.site, form.pictures("pictures"), form.files("clip")
-    site.rates.count("upload-account", visit.user.id)
-    site.rates.count("upload-address", visit.address)
+    visit.count_upload()
     if not uploads and not clips:
         return _form(visit, 422, fault="label.no_picture")
     if len(uploads) > site.settings.most_pictures:
@@ -117,12 +116,7 @@ def as_pdf(visit: Own, key: str) -> Response:
 @router.post("/interview/{key}/delete")
 def forget(visit: Own, key: str) -> Response:
     """Delete a report with its pictures."""
-    with visit.site.database.writing() as db:
-        result = owned(db, Result, key, visit.user, selectinload(Result.pictures))
-        files = [picture.file for picture in result.pictures]
-        db.delete(result)
-        record(db, "result.deleted", visit.user.id, key)
-    visit.site.pictures.remove(files)
+    delete_one(visit.site, visit.user, key)
     return visit.redirect("/interview", "interview.deleted")
 
 

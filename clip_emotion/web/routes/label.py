@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload, undefer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from clip_emotion.errors import UsageError
 from clip_emotion.vocabulary import Vocabulary
-from clip_emotion.web.database.tables import LABEL, Picture, Result, User, random_key
+from clip_emotion.web.database.tables import LABEL, Result, User, random_key
+from clip_emotion.web.history import delete_results
 from clip_emotion.web.labelling import Asked, Labelled, chosen_words
 from clip_emotion.web.pictures import Kept
 from clip_emotion.web.security.trail import record
@@ -35,8 +36,7 @@ def label_form(visit: Own) -> Response:
 def label(visit: Own, form: Posted) -> Response:
     """Label pictures and lead to their results, which stay for an hour unless they are saved."""
     site, uploads = visit.site, form.pictures("pictures")
-    site.rates.count("upload-account", visit.user.id)
-    site.rates.count("upload-address", visit.address)
+    visit.count_upload()
     if not uploads:
         return _form(visit, 422, fault="label.no_picture")
     if len(uploads) > site.settings.most_pictures:
@@ -109,8 +109,7 @@ def settle(visit: Own, form: Posted, batch: str) -> Response:
     gone = mine & Result.leading.is_(None) if saving else mine
     with visit.site.database.writing() as db:
         of_batch(db, visit.user, batch)
-        files = list(db.scalars(select(Picture.file).join(Result).where(gone)))
-        db.execute(delete(Result).where(gone))
+        files = delete_results(db, gone)
         db.execute(update(Result).where(mine).values(saved=True))
         record(db, "results.saved" if saving else "results.discarded", visit.user.id, batch)
     visit.site.pictures.remove(files)

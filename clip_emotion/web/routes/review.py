@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from clip_emotion.errors import DataError
 from clip_emotion.retrieval.exports.options import ExportOptions, Origin
 from clip_emotion.web import reviewing
 from clip_emotion.web.database.tables import Picture
-from clip_emotion.web.exporting import FORMATS, PARTS, count_agreed, exported
+from clip_emotion.web.downloads import ZIP, draft, send
+from clip_emotion.web.exporting import FORMATS, PARTS, count_agreed, write_export
 from clip_emotion.web.naming import word_names
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.showing import card
@@ -63,22 +59,14 @@ def export(visit: Own, form: Posted) -> Response:
     origin = Origin(form.text("title", 120), sources, form.choice("licence", LICENCES), form.text("about"))
     options = ExportOptions(part=form.choice("part", PARTS), origin=origin)
     format = form.choice("format", FORMATS)
-    handle, name = tempfile.mkstemp(suffix=".zip", dir=visit.site.settings.temporary)
-    os.close(handle)
-    path = Path(name)
     try:
-        with exported(visit.site, visit.user, format, options) as made:
-            shutil.move(made, path)
+        with draft(visit.site.settings.temporary, ".zip") as path:
+            write_export(visit.site, visit.user, format, options, path)
+            with visit.site.database.writing() as db:
+                record(db, "pictures.exported", visit.user.id)
+            return send(path, ZIP, f"faces-{format}.zip")
     except DataError:
-        path.unlink(missing_ok=True)
         return _export_form(visit, 422, fault="review.nothing_agreed")
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    with visit.site.database.writing() as db:
-        record(db, "pictures.exported", visit.user.id)
-    gone = BackgroundTask(path.unlink, missing_ok=True)
-    return FileResponse(path, media_type="application/zip", filename=f"faces-{format}.zip", background=gone)
 
 
 @router.get("/review/{key}")

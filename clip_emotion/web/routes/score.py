@@ -14,6 +14,7 @@ from clip_emotion.errors import DataError
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import SCORE, Document, Result, User
 from clip_emotion.web.forms import shown_name
+from clip_emotion.web.history import delete_one
 from clip_emotion.web.reports import Report, report_of
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.site import Site
@@ -47,8 +48,7 @@ def ask(visit: Visit, status: int = 200, fault: str | None = None) -> Response:
 def score(visit: Own, form: Posted) -> Response:
     """Score a chat and show its page in the answer itself, so that its text is kept nowhere unless asked for."""
     site, files = visit.site, form.files("chat")
-    site.rates.count("upload-account", visit.user.id)
-    site.rates.count("upload-address", visit.address)
+    visit.count_upload()
     if not files:
         return ask(visit, 422, "score.no_chat")
     name = shown_name(files[0].filename)
@@ -87,12 +87,7 @@ def scored(visit: Own, key: str) -> Response:
 @router.post("/score/{key}/delete")
 def forget(visit: Own, key: str) -> Response:
     """Delete a chat that was kept."""
-    with visit.site.database.writing() as db:
-        result = owned(db, Result, key, visit.user)
-        if result.kind != SCORE:  # others have pictures, which go with them where they are deleted
-            raise HTTPException(404)
-        db.delete(result)
-        record(db, "result.deleted", visit.user.id, key)
+    delete_one(visit.site, visit.user, key, SCORE)
     return visit.redirect("/score", "score.deleted")
 
 

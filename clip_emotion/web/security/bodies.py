@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clip_emotion.web.problem import API, problem
+from clip_emotion.web.problem import refusal
 
 TOO_LARGE = "More is sent than this address takes."
 
@@ -29,8 +28,7 @@ class BodyLimitMiddleware:
         most = self.limit(scope["path"])
         announced = Headers(scope=scope).get("content-length", "0")
         if not (announced.isascii() and announced.isdigit()) or int(announced[:20]) > most:
-            make: Callable[..., Response] = problem if scope["path"].startswith(API) else _plain
-            await make(413, TOO_LARGE, {"connection": "close"})(scope, receive, send)
+            await refusal(scope["path"], 413, TOO_LARGE)(scope, receive, send)
             return
         read = 0
 
@@ -43,7 +41,3 @@ class BodyLimitMiddleware:
             return message
 
         await self.app(scope, limited, send)
-
-
-def _plain(status: int, said: str, headers: dict[str, str]) -> Response:
-    return PlainTextResponse(said, status, headers)

@@ -6,11 +6,14 @@ The API under ``/api/`` reads no cookie at all, so that nothing can be forged th
 from __future__ import annotations
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clip_emotion.web.problem import API, refusal
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD, HEADER = "csrf", "x-csrf-token"
+FORGED = "forged"
+"""The detail of a fault that a missing or wrong token is."""
 END = "csrf"
 """What the site's secret signs a session's id for, to make its token."""
 
@@ -23,9 +26,9 @@ class OriginMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 403."""
-        unsafe = scope["type"] == "http" and scope["method"] not in SAFE and not scope["path"].startswith("/api/")
+        unsafe = scope["type"] == "http" and scope["method"] not in SAFE and not scope["path"].startswith(API)
         if unsafe and not is_own(Headers(scope=scope), scope["scheme"]):
-            answer = PlainTextResponse("This request came from another site.", 403, {"connection": "close"})
+            answer = refusal(scope["path"], 403, "This request came from another site.")
             await answer(scope, receive, send)
             return
         await self.app(scope, receive, send)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clip_emotion.web.problem import API, problem
+from clip_emotion.web.problem import refusal
 
 
 class PathMiddleware:
@@ -17,9 +16,7 @@ class PathMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 400."""
         if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
-            said, close = "This address holds a sign that none has.", {"connection": "close"}
-            api = scope["path"].startswith(API)
-            answer = problem(400, said, close) if api else PlainTextResponse(said, 400, close)
+            answer = refusal(scope["path"], 400, "This address holds a sign that none has.")
             await answer(scope, receive, send)
             return
         await self.app(scope, receive, send)

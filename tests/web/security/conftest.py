@@ -11,9 +11,10 @@ from sqlalchemy import select
 from clip_emotion.web.database.tables import ADMIN, LABEL, SCORE, AccessToken, Document, Picture, Result, User
 from clip_emotion.web.reports import Report
 from clip_emotion.web.security.secret import hashed
-from tests.support.attacks import keys_of, user_of
+from tests.support.attacks import keys_of
 from tests.support.pictures import GRACE_HOPPER, plain
 from tests.support.site import Browser, site_of
+from tests.support.site_results import user_of
 
 VICTIM, STRANGER, ADMINS = "victim@example.org", "stranger@example.org", "admin@example.org"
 SECRET = "geheimnis"
@@ -43,7 +44,7 @@ def victim(app: FastAPI) -> Browser:
     faces = [("pictures", (f"{number}{SECRET}.jpg", GRACE_HOPPER.read_bytes(), "image/jpeg")) for number in range(2)]
     interview = person.post("/interview", {"words": "red,green,blue", "title": SECRET}, files=faces)
     assert interview.headers["location"].startswith("/interview/"), interview.text
-    owner = user_of(person, VICTIM)
+    owner = user_of(site_of(person.app), VICTIM)
     with site_of(app).database.reading() as db:
         picture = db.scalars(select(Picture.id).join(Result).where(Result.kind == LABEL, Result.saved)).first()
     assert person.post(f"/review/{picture}", {"pick": "other", "word": SECRET}).headers["location"] == "/review"
@@ -66,11 +67,11 @@ def stranger(app: FastAPI) -> Browser:
 def admin(app: FastAPI) -> Browser:
     person = Browser(app).sign_up(ADMINS)
     with site_of(app).database.writing() as db:
-        db.get_one(User, user_of(person, ADMINS).id).role = ADMIN
+        db.get_one(User, user_of(site_of(person.app), ADMINS).id).role = ADMIN
     return person
 
 
 @pytest.fixture(scope="module")
 def prey(app: FastAPI, victim: Browser) -> list[str]:
     """Every key of the victim's."""
-    return keys_of(site_of(app), user_of(victim, VICTIM).id)
+    return keys_of(site_of(app), user_of(site_of(victim.app), VICTIM).id)

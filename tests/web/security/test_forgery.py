@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from fastapi import FastAPI
 
-from tests.support.attacks import belongings, doors, user_of
+from tests.support.attacks import belongings, doors
 from tests.support.site import OWN, Browser, site_of
+from tests.support.site_results import user_of
 from tests.web.security.conftest import VICTIM
 
 FOREIGN: dict[str, dict[str, str]] = {
@@ -36,10 +37,10 @@ def test_other_sites_are_refused_everywhere(
 ) -> None:
     """The forger is given the right token: the headers alone must do."""
     site, form = site_of(app), {"csrf": victim.token(), "do": "discard"}
-    before = belongings(site, user_of(victim, VICTIM).id)
+    before = belongings(site, user_of(site_of(victim.app), VICTIM).id)
     for method, path in changing(app, prey):
         assert victim.client.request(method, path, data=form, headers=headers).status_code == 403, path
-    assert belongings(site, user_of(victim, VICTIM).id) == before
+    assert belongings(site, user_of(site_of(victim.app), VICTIM).id) == before
 
 
 @pytest.mark.parametrize("stolen", ["none", "empty", "made up", "a stranger's", "a visitor's", "an earlier session's"])
@@ -54,11 +55,11 @@ def test_the_token_must_be_that_of_the_session(
         "none": {}, "empty": {"csrf": ""}, "made up": {"csrf": "0" * 64}, "a stranger's": {"csrf": stranger.token()},
         "a visitor's": {"csrf": Browser(app).token()}, "an earlier session's": {"csrf": old},
     }[stolen]  # fmt: skip
-    before = belongings(site, user_of(victim, VICTIM).id)
+    before = belongings(site, user_of(site_of(victim.app), VICTIM).id)
     for method, path in changing(app, prey):
         answer = victim.client.request(method, path, data={**form, "do": "discard"}, headers=OWN)
         assert answer.status_code == 403 or (answer.status_code, path.split("/")[1]) == (404, "admin"), path
-    assert belongings(site, user_of(victim, VICTIM).id) == before
+    assert belongings(site, user_of(site_of(victim.app), VICTIM).id) == before
 
 
 def test_the_api_reads_no_cookie(app: FastAPI, victim: Browser, prey: list[str]) -> None:

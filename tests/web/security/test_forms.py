@@ -8,8 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from clip_emotion.web.database.tables import Base
-from tests.support.attacks import FoundForm, forms, keys_of, pages, user_of
+from tests.support.attacks import FoundForm, forms, keys_of, pages
 from tests.support.site import OWN, PASSWORD, Browser, site_of
+from tests.support.site_results import user_of
 from tests.web.security.conftest import picture, upload
 
 EMAIL = "forms@example.org"
@@ -31,7 +32,7 @@ def person(app: FastAPI) -> Browser:
 
 @pytest.fixture(scope="module")
 def found(app: FastAPI, person: Browser) -> list[FoundForm]:
-    keys = keys_of(site_of(app), user_of(person, EMAIL).id)
+    keys = keys_of(site_of(app), user_of(site_of(person.app), EMAIL).id)
     return [*forms(pages(Browser(app))), *forms(pages(person, keys))]
 
 

@@ -157,11 +157,11 @@ def test_time_does_not_tell_who_has_an_account(tmp_path: Path) -> None:
 
 def test_a_locked_account_answers_as_one_that_is_not_there(app: FastAPI) -> None:
     from clip_emotion.web.database.tables import User
-    from tests.support.attacks import user_of
+    from tests.support.site_results import user_of
 
     person = Browser(app).sign_up("locked@example.org")
     with site_of(app).database.writing() as db:
-        db.get_one(User, user_of(person, "locked@example.org").id).locked = True
+        db.get_one(User, user_of(site_of(person.app), "locked@example.org").id).locked = True
     locked, unknown = person.log_in("locked@example.org"), person.log_in("unlocked@example.org")
     assert (locked.status_code, unknown.status_code) == (401, 401)
     assert locked.text.replace("locked@", "unlocked@") == unknown.text

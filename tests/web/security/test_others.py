@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from fastapi import FastAPI
 
-from tests.support.attacks import belongings, cookies_of, doors, forms, pages, raw, tables, user_of
+from tests.support.attacks import belongings, cookies_of, doors, forms, pages, raw, tables
 from tests.support.site import OWN, Browser, site_of
+from tests.support.site_results import user_of
 from tests.web.security.conftest import SECRET, VICTIM
 
 GUESSES = [
@@ -58,7 +59,7 @@ def test_nobody_changes_what_belongs_to_others(
     app: FastAPI, victim: Browser, stranger: Browser, prey: list[str]
 ) -> None:
     """Every form that the victim sees, sent by the stranger with a token of the stranger's own; then every door."""
-    site, owner = site_of(app), user_of(victim, VICTIM).id
+    site, owner = site_of(app), user_of(site_of(victim.app), VICTIM).id
     seen = forms(pages(victim, prey))
     before, token = belongings(site, owner), stranger.token()
     for form in seen:

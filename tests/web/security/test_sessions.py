@@ -8,8 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from clip_emotion.web.cookies import LANGUAGE, SESSION, VISITOR, cookie_name
-from tests.support.attacks import doors, pages, user_of
+from tests.support.attacks import doors, pages
 from tests.support.site import OWN, PASSWORD, Browser, site_of
+from tests.support.site_results import user_of
 from tests.web.security.conftest import SECRET, VICTIM
 
 COOKIE = "__Host-session"
@@ -104,4 +105,4 @@ def test_ids_are_long_and_never_the_same(app: FastAPI, victim: Browser) -> None:
         tokens.add(person.client.cookies[COOKIE])
     assert len(tokens) == 20
     assert {len(token) for token in tokens} == {43}
-    assert user_of(victim, VICTIM).id not in "".join(tokens)
+    assert user_of(site_of(victim.app), VICTIM).id not in "".join(tokens)

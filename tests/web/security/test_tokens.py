@@ -9,8 +9,9 @@ from sqlalchemy import select
 from clip_emotion.web.database.tables import Picture
 from clip_emotion.web.security import tokens
 from tests.support.api import Caller
-from tests.support.attacks import Door, belongings, doors, keys_of, user_of
+from tests.support.attacks import Door, belongings, doors, keys_of
 from tests.support.site import OWN, Browser, site_of
+from tests.support.site_results import user_of
 from tests.web.security.conftest import SECRET, VICTIM, picture
 
 FORGED = ["", "ce_", "ce_" + "x" * 43, "a token", "' OR '1'='1", "x" * 5000, "null"]
@@ -30,7 +31,7 @@ def api_doors(app: FastAPI) -> list[Door]:
 def test_a_token_reaches_what_is_its_owners_alone(
     app: FastAPI, victim: Browser, prey: list[str], thief: Caller
 ) -> None:
-    site, owner = site_of(app), user_of(victim, VICTIM).id
+    site, owner = site_of(app), user_of(site_of(victim.app), VICTIM).id
     before = belongings(site, owner)
     for door in api_doors(app):
         for path in door.filled(prey):
@@ -108,7 +109,7 @@ def test_deleting_by_another_familys_door_leaves_no_picture(app: FastAPI) -> Non
     files = [("pictures", ("a.png", picture(), "image/png"))]
     place = person.post("/label", {"words": "red,blue"}, files=files).headers["location"]
     person.post(place, {"do": "save"})
-    site, owner = site_of(app), user_of(person, "doors@example.org").id
+    site, owner = site_of(app), user_of(site_of(person.app), "doors@example.org").id
     for door in doors(app, unsafe=True):
         if door.names and not door.path.startswith(("/admin", "/account")):
             for path in door.filled(keys_of(site, owner)):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import select
 from sqlalchemy.orm import selectinload, undefer
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from clip_emotion.csv_text import BOM, csv_line
 from clip_emotion.web.database.tables import Result
+from clip_emotion.web.downloads import draft, send
+from clip_emotion.web.history import newest, place_of
 from clip_emotion.web.routes.api.calls import Call, caller
 from clip_emotion.web.routes.api.description import SCOPE
-from clip_emotion.web.routes.api.history import Filters, after, cursor_of
+from clip_emotion.web.routes.api.history import Filters
 from clip_emotion.web.routes.api.problems import problems
 from clip_emotion.web.security.tokens import EXPORT
 from clip_emotion.web.security.trail import record
@@ -56,26 +54,25 @@ def export(
     results = _results(call, filters)
     with call.site.database.writing() as db:
         record(db, "data.exported", call.user.id)
-    headers = {"content-disposition": f'attachment; filename="clip-emotion-history.{format}"'}
+    name = f"clip-emotion-history.{format}"
     if format == "parquet":
-        path = _parquet(results, call.site.settings.temporary)
-        gone = BackgroundTask(path.unlink, missing_ok=True)
-        return FileResponse(path, media_type=MEDIA[format], headers=headers, background=gone)
+        with draft(call.site.settings.temporary, ".parquet") as path:
+            _write_parquet(results, path)
+            return send(path, MEDIA[format], name)
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
     lines = map(_json_line, results) if format == "jsonl" else _csv_lines(results)
     return StreamingResponse(lines, media_type=MEDIA[format], headers=headers)
 
 
 def _results(call: Call, filters: Filters) -> Iterator[Result]:
     """Yield results block by block, each read by itself, so that no transaction lasts as long as a slow reader."""
-    query = select(Result).where(filters.of(call.user)).order_by(Result.created.desc(), Result.id.desc()).limit(BLOCK)
-    query, cursor = query.options(undefer(Result.payload), selectinload(Result.pictures)), None
-    while True:
+    which, options = filters.of(call.user), (undefer(Result.payload), selectinload(Result.pictures))
+    cursor: str | None = ""
+    while cursor is not None:
         with call.site.database.reading() as db:
-            block = list(db.scalars(query.where(after(cursor))))
-        yield from block
-        if len(block) < BLOCK:
-            return
-        cursor = cursor_of(block[-1])
+            page = newest(db, which, place_of(cursor), BLOCK, *options)
+        yield from page.results
+        cursor = page.after
 
 
 def _row(result: Result) -> dict[str, Any]:
@@ -96,25 +93,17 @@ def _csv_lines(results: Iterator[Result]) -> Iterator[str]:
         yield csv_line([*_row(result).values()])
 
 
-def _parquet(results: Iterator[Result], temporary: Path) -> Path:
+def _write_parquet(results: Iterator[Result], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     reviewed = [("measure", pa.float64()), ("corrected", pa.string()), ("confirmed", pa.bool_())]
     schema = pa.schema([*((name, pa.string()) for name in TEXTS), *reviewed, ("payload", pa.string())])
-    handle, name = tempfile.mkstemp(suffix=".parquet", dir=temporary)
-    os.close(handle)
-    path = Path(name)
-    try:
-        with pq.ParquetWriter(path, schema) as writer:
-            block: list[dict[str, Any]] = []
-            for result in results:
-                block.append({**_row(result), "payload": json.dumps(result.payload, ensure_ascii=False)})
-                if len(block) == BLOCK:
-                    writer.write_table(pa.Table.from_pylist(block, schema=schema))
-                    block = []
-            writer.write_table(pa.Table.from_pylist(block, schema=schema))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+    with pq.ParquetWriter(path, schema) as writer:
+        block: list[dict[str, Any]] = []
+        for result in results:
+            block.append({**_row(result), "payload": json.dumps(result.payload, ensure_ascii=False)})
+            if len(block) == BLOCK:
+                writer.write_table(pa.Table.from_pylist(block, schema=schema))
+                block = []
+        writer.write_table(pa.Table.from_pylist(block, schema=schema))

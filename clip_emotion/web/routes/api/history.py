@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BeforeValidator
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import selectinload, undefer
 from starlette.responses import Response
 
 from clip_emotion.errors import UsageError
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import Result, User
+from clip_emotion.web.history import delete_one, newest, place_of
 from clip_emotion.web.routes.api.calls import Call, Key, caller
 from clip_emotion.web.routes.api.description import SCOPE
 from clip_emotion.web.routes.api.problems import problems
 from clip_emotion.web.routes.api.schemas import Entries, FullEntry, Kind, entry, full_entry
 from clip_emotion.web.security.tokens import DELETE, HISTORY
-from clip_emotion.web.security.trail import record
 
 MOST = 200
 TEXT = r"^[^\x00]+$"
@@ -85,10 +81,12 @@ def list_history(
     cursor: Annotated[str | None, Query(max_length=200, description="The ``next`` of the page before.")] = None,
 ) -> Entries:
     """Return saved results, the newest first."""
-    query = select(Result).where(filters.of(call.user), after(cursor)).options(selectinload(Result.pictures))
+    place = None if cursor is None else place_of(cursor)
+    if cursor is not None and place is None:
+        raise UsageError("This cursor is none of this API: take the 'next' of the page before.")
     with call.site.database.reading() as db:
-        found = list(db.scalars(query.order_by(Result.created.desc(), Result.id.desc()).limit(limit + 1)))
-    return Entries(items=[entry(one) for one in found[:limit]], next=_next(found, limit))
+        page = newest(db, filters.of(call.user), place, limit, selectinload(Result.pictures))
+    return Entries(items=[entry(one) for one in page.results], next=page.after)
 
 
 @router.get(
@@ -113,31 +111,8 @@ def read_history(call: READ, key: OneKey) -> FullEntry:
 )
 def delete_history(call: Annotated[Call, Depends(caller(DELETE))], key: OneKey, again: Key = None) -> Response:
     """Delete a saved result with its pictures, for good."""
-    call.write(again).once(lambda: _delete(call, key))
+    call.write(again).once(lambda: delete_one(call.site, call.user, key))
     return Response(status_code=204)
-
-
-def _delete(call: Call, key: str) -> None:
-    with call.site.database.writing() as db:
-        result = owned(db, Result, key, call.user, selectinload(Result.pictures))
-        files = [picture.file for picture in result.pictures]
-        db.delete(result)
-        record(db, "result.deleted", call.user.id, key)
-    call.site.pictures.remove(files)
-
-
-def after(cursor: str | None) -> ColumnElement[bool]:
-    """Return the condition of what comes after a cursor; raises UsageError for one that this API never gave."""
-    if cursor is None:
-        return true()
-    try:
-        moment, key = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-        created = datetime.fromisoformat(moment).astimezone(UTC)
-        if not isinstance(key, str) or not key.isprintable():
-            raise ValueError
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
-        raise UsageError("This cursor is none of this API: take the 'next' of the page before.") from None
-    return or_(Result.created < created, and_(Result.created == created, Result.id < key))
 
 
 def _utc(moment: datetime | None) -> datetime | None:
@@ -149,13 +124,3 @@ def _utc(moment: datetime | None) -> datetime | None:
     except OverflowError:
         pass
     raise UsageError("A time needs its zone, such as 2026-01-31T09:00:00Z.")
-
-
-def cursor_of(result: Result) -> str:
-    """Return the cursor of what comes after a result."""
-    place = json.dumps([result.created.isoformat(), result.id])
-    return base64.urlsafe_b64encode(place.encode("ascii")).decode("ascii")
-
-
-def _next(found: Sequence[Result], limit: int) -> str | None:
-    return cursor_of(found[limit - 1]) if len(found) > limit else None
