@@ -16,6 +16,7 @@ import pytest
 from clip_emotion.data.faces.options import FaceOptions
 from clip_emotion.data.images import open_image
 from clip_emotion.errors import ClipEmotionError, DataError, UsageError
+from clip_emotion.retrieval.store import database
 from clip_emotion.retrieval.store.database import PAGE_SIZE
 from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 from clip_emotion.retrieval.store.records import VECTOR, StoreCard
@@ -289,6 +290,31 @@ def test_two_writers_at_once(folder: Path, store: Path) -> None:
     with EmbeddingStore.open(store) as opened:
         assert verify(opened) == []
         assert store_info(opened).contents == 24
+
+
+def test_a_store_that_another_writer_makes_meanwhile_is_taken(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any look of one process at a new file, the other makes it a store, where it holds no lock on it."""
+
+    class Watched(sqlite3.Connection):
+        looks = 0
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if sql.startswith(("PRAGMA application_id", "SELECT count(*) FROM sqlite_master")):
+                Watched.looks += 1
+                if Watched.looks == second and not self.in_transaction:
+                    with monkeypatch.context() as other:
+                        other.setattr(sqlite3, "connect", connect)
+                        database.create(store).close()
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    for second in (1, 2):
+        store.unlink(missing_ok=True)
+        Watched.looks = 0
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite3, "connect", lambda *given, **named: connect(*given, factory=Watched, **named))
+            database.create(store).close()
+        assert Watched.looks >= second
 
 
 def test_verify_sees_faults(folder: Path, store: Path) -> None:

@@ -146,11 +146,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
     """Tell whether a file holds no tables yet; raises UsageError where they are not those of a store."""
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    if owner != APPLICATION_ID:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise UsageError(f"{path} is a database of another program: name another file for the store.")
+    # Tables first: a process that makes the store meanwhile writes them and the mark in one transaction.
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return True
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise UsageError(f"{path} is a database of another program: name another file for the store.")
     form = connection.execute("PRAGMA user_version").fetchone()[0]
     if form != FORMAT:
         raise UsageError(
