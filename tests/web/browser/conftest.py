@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +19,8 @@ sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 from web_server import Server, serving
 
 pytest.importorskip("playwright.sync_api", reason="pip install playwright axe-playwright-python")
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 LOOKS = {
     "ko-phone": Looks("ko-KR", 390, 844, phone=True),
     "ko-desk": Looks("ko-KR", 1280, 900),
@@ -32,29 +29,12 @@ LOOKS = {
 }
 
 
-def found_chromium() -> str:
-    """Return where Chromium is; skips where it is not installed."""
-    path = os.environ.get("CLIP_EMOTION_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    return path
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     rates = json.dumps(dict.fromkeys(RATES, "10000/minute"))
     folder = Path(tmp_path_factory.mktemp("served"))
     with serving(folder / "data", environment={"CLIP_EMOTION_WEB_RATES": rates}) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    path = found_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=LOOKS)

@@ -12,12 +12,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
 from clip_emotion.web.database import Database
 from clip_emotion.web.database.tables import FailedLogin
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
 
 pytestmark = pytest.mark.real_data  # a server and a proxy
 DOCS = Path(__file__).parents[3] / "docs" / "serving.md"
@@ -149,22 +153,19 @@ def test_only_tls_of_today_is_spoken(behind: Behind) -> None:
         old.wrap_socket(plain, server_hostname="localhost")
 
 
-def test_a_browser_signs_up_through_it(behind: Behind) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    from tests.web.browser.conftest import found_chromium
-
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found_chromium(), args=["--no-sandbox"])
-        page = browser.new_page(ignore_https_errors=True, base_url=f"https://localhost:{behind.secure}", locale="en-GB")
-        page.set_default_timeout(120_000)
-        for path in ("/register", "/login"):
-            page.goto(path)
-            page.fill("#email", "tls@example.org")
-            page.fill("#password", "a sentence of mine")
-            with page.expect_navigation():
-                page.locator("main button").click()
-        assert page.url.endswith("/label")
-        cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
-        assert cookies["__Host-session"]["secure"]
-        assert cookies["__Host-session"]["httpOnly"]
-        browser.close()
+def test_a_browser_signs_up_through_it(behind: Behind, chromium: Chromium) -> None:
+    address = f"https://localhost:{behind.secure}"
+    context = chromium.new_context(ignore_https_errors=True, base_url=address, locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    for path in ("/register", "/login"):
+        page.goto(path)
+        page.fill("#email", "tls@example.org")
+        page.fill("#password", "a sentence of mine")
+        with page.expect_navigation():
+            page.locator("main button").click()
+    assert page.url.endswith("/label")
+    cookies = {cookie["name"]: cookie for cookie in context.cookies()}
+    assert cookies["__Host-session"]["secure"]
+    assert cookies["__Host-session"]["httpOnly"]
+    context.close()
