@@ -20,7 +20,8 @@ from clip_emotion.training.parallel.process_group import ALONE, ProcessGroup
 from clip_emotion.training.sources import RawSource
 
 Made = dict[Path, int]
-"""What earlier runs of the same command will have made: folders of towers, and their embeddings' width."""
+"""What earlier runs of the same command will have made: folders of towers with their embeddings' width, and of
+classifiers with the number of their classes."""
 
 
 @dataclass(frozen=True)

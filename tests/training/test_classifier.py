@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clip_emotion.errors import UsageError
+from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.training.class_summary import read_classes
 from clip_emotion.training.classifier.loss import classifier_loss, log_priors, smoothed
@@ -21,7 +21,7 @@ from clip_emotion.training.classifier.stage import prepare_classifier
 from clip_emotion.training.classifier.summary import read_answers
 from clip_emotion.training.kinds import read_config
 from clip_emotion.training.mixup import mixed
-from clip_emotion.training.registry import plan
+from clip_emotion.training.registry import check, plan
 from tests.support.commands import runner
 from tests.support.minis import face, write_images
 
@@ -217,3 +217,10 @@ def test_a_run_goes_on_from_a_trained_classifier_of_the_same_classes(home: Path,
         objective(home, f"start={trained}", "vocabulary=basic8")
     with pytest.raises(UsageError, match="is a resnet18, not a resnet34"):
         objective(home, f"start={trained}", "model.architecture=resnet34")
+
+
+def test_runs_that_follow_one_another_are_checked_before_the_first_is_made(home: Path) -> None:
+    chain = [plan(CONFIG, arguments(home, "out=first")), plan(CONFIG, arguments(home, "out=second", "start=first"))]
+    assert check(chain)
+    with pytest.raises(ModelError, match="first cannot be loaded"):
+        check(chain[1:])

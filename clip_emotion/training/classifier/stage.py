@@ -95,7 +95,13 @@ def _finish(objective: ClassifierObjective, result: RunResult[Classifier]) -> tu
 
 
 def check_classifier(config: ClassifierRunConfig, source: str, made: Made) -> Iterable[RawSource]:
-    """Return the raw data that a run reads, after trying a batch where all of it is there."""
+    """Return the raw data that a run reads, after trying a batch where all of it is there.
+
+    A classifier to go on from that an earlier run of the same command will make is not looked for.
+    """
+    if config.start in made:
+        config = config.model_copy(update={"start": None})
+    made[config.out] = len(Vocabulary.load(config.vocabulary))
     sources = [*config.data.raw().values(), *filter(None, [config.data.raw_votes()])]
     if not any(raw.fault() for raw in sources):
         objective = prepare_classifier(config, source)
