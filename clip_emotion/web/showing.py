@@ -9,6 +9,7 @@ from typing import Any
 from clip_emotion.data.faces.parts import NO_FACE
 from clip_emotion.errors import UsageError
 from clip_emotion.retrieval.labelling.contact_sheet import KOREAN_NOTES
+from clip_emotion.web.database.tables import Result
 from clip_emotion.web.labelling import LONGEST_WORD, MOST_WORDS
 from clip_emotion.web.texts import translator
 from clip_emotion.web.wording import comment
@@ -63,6 +64,14 @@ def card(
     said = "" if error or not rows[0]["labels"] else comment(family, language, key or None)
     faces = () if error else tuple(face(row, language) for row in rows)
     return Card(key, rows[0]["path"], source, *size, faces, said, error)
+
+
+def shown(result: Result, language: str) -> Card:
+    """Return a labelled picture as pages show it; payload and pictures are loaded."""
+    picture = result.pictures[0] if result.pictures else None
+    source = f"/pictures/{picture.id}" if picture else ""
+    size = (picture.width, picture.height) if picture else (0, 0)
+    return card(result.payload["rows"], source, size, result.family, language, result.id)
 
 
 def unreadable(error: str | None, language: str) -> str | None:
