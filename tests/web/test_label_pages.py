@@ -130,7 +130,7 @@ def test_an_account_goes_with_everything_and_can_be_taken_along(app: FastAPI, pe
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         names = archive.namelist()
         account = archive.read("account.json").decode()
-    assert [name.split("/")[0] for name in names] == ["account.json", "results.jsonl", "pictures"]
+    assert [name.split("/")[0] for name in names] == ["account.json", "pictures", "results.jsonl"]
     assert "argon2" not in account
     assert person.post("/account/delete", {"password": "not the right one"}).status_code == 422
     assert person.post("/account/delete", {"password": "a sentence of mine"}).status_code == 303

@@ -43,6 +43,7 @@ def change_password(visit: Own, form: Posted) -> Response:
 @router.post("/account/data")
 def download(visit: Own) -> Response:
     """Send everything that the site keeps of the account as a .zip."""
+    visit.site.rates.count("export-account", visit.user.id)
     with draft(visit.site.settings.temporary, ".zip") as path:
         write_takeout(visit.site, visit.user, path)
         with visit.site.database.writing() as db:
