@@ -8,6 +8,7 @@ import re
 import threading
 import zipfile
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from sqlalchemy.orm import undefer
 
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Vocabulary
@@ -25,6 +27,7 @@ from clip_emotion.web.batching import Batcher
 from clip_emotion.web.database.tables import Picture, Result, now
 from clip_emotion.web.labelling import Asked, Busy, Labelling, Upload, chosen_words
 from clip_emotion.web.sweeping import sweep
+from clip_emotion.web.wording import offers
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain
 from tests.support.site import Browser, site_of
@@ -174,6 +177,18 @@ def test_words_are_names_or_lists_and_never_files(tmp_path: Path) -> None:
     assert chosen_words("", "기쁨, 슬픔\nproud").keys == ("기쁨", "슬픔", "proud")
     with pytest.raises(UsageError, match="at most 100 words"):
         chosen_words("", ",".join(map(str, range(101))))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_vocabularies_are_short_to_choose_and_tell_their_words(app: FastAPI, language: str) -> None:
+    page = Browser(app, language).get("/").text
+    choices = re.findall(r"<option value=\"\w+\">([^<]+)</option>", page)
+    assert [text.split(" · ")[0] for text in choices] == [offer.name for offer in offers(language)]
+    columns = [sum(2 if east_asian_width(sign) == "W" else 1 for sign in text) for text in choices]
+    assert max(columns) <= 24  # what a telephone of 360 pixels has room for
+    told = dict(re.findall(r"<dt>(\w+)</dt><dd>([^<]+)</dd>", page))
+    assert told["basic8"] == ", ".join(Vocabulary.load("basic8").names(language))
+    assert told["kote44"].endswith(" …")
 
 
 def test_a_full_queue_is_told_at_once(app: FastAPI, person: Browser, tmp_path: Path) -> None:
