@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -26,6 +27,8 @@ from clip_emotion.web import Settings
 from clip_emotion.web.batching import Batcher
 from clip_emotion.web.database.tables import Picture, Result, now
 from clip_emotion.web.labelling import Asked, Busy, Labelling, Upload, chosen_words
+from clip_emotion.web.pages import environment
+from clip_emotion.web.showing import Card, Face
 from clip_emotion.web.sweeping import sweep
 from clip_emotion.web.wording import offers
 from tests.support.fakes import FakeEncoder
@@ -73,6 +76,17 @@ def test_pictures_are_labelled_shown_and_saved(app: FastAPI, person: Browser) ->
         rows = list(db.scalars(select(Result).where(Result.batch == batch).options(undefer(Result.payload))))
     assert {row.leading: row.saved for row in rows} == {"red": True, "blue": True}
     assert {row.payload["rows"][0]["labels"][0]["label"] for row in rows} == {"red", "blue"}
+
+
+def test_faces_of_one_picture_have_numbers_in_it() -> None:
+    faces = tuple(Face([left, 2, 20, 20], (), "", False) for left in (10, 60))
+    drawn = environment().get_template("cards.html.j2").module.picture
+    several = Card("", "a.png", "/a", 100, 80, faces, "", None)
+    assert re.findall(r'<text x="(\d+)" y="(\d+)"[^>]*>(\d)</text>', str(drawn(several, ""))) == [
+        ("10", "5", "1"),
+        ("60", "5", "2"),
+    ]
+    assert "<text" not in str(drawn(replace(several, faces=faces[:1]), ""))
 
 
 def test_rows_are_those_of_the_command_line(tmp_path: Path) -> None:
