@@ -16,6 +16,7 @@ from clip_emotion.web.forms import shown_name
 from clip_emotion.web.history import delete_one
 from clip_emotion.web.keeping import keep_scored
 from clip_emotion.web.reports import Report, report_of
+from clip_emotion.web.showing import chat_fault
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
 from scoring import ReadOptions, anonymised
 from scoring.readers.layouts import AUTO, LAYOUTS
@@ -56,17 +57,12 @@ def score(visit: Own, form: Posted) -> Response:
     try:
         scores = site.scoring.score(files[0].file.read(), plain, visit.language, reading)
     except DataError as error:
-        return ask(visit, 422, unreadable(visit, error))
+        return ask(visit, 422, chat_fault(error, visit.language))
     chosen = replace(scores[0], name=name)
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
     key = None if kept == "nothing" else keep_scored(site, visit.user, chosen, text=kept == "text")
     return show(visit, report_of(chosen, site.settings.temporary), key, more=len(scores) - 1)
-
-
-def unreadable(visit: Visit, error: DataError) -> str:
-    """Return in the visitor's language why a chat cannot be read; the reader's own sentence is English."""
-    return f"{visit.t('score.unreadable')} {visit.t('score.unreadable_advice') if visit.language != 'en' else error}"
 
 
 @router.get("/score/{key}")
