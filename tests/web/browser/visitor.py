@@ -21,6 +21,8 @@ CUT = """[...document.querySelectorAll('select')].filter(one => one.checkVisibil
   return [...one.options].map(option => option.label).filter(text => pen.measureText(text).width > room);
 })"""
 """Texts of choices that their field has no room for, beside its arrow."""
+HIDDEN = "[...document.querySelectorAll('figure')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+"""How many figures are wider than their place, so that a part of them is out of sight."""
 SERIOUS = ("serious", "critical")
 PASSWORD = "a sentence of mine"
 
@@ -83,6 +85,7 @@ class Visitor:
         assert self.page.locator("html").get_attribute("lang") == ("ko" if self.korean else "en")
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name} is {wide} pixels wider than the screen"
+        assert self.page.evaluate(HIDDEN) == 0, f"{name} hides a part of a figure"
         assert self.page.evaluate(CUT) == [], f"{name} cuts choices"
         assert not re.search(r"\{\{|\}\}|\bcommon\.\w|\bNone\b", self.page.locator("body").inner_text()), name
         for scheme in ("light", "dark"):
