@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from clip_emotion.label import FAMILIES
 from clip_emotion.text import nfc
+from clip_emotion.web.database import Database
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, LABEL, SCORE, Picture, Result, User
 from clip_emotion.web.security.trail import record
@@ -108,6 +109,22 @@ def newest(db: Session, which: ColumnElement[bool], place: Place | None, size: i
     rows = {row.id: row for row in found}
     results = [rows[key] for _, key in places[:size] if key in rows]  # less what was deleted meanwhile
     return Page(results, cursor_of(places[size - 1]) if len(places) > size else None)
+
+
+def in_blocks(
+    database: Database, which: ColumnElement[bool], size: int, *options: ExecutableOption
+) -> Iterator[Result]:
+    """Yield all results of a condition, the newest first, of which ``size`` at most are held at once.
+
+    Each block is read by itself, so that no transaction lasts as long as a slow reader. What is deleted before its
+    block is read is not among them.
+    """
+    cursor: str | None = ""
+    while cursor is not None:
+        with database.reading() as db:
+            page = newest(db, which, place_of(cursor), size, *options)
+        yield from page.results
+        cursor = page.after
 
 
 def count_of(db: Session, owner_id: str, chosen: Filter) -> int:

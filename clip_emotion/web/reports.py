@@ -23,6 +23,8 @@ from scoring import ConversationScore, write_report
 
 _MAIN = re.compile(r"<main>(.*)</main>", re.DOTALL)
 _SWITCH = re.compile(r'<form class="languages".*?</form>', re.DOTALL)
+_COMMAND = re.compile(r' ?<span class="command">.*?</span>')
+"""What a report says to people at a command line."""
 _STYLE = re.compile(r' style="([^"<>{}]*)"')
 
 
@@ -75,7 +77,7 @@ def report_of(score: ConversationScore, temporary: Path | None = None) -> Report
 def inside(page: str) -> Report:
     """Return the main part of a report of the house's, its style attributes turned into rules."""
     found = _MAIN.search(page)
-    content = _SWITCH.sub("", found[1] if found else page)
+    content = _COMMAND.sub("", _SWITCH.sub("", found[1] if found else page))
     names: dict[str, str] = {}
 
     def named(match: re.Match[str]) -> str:

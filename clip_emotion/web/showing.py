@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clip_emotion.data.faces.parts import NO_FACE
-from clip_emotion.errors import UsageError
+from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.contact_sheet import KOREAN_NOTES
+from clip_emotion.web.database.tables import Result
 from clip_emotion.web.labelling import LONGEST_WORD, MOST_WORDS
 from clip_emotion.web.texts import translator
 from clip_emotion.web.wording import comment
@@ -20,6 +22,7 @@ UNREADABLE = (
     ("more than the limit", "large"),
 )
 """What a row's error says → the text (``label.unreadable_…``) that says it to people, without a command line."""
+_CLAUSES = re.compile(r"(?<=[.:;]) ")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,14 @@ def card(
     return Card(key, rows[0]["path"], source, *size, faces, said, error)
 
 
+def shown(result: Result, language: str) -> Card:
+    """Return a labelled picture as pages show it; payload and pictures are loaded."""
+    picture = result.pictures[0] if result.pictures else None
+    source = f"/pictures/{picture.id}" if picture else ""
+    size = (picture.width, picture.height) if picture else (0, 0)
+    return card(result.payload["rows"], source, size, result.family, language, result.id)
+
+
 def unreadable(error: str | None, language: str) -> str | None:
     """Return in a person's language why a picture cannot be read; None where it can."""
     if error is None:
@@ -79,6 +90,20 @@ def words_fault(error: UsageError, language: str) -> str:
     if language == "en":
         return str(error)
     return translator(language)("label.words_wrong", words=MOST_WORDS, letters=LONGEST_WORD)
+
+
+def chat_fault(error: DataError, language: str) -> str:
+    """Return in a person's language why a chat cannot be read; the reader's own sentence is English.
+
+    What that says of the command line's options is left out, and the fields of the page are told instead.
+    """
+    t = translator(language)
+    clauses = _CLAUSES.split(str(error))
+    kept = [one for one in clauses if "--" not in one]
+    by_hand = t("score.unreadable_by_hand", fields=t("score.by_hand")) if len(kept) < len(clauses) else ""
+    reader = f"{' '.join(kept).rstrip('.:;')}." if kept and language == "en" else ""
+    advice = by_hand or ("" if language == "en" else t("score.unreadable_advice"))
+    return " ".join(filter(None, (t("score.unreadable"), reader, advice)))
 
 
 def face(row: dict[str, Any], language: str) -> Face:

@@ -32,9 +32,13 @@ def all_texts() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def translator(language: str) -> Translate:
-    """Return what says texts in a language: ``t("label.count", count=3)``; raises KeyError for an unknown key."""
+    """Return what says texts in a language: ``t("label.count", count=3)``; raises KeyError for an unknown key.
+
+    Of a ``count`` of 1 the text is said that stands under the same key with ``_one``, where there is one.
+    """
 
     def translate(key: str, **values: object) -> str:
+        key = f"{key}_one" if str(values.get("count")) == "1" and f"{key}_one" in all_texts() else key
         said = all_texts()[key][language]
         return said.format(**values) if values else said
 

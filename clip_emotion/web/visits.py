@@ -23,7 +23,7 @@ from clip_emotion.web.forms import Form
 from clip_emotion.web.pages import render
 from clip_emotion.web.security.forgery import END, FIELD, FORGED, HEADER, SAFE
 from clip_emotion.web.security.rates import address_of
-from clip_emotion.web.security.trail import record
+from clip_emotion.web.security.trail import record, record_failure
 from clip_emotion.web.site import Site
 from clip_emotion.web.texts import Translate, preferred, translator
 
@@ -80,6 +80,17 @@ class Visit:
         """Count an upload; raises TooOften where the user or the address made too many."""
         self.site.rates.count("upload-account", self.user.id)
         self.site.rates.count("upload-address", self.address)
+
+    def password_fits(self, password: str) -> bool:
+        """Tell whether a password is that of the visit's user; counted, so that nobody tries many."""
+        site, user = self.site, self.user
+        site.rates.count("password-account", user.id)
+        if site.passwords.fits(password, user.password):
+            site.rates.forget("password-account", user.id)
+            return True
+        with site.database.writing() as db:
+            record_failure(db, user.id, self.address)
+        return False
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Answer with a page made of a template; ``fault`` (the key of a text) is told above it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,8 @@ OTHER = "other"
 """The comments for words of no basic emotion."""
 OFFERED = ("kote44", "basic8", "goemotions28", "kote36", "rated49", "synonyms7")
 """The shipped vocabularies that pages offer, in this order; the first is chosen at the start."""
+SHOWN = 8
+"""Words of a vocabulary that pages tell."""
 FAMILIAR = ("basic8", "kote44", "goemotions28")
 """Where a user's own word is looked for, to know its basic emotion."""
 
@@ -38,7 +40,11 @@ class Offer:
 def offers(language: str) -> tuple[Offer, ...]:
     """Return the vocabularies that pages offer, with their first words in a language."""
     loaded = [shipped(name) for name in OFFERED if name in shipped_vocabularies()]
-    return tuple(Offer(one.name, len(one), ", ".join(one.names(language)[:4])) for one in loaded)
+    return tuple(Offer(one.name, len(one), _some(one.names(language))) for one in loaded)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
 
 
 def family_of(vocabulary: Vocabulary, key: str) -> str | None:

@@ -41,7 +41,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Caller:
     folder = Path(tmp_path_factory.mktemp("real"))
     app = make_site(folder)
     encoder = load_encoder("mini", "cpu")
-    settings = Settings(data=folder)
+    settings = Settings(data=folder, batch_size=2, batch_wait=1)  # two pictures share a batch, as in the command
     site = site_of(app)
     object.__setattr__(site, "labelling", Labelling(encoder, settings))
     object.__setattr__(site, "scoring", Scoring(encoder, "cpu"))
@@ -166,14 +166,14 @@ def test_every_fault_is_a_problem(app: FastAPI, program: Caller) -> None:
 
 
 def test_too_much_is_told_with_a_time_to_wait(tmp_path: Path) -> None:
-    app = make_site(tmp_path, rates={"api-token": "2/minute", "api-upload": "1/minute"}, queue=1)
+    app = make_site(tmp_path, rates={"api-token": "2/hour", "api-upload": "1/hour"}, queue=1)
     first, other = Caller(app, "first@example.org"), Caller(app, "other@example.org")
     busy = other.label("red", "blue")
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "3")
     limited = other.label("red")
     assert (limited.status_code, limited.headers["content-type"]) == (429, PROBLEM)
     assert [first.get("/models").status_code for _ in range(3)] == [200, 200, 429]
-    assert 0 < int(first.get("/models").headers["retry-after"]) <= 60
+    assert 0 < int(first.get("/models").headers["retry-after"]) <= 3600
 
 
 def test_results_are_saved_listed_read_and_deleted(app: FastAPI, program: Caller) -> None:

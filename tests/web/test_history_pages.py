@@ -118,7 +118,7 @@ def test_what_is_picked_is_deleted_and_nothing_else(app: FastAPI, person: Browse
 def test_all_of_a_filter_go_after_a_confirmation_alone(app: FastAPI, person: Browser, owner: User) -> None:
     write(app, result(owner), result(owner, words=("sad",)), result(owner, words=("sad",), saved=False))
     page = person.get("/history/delete?family=sad")
-    assert "1 results go with their pictures" in page.text
+    assert "1 result goes with its pictures" in page.text
     assert 'name="family" value="sad"' in page.text
     assert (
         person.post("/history/delete", {"family": "sad"}).headers["location"].startswith("/history/delete?family=sad")
@@ -153,8 +153,8 @@ def test_a_correction_is_named_in_the_visitors_language(app: FastAPI, person: Br
 
 def test_deleting_everything_names_no_filter_where_none_is_set(app: FastAPI, person: Browser, owner: User) -> None:
     write(app, result(owner))
-    assert "Delete all 1 results" in person.get("/history").text
-    assert "Delete all 1 of this filter" in person.get("/history?vocabulary=basic8").text
+    assert "Delete the one result" in person.get("/history").text
+    assert "Delete the one of this filter" in person.get("/history?vocabulary=basic8").text
 
 
 def test_the_dashboard_counts_by_time_and_by_vocabulary(app: FastAPI, person: Browser, owner: User) -> None:

@@ -7,7 +7,9 @@ import os
 import re
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from fastapi import FastAPI
@@ -17,6 +19,7 @@ from sqlalchemy.orm import undefer
 
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
+from clip_emotion.label import LANGUAGES
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.labelling.stream import StreamConfig
 from clip_emotion.vocabulary import Vocabulary
@@ -24,7 +27,10 @@ from clip_emotion.web import Settings
 from clip_emotion.web.batching import Batcher
 from clip_emotion.web.database.tables import Picture, Result, now
 from clip_emotion.web.labelling import Asked, Busy, Labelling, Upload, chosen_words
+from clip_emotion.web.pages import environment
+from clip_emotion.web.showing import Card, Face
 from clip_emotion.web.sweeping import sweep
+from clip_emotion.web.wording import offers
 from tests.support.fakes import FakeEncoder
 from tests.support.pictures import plain
 from tests.support.site import Browser, site_of
@@ -70,6 +76,17 @@ def test_pictures_are_labelled_shown_and_saved(app: FastAPI, person: Browser) ->
         rows = list(db.scalars(select(Result).where(Result.batch == batch).options(undefer(Result.payload))))
     assert {row.leading: row.saved for row in rows} == {"red": True, "blue": True}
     assert {row.payload["rows"][0]["labels"][0]["label"] for row in rows} == {"red", "blue"}
+
+
+def test_faces_of_one_picture_have_numbers_in_it() -> None:
+    faces = tuple(Face([left, 2, 20, 20], (), "", False) for left in (10, 60))
+    drawn = environment().get_template("cards.html.j2").module.picture
+    several = Card("", "a.png", "/a", 100, 80, faces, "", None)
+    assert re.findall(r'<text x="(\d+)" y="(\d+)"[^>]*>(\d)</text>', str(drawn(several, ""))) == [
+        ("10", "5", "1"),
+        ("60", "5", "2"),
+    ]
+    assert "<text" not in str(drawn(replace(several, faces=faces[:1]), ""))
 
 
 def test_rows_are_those_of_the_command_line(tmp_path: Path) -> None:
@@ -130,7 +147,7 @@ def test_an_account_goes_with_everything_and_can_be_taken_along(app: FastAPI, pe
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         names = archive.namelist()
         account = archive.read("account.json").decode()
-    assert [name.split("/")[0] for name in names] == ["account.json", "results.jsonl", "pictures"]
+    assert [name.split("/")[0] for name in names] == ["account.json", "pictures", "results.jsonl"]
     assert "argon2" not in account
     assert person.post("/account/delete", {"password": "not the right one"}).status_code == 422
     assert person.post("/account/delete", {"password": "a sentence of mine"}).status_code == 303
@@ -174,6 +191,18 @@ def test_words_are_names_or_lists_and_never_files(tmp_path: Path) -> None:
     assert chosen_words("", "기쁨, 슬픔\nproud").keys == ("기쁨", "슬픔", "proud")
     with pytest.raises(UsageError, match="at most 100 words"):
         chosen_words("", ",".join(map(str, range(101))))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_vocabularies_are_short_to_choose_and_tell_their_words(app: FastAPI, language: str) -> None:
+    page = Browser(app, language).get("/").text
+    choices = re.findall(r"<option value=\"\w+\">([^<]+)</option>", page)
+    assert [text.split(" · ")[0] for text in choices] == [offer.name for offer in offers(language)]
+    columns = [sum(2 if east_asian_width(sign) == "W" else 1 for sign in text) for text in choices]
+    assert max(columns) <= 24  # what a telephone of 360 pixels has room for
+    told = dict(re.findall(r"<dt>(\w+)</dt><dd>([^<]+)</dd>", page))
+    assert told["basic8"] == ", ".join(Vocabulary.load("basic8").names(language))
+    assert told["kote44"].endswith(" …")
 
 
 def test_a_full_queue_is_told_at_once(app: FastAPI, person: Browser, tmp_path: Path) -> None:

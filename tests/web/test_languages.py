@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from clip_emotion.errors import DataError
 from clip_emotion.web.pages import assets
 from clip_emotion.web.scoring import Scoring
-from clip_emotion.web.showing import unreadable
+from clip_emotion.web.showing import chat_fault, unreadable
+from clip_emotion.web.texts import translator
 from tests.support.fakes import FakeEncoder
 from tests.support.site import PASSWORD, Browser
 
@@ -86,6 +87,51 @@ def test_a_chat_that_cannot_be_read_names_no_path_of_this_machine(
     english = Browser(app).sign_up("english@example.org").post("/score", {}, files=picture).text
     assert "chat.txt is neither" in english
     assert "/chat.txt" not in english
+
+
+AMBIGUOUS = "".join(
+    f"[0{day}/05/2024, 09:1{day}:00] {name}: hello\n" for day, name in ((2, "Anna"), (3, "Ben"), (4, "Anna"))
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [
+        (
+            "en",
+            ["cannot be read as a chat. The dates of chat.txt do not tell day", "under “Is the file read"],
+        ),
+        ("ko", ["이 파일은 대화로 읽을 수 없어요. 아래 ‘파일이 제대로 읽히지 않나요?’에서"]),
+    ],
+)
+def test_a_chat_that_wants_to_be_explained_leads_to_the_fields(app: FastAPI, language: str, wanted: list[str]) -> None:
+    person = Browser(app, language).sign_up(f"dates-{language}@example.org")
+    answer = person.post("/score", {}, files=[("chat", ("a.txt", AMBIGUOUS.encode(), "text/plain"))])
+    assert answer.status_code == 422
+    assert all(one in told(answer.text) for one in wanted)
+    assert "--" not in told(answer.text)
+    assert "<details open>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("a.txt is not read as a chat, for x: give a file; --layout plain forces it.", "for x: give a file. Choose"),
+        ("plain explains only 8 % of a.txt: say with --layout what it is, --layout plain if it is.", "a.txt. Choose"),
+        ("No turn could be read as plain. Leave --layout out, or name another one.", "as plain. Choose"),
+        ("Give UTF-8.", "as a chat. Give UTF-8."),
+    ],
+)
+def test_faults_of_chats_name_no_option_of_the_command_line(error: str, said: str) -> None:
+    told = chat_fault(DataError(error), "en")
+    assert said in told
+    assert "--" not in told
+
+
+def test_one_is_not_many() -> None:
+    t = translator("en")
+    assert [t("label.count", count=count) for count in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+    assert t("history.count", count="1") == "1 result"
 
 
 def test_forms_of_pictures_say_that_they_are_worked_on_and_how_many_may_come(korean: Browser) -> None:

@@ -66,6 +66,16 @@ def test_from_elsewhere_an_admins_token_is_needed(app: FastAPI, person: Browser)
     assert person.get("/metrics").status_code == 401
 
 
+def test_wrong_tokens_are_counted_wherever_they_are_sent(tmp_path: Path) -> None:
+    app = make_site(tmp_path, rates={"api-wrong-address": "2/minute"})
+    client, wrong = TestClient(app, BASE), {"authorization": "Bearer ce_wrong"}
+    answers = [client.get(path, headers=wrong).status_code for path in ("/metrics", "/api/v1/models", "/metrics")]
+    assert answers == [401, 401, 429]
+    assert client.get("/api/v1/models", headers=wrong).status_code == 429
+    local = TestClient(app, BASE, client=("127.0.0.1", 5000))
+    assert local.get("/metrics", headers=wrong).status_code == 200
+
+
 def test_without_a_model_the_site_is_not_ready(tmp_path: Path) -> None:
     app = make_site(tmp_path)
     client = TestClient(app, BASE)

@@ -106,6 +106,12 @@ def test_the_report_needs_no_inline_style(app: FastAPI, person: Browser) -> None
     assert 'data-rule="r0"' in answer.text
 
 
+def test_the_page_says_nothing_of_a_command_line(person: Browser) -> None:
+    page = person.post("/score", {"keep": "nothing"}, files=[("chat", ("a.txt", CHAT.encode(), "text/plain"))]).text
+    assert "말이 그대로 실려 있어요." in page
+    assert "--" not in re.sub(r"<[^>]*>", "", page[page.index('<div id="content"') : page.index("<footer")])
+
+
 def test_what_people_say_does_not_become_style() -> None:
     said = inside('<main><i style="left: 3%"></i><p>&#34; style=&#34;color: red&#34;</p></main>')
     assert said.style == '[data-rule="r0"]{left: 3%}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from collections.abc import Iterator
@@ -138,3 +139,13 @@ def test_the_data_folder_and_its_secret_are_the_owners_alone(tmp_path: Path) -> 
     assert stat.S_IMODE((settings.data / "secret").stat().st_mode) == 0o600
     with pytest.raises(UsageError, match="32 letters"):
         Secret.of(Settings(data=tmp_path, secret="short"))
+
+
+def test_settings_that_the_documents_show_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = re.findall(
+        r"`(CLIP_EMOTION_WEB_[A-Z]+)='([^']+)'`", (WEB.parents[1] / "docs/serving.md").read_text("utf-8")
+    )
+    assert {"CLIP_EMOTION_WEB_RATES", "CLIP_EMOTION_WEB_PROXIES"} <= {name for name, _ in shown}
+    for name, value in shown:
+        monkeypatch.setenv(name, value)
+    assert json.loads(dict(shown)["CLIP_EMOTION_WEB_RATES"]).items() <= Settings().rates.items()

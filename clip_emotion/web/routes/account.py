@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from clip_emotion.web.database.tables import Picture, User
 from clip_emotion.web.downloads import ZIP, draft, send
-from clip_emotion.web.routes.credentials import password_fits
 from clip_emotion.web.security.passwords import fault_of
 from clip_emotion.web.security.sessions import end_sessions
 from clip_emotion.web.security.trail import record
@@ -27,7 +26,7 @@ def account(visit: Own) -> Response:
 def change_password(visit: Own, form: Posted) -> Response:
     """Change the password: the old one is asked, every other session ends, this one gets a new id."""
     new = form.password("new")
-    fault = None if password_fits(visit, form.password("old")) else "account.password_wrong"
+    fault = None if visit.password_fits(form.password("old")) else "account.password_wrong"
     fault = fault or fault_of(new, visit.user.email)
     if fault:
         return visit.page("account.html.j2", 422, fault=fault)
@@ -44,6 +43,7 @@ def change_password(visit: Own, form: Posted) -> Response:
 @router.post("/account/data")
 def download(visit: Own) -> Response:
     """Send everything that the site keeps of the account as a .zip."""
+    visit.site.rates.count("export-account", visit.user.id)
     with draft(visit.site.settings.temporary, ".zip") as path:
         write_takeout(visit.site, visit.user, path)
         with visit.site.database.writing() as db:
@@ -54,7 +54,7 @@ def download(visit: Own) -> Response:
 @router.post("/account/delete")
 def delete_account(visit: Own, form: Posted) -> Response:
     """Delete the account with everything in it, after its password was given."""
-    if not password_fits(visit, form.password("password")):
+    if not visit.password_fits(form.password("password")):
         return visit.page("account.html.j2", 422, fault="account.password_wrong")
     with visit.site.database.writing() as db:
         files = list(db.scalars(select(Picture.file).where(Picture.owner_id == visit.user.id)))

@@ -13,7 +13,7 @@ from clip_emotion.web.security.passwords import fault_of
 from clip_emotion.web.security.sessions import end_sessions
 from clip_emotion.web.security.trail import record, record_failure
 from clip_emotion.web.site import Site
-from clip_emotion.web.visits import Anyone, Own, Posted, Visit, local_path, open_pages, own_pages
+from clip_emotion.web.visits import Anyone, Own, Posted, local_path, open_pages, own_pages
 
 router = open_pages()
 own = own_pages()
@@ -112,18 +112,7 @@ def again_form(visit: Own, next: str = "") -> Response:
 def again(visit: Own, form: Posted) -> Response:
     """Begin a new session after the password was given once more."""
     back = local_path(form.text("next") or "/account")
-    if not password_fits(visit, form.password("password")):
+    if not visit.password_fits(form.password("password")):
         return visit.page("again.html.j2", 401, fault="account.password_wrong", next=back)
     visit.log_in(visit.user, "login.again")
     return visit.redirect(back)
-
-
-def password_fits(visit: Visit, password: str) -> bool:
-    """Tell whether a password is that of the visit's user; counted, so that nobody tries many."""
-    visit.site.rates.count("password-account", visit.user.id)
-    if visit.site.passwords.fits(password, visit.user.password):
-        visit.site.rates.forget("password-account", visit.user.id)
-        return True
-    with visit.site.database.writing() as db:
-        record_failure(db, visit.user.id, visit.address)
-    return False

@@ -8,10 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from clip_emotion.web.bearer import Credentials, bearer_of
 from clip_emotion.web.database.migrating import is_current
 from clip_emotion.web.metrics import MEDIA
 from clip_emotion.web.security import tokens
-from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.site import Site
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -43,10 +43,10 @@ def readyz(request: Request) -> JSONResponse:
 
 
 @router.get("/metrics")
-def metrics(request: Request) -> Response:
+def metrics(request: Request, credentials: Credentials) -> Response:
     """Send the numbers of this process: to this very machine, and to an admin's token made for them."""
     site = Site.of(request)
-    if not (is_local(request) or _may_measure(request, site)):
+    if not (is_local(request) or _may_measure(bearer_of(request, credentials))):
         said = f"Ask from this machine, or send an admin's token with the scope '{tokens.METRICS}'."
         return PlainTextResponse(said, 401, {"www-authenticate": "Bearer"})
     return Response(site.metrics.text(), media_type=MEDIA)
@@ -58,11 +58,5 @@ def is_local(request: Request) -> bool:
     return request.client is not None and request.client.host in LOOPBACK and not forwarded
 
 
-def _may_measure(request: Request, site: Site) -> bool:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.casefold() != "bearer":
-        return False
-    known = tokens.find(site.database, token.strip())
-    if known is None:
-        site.rates.count("api-wrong-address", address_of(request))
+def _may_measure(known: tokens.Caller | None) -> bool:
     return known is not None and known.may(tokens.METRICS)

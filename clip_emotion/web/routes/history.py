@@ -13,8 +13,8 @@ from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import INTERVIEW, LABEL, SCORE, Result
 from clip_emotion.web.history import KINDS, Filter
 from clip_emotion.web.naming import ORDER, family_name, word_names
-from clip_emotion.web.routes.label import shown
 from clip_emotion.web.security.trail import record
+from clip_emotion.web.showing import shown
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
 
 PATHS = {LABEL: "/history", SCORE: "/score", INTERVIEW: "/interview"}

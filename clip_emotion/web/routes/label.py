@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, selectinload, undefer
-from starlette.exceptions import HTTPException
+from sqlalchemy import update
 from starlette.responses import Response
 
 from clip_emotion.errors import UsageError
-from clip_emotion.vocabulary import Vocabulary
-from clip_emotion.web.database.tables import LABEL, Result, User, random_key
+from clip_emotion.web.database.tables import Result
 from clip_emotion.web.history import delete_results
-from clip_emotion.web.labelling import Asked, Labelled, chosen_words
-from clip_emotion.web.pictures import Kept
+from clip_emotion.web.keeping import keep_labelled, of_batch
+from clip_emotion.web.labelling import Asked, chosen_words
 from clip_emotion.web.security.trail import record
-from clip_emotion.web.showing import Card, card, words_fault
-from clip_emotion.web.site import Site
+from clip_emotion.web.showing import shown, words_fault
 from clip_emotion.web.sweeping import sweep_unsaved
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
-from clip_emotion.web.wording import OFFERED, family_of, offers
+from clip_emotion.web.wording import OFFERED, offers
 
 TOPS = ("5", "3", "10")
 router = own_pages()
@@ -49,47 +43,8 @@ def label(visit: Own, form: Posted) -> Response:
     except UsageError as error:
         return _form(visit, 422, fault=words_fault(error, visit.language), own=own)
     sweep_unsaved(site)
-    batch = keep(site, visit.user, vocabulary, visit.language, labelled)
+    batch = keep_labelled(site, visit.user, vocabulary, visit.language, labelled)
     return visit.redirect(f"/label/{batch}")
-
-
-def keep(
-    site: Site,
-    owner: User,
-    vocabulary: Vocabulary,
-    language: str,
-    labelled: Sequence[Labelled[Kept]],
-    *,
-    saved: bool = False,
-) -> str:
-    """Write the results of one upload with their pictures, and return what they share, their batch."""
-    batch = random_key()
-    results = [result_of(site, owner, vocabulary, language, one) for one in labelled]
-    files: list[str] = []
-    try:
-        for place, (result, one) in enumerate(zip(results, labelled, strict=True)):
-            result.batch, result.saved = batch, saved
-            if one.kept is not None:
-                result.pictures.append(site.pictures.row(one.kept, owner.id, one.name, place))
-                files.append(result.pictures[0].file)
-        with site.database.writing() as db:
-            db.add_all(results)
-    except BaseException:
-        site.pictures.remove(files)
-        raise
-    return batch
-
-
-def result_of(site: Site, owner: User, vocabulary: Vocabulary, language: str, one: Labelled[Kept]) -> Result:
-    """Return the row of a labelled picture, not yet written; its picture is not yet with it."""
-    best = one.predictions[0].best
-    encoder = site.labelling.encoder
-    return Result(
-        owner_id=owner.id, kind=LABEL, title=one.name, vocabulary=vocabulary.name, language=language,
-        model=encoder.name, fingerprint=encoder.fingerprint, payload={"rows": list(one.rows)},
-        leading=best.key[:80] if best else None, leading_name=best.name[:80] if best else None,
-        family=family_of(vocabulary, best.key) if best else None, measure=best.probability if best else None,
-    )  # fmt: skip
 
 
 @router.get("/label/{batch}")
@@ -114,24 +69,6 @@ def settle(visit: Own, form: Posted, batch: str) -> Response:
         record(db, "results.saved" if saving else "results.discarded", visit.user.id, batch)
     visit.site.pictures.remove(files)
     return visit.redirect("/label", "label.saved" if saving else "label.discarded")
-
-
-def of_batch(db: Session, owner: User, batch: str) -> list[Result]:
-    """Return the owner's results of one upload, in order; raises HTTPException with 404 where there are none."""
-    query = select(Result).where(Result.owner_id == owner.id, Result.batch == batch, Result.kind == LABEL)
-    query = query.options(undefer(Result.payload), selectinload(Result.pictures)).order_by(Result.created, Result.id)
-    found = list(db.scalars(query))
-    if not found:
-        raise HTTPException(404)
-    return sorted(found, key=lambda one: one.pictures[0].position if one.pictures else len(found))
-
-
-def shown(result: Result, language: str) -> Card:
-    """Return a labelled picture as pages show it; payload and pictures are loaded."""
-    picture = result.pictures[0] if result.pictures else None
-    source = f"/pictures/{picture.id}" if picture else ""
-    size = (picture.width, picture.height) if picture else (0, 0)
-    return card(result.payload["rows"], source, size, result.family, language, result.id)
 
 
 def _form(visit: Visit, status: int = 200, own: str = "", **values: object) -> Response:

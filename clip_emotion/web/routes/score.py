@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -12,15 +11,14 @@ from starlette.responses import Response
 
 from clip_emotion.errors import DataError
 from clip_emotion.web.database.owned import owned
-from clip_emotion.web.database.tables import SCORE, Document, Result, User
+from clip_emotion.web.database.tables import SCORE, Document, Result
 from clip_emotion.web.forms import shown_name
 from clip_emotion.web.history import delete_one
+from clip_emotion.web.keeping import keep_scored
 from clip_emotion.web.reports import Report, report_of
-from clip_emotion.web.security.trail import record
-from clip_emotion.web.site import Site
+from clip_emotion.web.showing import chat_fault
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
-from scoring import ConversationScore, ReadOptions, anonymised
-from scoring.output.formats import as_dict
+from scoring import ReadOptions, anonymised
 from scoring.readers.layouts import AUTO, LAYOUTS
 from scoring.readers.written_dates import ORDERS
 
@@ -59,17 +57,12 @@ def score(visit: Own, form: Posted) -> Response:
     try:
         scores = site.scoring.score(files[0].file.read(), plain, visit.language, reading)
     except DataError as error:
-        return ask(visit, 422, unreadable(visit, error))
+        return ask(visit, 422, chat_fault(error, visit.language))
     chosen = replace(scores[0], name=name)
     chosen = anonymised(chosen) if form.ticked("mask") else chosen
     kept = form.choice("keep", KEEP)
-    key = None if kept == "nothing" else keep(site, visit.user, chosen, text=kept == "text")
+    key = None if kept == "nothing" else keep_scored(site, visit.user, chosen, text=kept == "text")
     return show(visit, report_of(chosen, site.settings.temporary), key, more=len(scores) - 1)
-
-
-def unreadable(visit: Visit, error: DataError) -> str:
-    """Return in the visitor's language why a chat cannot be read; the reader's own sentence is English."""
-    return f"{visit.t('score.unreadable')} {visit.t('score.unreadable_advice') if visit.language != 'en' else error}"
 
 
 @router.get("/score/{key}")
@@ -96,31 +89,3 @@ def show(visit: Visit, report: Report, key: str | None, more: int = 0) -> Respon
     response = visit.page("scored.html.j2", report=report, key=key, more=more)
     response.headers["content-security-policy"] = report.policy
     return response
-
-
-def keep(site: Site, owner: User, score: ConversationScore, *, text: bool) -> str:
-    """Write a chat's result with its page, and return its key; without ``text`` nothing that was said is in it."""
-    kept = score if text else without_texts(score)
-    summary, encoder = kept.conversation, site.labelling.encoder
-    strongest = max(summary.contributions.items(), key=lambda one: abs(one[1]), default=(None, 0.0))[0]
-    result = Result(
-        owner_id=owner.id, kind=SCORE, saved=True, title=kept.name[:200], vocabulary=kept.settings.vocabulary,
-        language=kept.language, model=encoder.name, fingerprint=encoder.fingerprint, measure=summary.score,
-        leading=strongest, leading_name=kept.labels.get(strongest or "", strongest),
-        payload=as_dict(kept),
-    )  # fmt: skip
-    with site.database.writing() as db:
-        db.add(result)
-        db.flush()
-        db.add(Document(result_id=result.id, kind="page", content=report_of(kept, site.settings.temporary).packed()))
-        if text:
-            said = "\n".join(f"{one.turn.speaker}: {one.turn.text}" for one in kept.turns)
-            db.add(Document(result_id=result.id, kind="text", content=zlib.compress(said.encode("utf-8"))))
-        record(db, "result.saved", owner.id, result.id)
-    return result.id
-
-
-def without_texts(score: ConversationScore) -> ConversationScore:
-    """Return a scored chat without anything that was said: neither texts nor lines that could not be read."""
-    turns = tuple(replace(one, turn=replace(one.turn, text="", image=None)) for one in score.turns)
-    return replace(score, turns=turns, faults=tuple(replace(fault, excerpt="") for fault in score.faults))

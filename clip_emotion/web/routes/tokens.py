@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from clip_emotion.web.database.owned import owned
 from clip_emotion.web.database.tables import AccessToken, now
-from clip_emotion.web.routes.credentials import password_fits
 from clip_emotion.web.security import tokens
 from clip_emotion.web.security.trail import record
 from clip_emotion.web.visits import Own, Posted, Visit, own_pages
@@ -33,7 +32,7 @@ def make_token(visit: Own, form: Posted) -> Response:
     scopes = [scope for scope in _scopes(visit) if scope in form.texts("scope")]
     if not name or not scopes:
         return _page(visit, 422, fault="tokens.incomplete", name=name, chosen=scopes)
-    if not password_fits(visit, form.password("password")):
+    if not visit.password_fits(form.password("password")):
         return _page(visit, 422, fault="account.password_wrong", name=name, chosen=scopes)
     days = int(form.choice("days", DAYS))
     with visit.site.database.writing() as db:

@@ -14,6 +14,15 @@ from playwright.sync_api import ConsoleMessage, Page
 from clip_emotion.web.texts import translator
 
 SCREENSHOTS = os.environ.get("CLIP_EMOTION_SCREENSHOTS")
+CUT = """[...document.querySelectorAll('select')].filter(one => one.checkVisibility()).flatMap(one => {
+  const style = getComputedStyle(one), pen = document.createElement('canvas').getContext('2d');
+  pen.font = style.font;
+  const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
+  return [...one.options].map(option => option.label).filter(text => pen.measureText(text).width > room);
+})"""
+"""Texts of choices that their field has no room for, beside its arrow."""
+HIDDEN = "[...document.querySelectorAll('figure')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+"""How many figures are wider than their place, so that a part of them is out of sight."""
 SERIOUS = ("serious", "critical")
 PASSWORD = "a sentence of mine"
 
@@ -76,6 +85,8 @@ class Visitor:
         assert self.page.locator("html").get_attribute("lang") == ("ko" if self.korean else "en")
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name} is {wide} pixels wider than the screen"
+        assert self.page.evaluate(HIDDEN) == 0, f"{name} hides a part of a figure"
+        assert self.page.evaluate(CUT) == [], f"{name} cuts choices"
         assert not re.search(r"\{\{|\}\}|\bcommon\.\w|\bNone\b", self.page.locator("body").inner_text()), name
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from clip_emotion.web.bearer import Bearer
 from clip_emotion.web.database.tables import AccessToken, User
 from clip_emotion.web.idempotency import HEADER, LONGEST, Write, digest
-from clip_emotion.web.security import tokens
-from clip_emotion.web.security.rates import address_of
 from clip_emotion.web.site import Site
 
-BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="A personal access token, from your account.")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 ANY = ""
 """The scope of what every token may do."""
 
@@ -38,18 +34,15 @@ class Call:
         return Write(self.site.database, self.user.id, key, asked)
 
 
-def caller(scope: str = ANY) -> Callable[[Request, Credentials], Call]:
+def caller(scope: str = ANY) -> Callable[[Request, Bearer], Call]:
     """Return what finds out who calls, and lets in only tokens that may do this.
 
     It raises HTTPException with 401 for no valid token and with 403 for one without the scope, and TooOften.
     """
 
-    def find(request: Request, credentials: Credentials) -> Call:
+    def find(request: Request, known: Bearer) -> Call:
         site = Site.of(request)
-        known = tokens.find(site.database, credentials.credentials) if credentials else None
         if known is None:
-            if credentials is not None:
-                site.rates.count("api-wrong-address", address_of(request))
             raise HTTPException(401, "Send a valid token: Authorization: Bearer ce_…", {"www-authenticate": "Bearer"})
         site.rates.count("api-token", known.token.id)
         site.rates.count("api-account", known.user.id)

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from clip_emotion.csv_text import BOM, csv_line
 from clip_emotion.web.database.tables import Result
 from clip_emotion.web.downloads import draft, send
-from clip_emotion.web.history import newest, place_of
+from clip_emotion.web.history import in_blocks
 from clip_emotion.web.routes.api.calls import Call, caller
 from clip_emotion.web.routes.api.description import SCOPE
 from clip_emotion.web.routes.api.history import Filters
@@ -51,7 +51,8 @@ def export(
 
     CSV begins with a BOM, so that spreadsheets show Hangul; a text that one would run as a formula has an apostrophe.
     """
-    results = _results(call, filters)
+    options = (undefer(Result.payload), selectinload(Result.pictures))
+    results = in_blocks(call.site.database, filters.of(call.user), BLOCK, *options)
     with call.site.database.writing() as db:
         record(db, "data.exported", call.user.id)
     name = f"clip-emotion-history.{format}"
@@ -62,17 +63,6 @@ def export(
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     lines = map(_json_line, results) if format == "jsonl" else _csv_lines(results)
     return StreamingResponse(lines, media_type=MEDIA[format], headers=headers)
-
-
-def _results(call: Call, filters: Filters) -> Iterator[Result]:
-    """Yield results block by block, each read by itself, so that no transaction lasts as long as a slow reader."""
-    which, options = filters.of(call.user), (undefer(Result.payload), selectinload(Result.pictures))
-    cursor: str | None = ""
-    while cursor is not None:
-        with call.site.database.reading() as db:
-            page = newest(db, which, place_of(cursor), BLOCK, *options)
-        yield from page.results
-        cursor = page.after
 
 
 def _row(result: Result) -> dict[str, Any]:

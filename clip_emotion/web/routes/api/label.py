@@ -16,6 +16,7 @@ from clip_emotion.label import LANGUAGES
 from clip_emotion.models.registry import own_vocabulary
 from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
 from clip_emotion.web.forms import shown_name
+from clip_emotion.web.keeping import keep_labelled, of_batch
 from clip_emotion.web.labelling import Asked, Upload, chosen_words
 from clip_emotion.web.labelling import Labelled as LabelledPicture
 from clip_emotion.web.pictures import Kept
@@ -24,7 +25,6 @@ from clip_emotion.web.routes.api.description import SCOPE
 from clip_emotion.web.routes.api.fields import Body, Fields, body_of, request_body
 from clip_emotion.web.routes.api.problems import WRITES, problems
 from clip_emotion.web.routes.api.schemas import Labelled
-from clip_emotion.web.routes.label import keep, of_batch
 from clip_emotion.web.security.tokens import LABEL
 from clip_emotion.web.security.trail import record
 
@@ -108,7 +108,7 @@ def _save(
     if not worthy:
         return []
     site, used = call.site, call.site.labelling.labeller(vocabulary, asked.lang).language
-    batch = keep(site, call.user, vocabulary, used if used in LANGUAGES else "ko", worthy, saved=True)
+    batch = keep_labelled(site, call.user, vocabulary, used if used in LANGUAGES else "ko", worthy, saved=True)
     with site.database.writing() as db:
         record(db, "results.saved", call.user.id, batch)
         return [result.id for result in of_batch(db, call.user, batch)]

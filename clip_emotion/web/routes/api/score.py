@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from clip_emotion.errors import DataError
 from clip_emotion.web.forms import shown_name
+from clip_emotion.web.keeping import keep_scored
 from clip_emotion.web.routes.api.calls import Call, Key, caller
 from clip_emotion.web.routes.api.description import SCOPE
 from clip_emotion.web.routes.api.fields import Body, Fields, body_of, request_body
 from clip_emotion.web.routes.api.problems import WRITES, problems
 from clip_emotion.web.routes.api.schemas import Scored
-from clip_emotion.web.routes.score import keep
 from clip_emotion.web.security import tokens
 from scoring import ConversationScore, anonymised
 from scoring.output.formats import as_dict
@@ -68,8 +68,9 @@ def score_chat(
 
     def score_and_keep() -> dict[str, Any]:
         score()
-        kept = None if asked.keep == "nothing" else keep(call.site, call.user, scores[0], text=asked.keep == "text")
-        return {"saved": kept}
+        if asked.keep == "nothing":
+            return {"saved": None}
+        return {"saved": keep_scored(call.site, call.user, scores[0], text=asked.keep == "text")}
 
     answer, again = call.write(key, body.digest()).once(score_and_keep)
     if again:
