@@ -166,8 +166,8 @@ class _Run:
         from clip_emotion.retrieval.labelling.row_files import place_of
         from clip_emotion.retrieval.video.sinks import Closed, earlier_frames
 
-        self.failed += sum(row.error is not None for row in done.rows)
-        for frame in earlier_frames(done.rows):
+        self.failed += done.failed
+        for frame in earlier_frames(done.rows()) if sinks else ():
             for sink in sinks:
                 sink.take(frame)
         finished = done.finished

@@ -99,6 +99,15 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
         assert numbers == pytest.approx(other, abs=2e-3)
 
 
+def test_the_page_of_a_resumed_run_tells_of_the_earlier_rows_too(run: Run, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    assert run(clip, "--fps", "2", "--out", out)[0] == 0
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:9]))
+    assert run(clip, "--fps", "2", "--out", out, "--resume", "--report", tmp_path / "page")[0] == 0
+    page = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert "8 frames looked at" in page
+
+
 def plainly(row: Any) -> tuple[list[Any], list[float]]:
     """A row's texts and whole numbers, and its fractions, which may differ in the last places."""
     if isinstance(row, dict | list):
@@ -221,6 +230,7 @@ def test_a_page_and_a_drawn_video_are_made_in_one_call(run: Run, clip: Path, tmp
     code, _, err = run(clip, "--fps", "1", *made, "--out", tmp_path / "rows.csv")
     assert code == 0
     assert f"Annotated video: {tmp_path / 'drawn.mp4'}" in err
+    assert "sound" not in err, "the clip has none"
     assert f"Video report: {tmp_path / 'page' / 'index.html'}" in err
     code, _, err = run(clip, *made)
     assert code == 2

@@ -54,7 +54,7 @@ def written(layout: str, rows: list[Prediction]) -> bytes:
 @given(rows=st.lists(predictions(), max_size=4))
 @pytest.mark.parametrize("layout", ["jsonl", "csv"])
 def test_every_text_survives(layout: str, rows: list[Prediction]) -> None:
-    decoded = [from_row(row) for _, row in ROW_FORMATS[layout].decode(written(layout, rows))]
+    decoded = [from_row(row) for _, row in ROW_FORMATS[layout].decode(io.BytesIO(written(layout, rows)))]
     assert decoded == rows
 
 
@@ -64,7 +64,7 @@ def test_every_text_survives(layout: str, rows: list[Prediction]) -> None:
 def test_a_torn_file_gives_only_its_whole_rows(layout: str, rows: list[Prediction], data: st.DataObject) -> None:
     whole = written(layout, rows)
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    found = list(ROW_FORMATS[layout].decode(cut))
+    found = list(ROW_FORMATS[layout].decode(io.BytesIO(cut)))
     assert [from_row(row) for _, row in found] == rows[: len(found)]
     assert len(found) < len(rows)
     # What is appended after the last whole row completes the file again.

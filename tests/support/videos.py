@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -64,6 +65,64 @@ def write_video(path: Path, images: Iterable[Image.Image], encoding: Encoding | 
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+@dataclass(frozen=True)
+class Flash:
+    """A made video with sound: black and silent, but for a white picture and a tone together at a time for a while."""
+
+    at: float = 2.6
+    seconds: float = 3.2
+    lasts: float = 0.4
+    fps: int = 10
+    sound: str = "aac"
+    rate: int = 48_000
+    first: float = 0.0
+    """The time that the container gives to its start, in seconds."""
+
+    def write(self, path: Path) -> Path:
+        """Write it; its name's suffix says the container."""
+        step = self.rate // self.fps
+        with av.open(str(path), "w", options={"output_ts_offset": f"{self.first:g}"}) as container:
+            pictures = container.add_stream("libvpx-vp9" if path.suffix == ".webm" else "mpeg4", rate=self.fps)
+            pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+            sound = container.add_stream(self.sound, rate=self.rate, layout="mono")
+            for number in range(round(self.seconds * self.fps)):
+                on = self.at <= number / self.fps < self.at + self.lasts
+                raw = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 255 * on, np.uint8), format="rgb24")
+                raw.pts, raw.time_base = number, Fraction(1, self.fps)
+                container.mux(pictures.encode(raw))
+                tone = 9000 * on * np.sin(2 * np.pi * 1000 * np.arange(number * step, (number + 1) * step) / self.rate)
+                heard = av.AudioFrame.from_ndarray(tone.astype(np.int16)[None], format="s16", layout="mono")
+                heard.sample_rate, heard.pts, heard.time_base = self.rate, number * step, Fraction(1, self.rate)
+                container.mux(sound.encode(heard))
+            container.mux(pictures.encode())
+            container.mux(sound.encode())
+        return path
+
+
+def flash_of(path: Path) -> tuple[float, float]:
+    """Return when the picture of such a video turns white and when its sound begins to be heard, in seconds."""
+    with av.open(str(path)) as container:
+        seen = next(
+            raw.time for raw in container.decode(video=0) if np.asarray(raw.to_ndarray(format="gray")).mean() > 128
+        )
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono")
+        for packet in container.demux(audio=0):
+            with suppress(av.error.InvalidDataError):
+                for raw in packet.decode():
+                    (heard,) = resampler.resample(raw)
+                    loud = np.flatnonzero(np.abs(heard.to_ndarray()[0].astype(int)) > 3000)
+                    if len(loud):
+                        return float(seen), float(raw.time) + float(loud[0]) / raw.sample_rate
+    raise AssertionError("nothing is heard")
+
+
+def sound_packets(path: Path) -> list[tuple[float, bytes]]:
+    """Return the times and contents of a video's packets of sound."""
+    with av.open(str(path)) as container:
+        return [(float(one.pts * one.time_base), bytes(one)) for one in container.demux(audio=0) if one.size]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Container, Iterator, Mapping
 from itertools import groupby
@@ -81,7 +82,7 @@ def _csv(rows: Path) -> Iterator[Mapping[str, Any]]:
     # Excel in Korean saves CSV as CP949, and not every program ends the last line.
     text = read_text(rows).rstrip("\r\n") + "\n"
     _refuse_videos(rows, next(csv.reader([text.partition("\n")[0]]), []))
-    yield from map(itemgetter(1), Csv().decode(text.encode("utf-8")))
+    yield from map(itemgetter(1), Csv().decode(io.BytesIO(text.encode("utf-8"))))
 
 
 def _refuse_videos(rows: Path, names: Container[str]) -> None:

@@ -12,6 +12,8 @@ from clip_emotion.retrieval.labelling.rows import DIMENSIONS, JsonLines, RunCard
 
 Schema = Callable[[bool], Any]
 """Gives a Parquet schema, with columns for valence and arousal or without."""
+CHUNK = 4096
+"""So many rows are turned at a time."""
 
 
 def write_table(rows: Path, target: Path, schema: Any) -> None:
@@ -33,20 +35,22 @@ def write_table(rows: Path, target: Path, schema: Any) -> None:
 
 
 def read_table(source: Path, rows: Path, schema: Schema) -> None:
-    """Turn such a Parquet file back into JSON lines; raises UsageError when it is not one."""
+    """Turn such a Parquet file back into JSON lines, a few rows at a time; raises UsageError when it is not one."""
     import pyarrow as pa
+    import pyarrow.dataset as pads
     import pyarrow.parquet as pq
 
     row_format = JsonLines()
     try:
         dimensions = DIMENSIONS[0] in pq.read_schema(source).names
-        table = pq.read_table(source, schema=schema(dimensions))
+        table = pads.dataset(source, schema=schema(dimensions), format="parquet")
+        with rows.open("wb") as lines:
+            for batch in table.to_batches(batch_size=CHUNK, batch_readahead=1, fragment_readahead=1):
+                for row in batch.to_pylist():
+                    lines.write(row_format.encode(row, RunCard("", "", 0)))
     except (pa.ArrowException, OSError) as error:
+        rows.unlink(missing_ok=True)
         raise UsageError(f"{source} holds no rows that can be continued: give another --out.") from error
-    with rows.open("wb") as lines:
-        for batch in table.to_batches():
-            for row in batch.to_pylist():
-                lines.write(row_format.encode(row, RunCard("", "", 0)))
 
 
 def image_schema(dimensions: bool) -> Any:
@@ -63,7 +67,7 @@ def image_schema(dimensions: bool) -> Any:
     return pa.schema([("path", pa.string()), ("face", face), ("labels", pa.list_(label)), *places, *words])
 
 
-def _chunks(lines: BinaryIO, size: int = 4096) -> Iterator[list[dict[str, Any]]]:
+def _chunks(lines: BinaryIO, size: int = CHUNK) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
     for line in lines:
         chunk.append(json.loads(line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,7 +177,7 @@ def read_finished(path: Path, row_format: RowFormat, card: RunCard, *, many_rows
     try:
         if not content.startswith(head):
             _refuse_other_head(path, row_format, content, card)
-        rows = [(end, row, from_row(row)) for end, row in row_format.decode(content)]
+        rows = [(end, row, from_row(row)) for end, row in row_format.decode(io.BytesIO(content))]
     except (ValueError, KeyError, TypeError, StopIteration, csv.Error) as error:
         raise UsageError(f"{path} holds no rows that can be continued: give another --out.") from error
     for _, row, _ in rows:
@@ -200,7 +201,7 @@ def _refuse_other_folder(path: Path, predictions: Sequence[Prediction]) -> None:
 
 def _refuse_other_head(path: Path, row_format: RowFormat, content: bytes, card: RunCard) -> None:
     """Say how the run differs, where the first row tells; else that the columns do."""
-    for _, row in row_format.decode(content):
+    for _, row in row_format.decode(io.BytesIO(content)):
         refuse_other_run(path, row, card)
         break
     raise ValueError("another header")

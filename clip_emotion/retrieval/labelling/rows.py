@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, get_args
 
@@ -86,8 +86,8 @@ class RowFormat(Protocol):
         """Return one row, with its line end."""
         ...
 
-    def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield each whole row with the offset at which it ends; a torn last row is left out."""
+    def decode(self, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield each whole row of a file's lines, with the offset at which it ends; a torn last row is left out."""
         ...
 
 
@@ -102,12 +102,12 @@ class JsonLines:
         """Return the row as one line."""
         return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
 
-    def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    def decode(self, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends."""
         end = 0
-        for line in content.split(b"\n")[:-1]:
-            end += len(line) + 1
-            if line.strip():
+        for line in lines:
+            end += len(line)
+            if line.endswith(b"\n") and line.strip():
                 yield end, json.loads(line)
 
 
@@ -136,9 +136,9 @@ class Csv:
             cells += [entry.get(column) for column in RANK_COLUMNS]
         return csv_line([*cells, *(row[column] for column in _tail(card))]).encode("utf-8")
 
-    def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    def decode(self, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
-        for end, cells in csv_rows(content):
+        for end, cells in csv_rows(lines):
             yield end, _nested(cells)
 
 
@@ -146,10 +146,10 @@ def _tail(card: RunCard) -> tuple[str, ...]:
     return (*(DIMENSIONS if card.dimensions else ()), *CSV_TAIL)
 
 
-def csv_rows(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+def csv_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each whole row's cells by the names of the header; raises ValueError for more or fewer cells than names."""
     names: list[str] = []
-    for end, record in _csv_records(content):
+    for end, record in _csv_records(lines):
         if not names:
             names = record
         elif len(record) == len(names):
@@ -158,12 +158,12 @@ def csv_rows(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
             raise ValueError(f"a row of {len(record)} cells under a header of {len(names)}")
 
 
-def _csv_records(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(lines: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
     """Split into whole records: a line end counts only where all quotes before it are closed."""
     end, held = 0, b""
-    for line in content.split(b"\n")[:-1]:
-        held += line + b"\n"
-        if held.count(b'"') % 2 == 0:
+    for line in lines:
+        held += line
+        if line.endswith(b"\n") and held.count(b'"') % 2 == 0:
             end += len(held)
             text = held.removeprefix(codecs.BOM_UTF8) if end == len(held) else held
             cells = next(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from clip_emotion.files import open_up
 from clip_emotion.retrieval.video.drawing import Drawn, draw, faces_of
 from clip_emotion.retrieval.video.labelling import LabelledFrame
 from clip_emotion.retrieval.video.rows import VideoRow
+from clip_emotion.retrieval.video.sound import SoundTrack
 
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
     ".mp4": ("libx264", "mp4", {"crf": "20", "preset": "veryfast"}),
@@ -45,8 +46,8 @@ def codec_of(path: Path) -> tuple[str, str, dict[str, str]]:
 class Annotator:
     """Writes a video with boxes and words while its frames are labelled; the file is there when the block ends well.
 
-    A file is read a second time, so that every frame of it is written; of a camera or stream those that were looked at
-    are. There is no sound.
+    A file is read a second time, so that every frame of it is written, and once more for its sound; of a camera or
+    stream the frames that were looked at are written, without sound.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Annotator:
         self.before: LabelledFrame | None = None
         self.container: Any = None
         self.stream: Any = None
+        self.sound = None if source.live else SoundTrack(source, path, self.sampling, limits)
         self.last = -1
 
     def __enter__(self) -> Annotator:
@@ -110,20 +112,29 @@ class Annotator:
     def _write(self, image: Image.Image, time: float) -> None:
         # The encoders want even sides.
         width, height = image.width - image.width % 2, image.height - image.height % 2
-        av = load_av()
-        try:
+        with self._told():
             if self.stream is None:
                 name, _, settings = codec_of(self.path)
                 self.stream = self.container.add_stream(name, rate=30, options=settings)
                 self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
                 self.stream.codec_context.time_base = CLOCK
+                if self.sound is not None:
+                    self.sound.begin(self.container)
+            if self.sound is not None:
+                self.sound.write_until(time)
             if image.size != (self.stream.width, self.stream.height):
                 image = image.resize((self.stream.width, self.stream.height), Image.Resampling.BILINEAR)
-            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            frame = load_av().VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
             frame.pts = self.last = max(self.last + 1, round((time - self.sampling.start) / CLOCK))
             frame.time_base = CLOCK
             self.container.mux(self.stream.encode(frame))
-        except (OSError, av.error.FFmpegError) as error:
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what a container says while it is written into one sentence."""
+        try:
+            yield
+        except (OSError, load_av().error.FFmpegError) as error:
             raise DataError(f"Cannot write {self.path} ({getattr(error, 'strerror', None) or error}).") from error
 
     def __exit__(
@@ -133,17 +144,27 @@ class Annotator:
         with ExitStack() as stack:
             stack.callback(self.draft.unlink, missing_ok=True)
             stack.callback(self.container.close)
+            if self.sound is not None:
+                stack.callback(self.sound.close)
             if kind is not None:
                 return
             self._write_until(None)
             if self.stream is None:
                 self.say(f"{self.path} was not written: no frame could be read.")
                 return
-            self.container.mux(self.stream.encode())
-            self.container.close()
+            self._finish()
             open_up(self.draft)
             self.draft.replace(self.path)
         self.say(f"Annotated video: {self.path}")
+        if self.sound is not None and self.sound.told:
+            self.say(self.sound.told)
+
+    def _finish(self) -> None:
+        with self._told():
+            self.container.mux(self.stream.encode())
+            if self.sound is not None:
+                self.sound.finish()
+            self.container.close()
 
 
 def _between(before: LabelledFrame | None, after: LabelledFrame | None, time: float) -> list[Drawn]:

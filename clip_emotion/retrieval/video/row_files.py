@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,20 +32,22 @@ class VideoRowWriter(LineWriter):
 
 @dataclass(frozen=True)
 class Done:
-    """The rows of an earlier run that stay, and the offset up to which its file is whole.
+    """What an earlier run left: the offset up to which its file stays, and how many of the rows up to there failed.
 
-    ``unfinished`` is the source that it was at, as a place, with what is needed to go on with it.
+    ``finished`` are the sources that need not be looked at again, as places, ``unfinished`` is the one that it was at,
+    with what is needed to go on with it. The rows themselves stay in the file.
     """
 
-    rows: Sequence[VideoRow] = ()
     size: int = 0
+    failed: int = 0
+    finished: Set[str] = frozenset()
     unfinished: str | None = None
     earlier: Earlier | None = None
+    read: Callable[[int], Iterator[VideoRow]] | None = None
 
-    @property
-    def finished(self) -> set[str]:
-        """The sources that need not be looked at again, as places."""
-        return {place_of(row.source) for row in self.rows} - {self.unfinished}
+    def rows(self) -> Iterator[VideoRow]:
+        """Yield the rows that stay, one after the other from the file."""
+        return iter(()) if self.read is None else self.read(self.size)
 
 
 @contextmanager
@@ -60,44 +63,89 @@ def open_rows(target: Target, card: RunCard, options: VideoOptions) -> Iterator[
 
 
 def read_done(path: Path, row_format: RowFormat, card: RunCard, options: VideoOptions) -> Done:
-    """Read the whole rows of an earlier run's file, less those of the last frame, some of which may be missing.
+    """Look through an earlier run's file; its rows stay, less those of the last frame, some of which may be missing.
 
-    Raises UsageError when the file is not such an output, or is one of another model, vocabulary or other settings.
+    Memory does not depend on how many rows there are. Raises UsageError when the file is not such an output, or is one
+    of another model, vocabulary or other settings.
     """
-    content = path.read_bytes()
     head = row_format.head(card)
-    if head.startswith(content):
-        return Done()
-    try:
-        lines = list(row_format.decode(content))
-        for _, line in lines:
-            refuse_other_run(path, line, card)
-        if not content.startswith(head):
-            raise ValueError("another header")
-        rows = [from_line(line) for _, line in lines]
-    except (ValueError, KeyError, TypeError, StopIteration, csv.Error) as error:
-        raise UsageError(f"{path} holds no rows of videos that can be continued: give another --out.") from error
-    ends = [len(head), *(end for end, _ in lines)]
-    frames = [at for at, row in enumerate(rows) if row.frame is not None]
-    if not rows or not frames or rows[frames[-1]].source != rows[-1].source:
-        # The last source was a picture, which has one row, or a video of which nothing could be read.
-        return Done(rows, ends[-1])
-    last = rows[frames[-1]]
-    kept = next(at for at, row in enumerate(rows) if (row.source, row.frame) == (last.source, last.frame))
-    own = [row for row in rows if row.source == last.source]
-    return Done(rows[:kept], ends[kept], place_of(last.source), _earlier(own, last, options))
+    with path.open("rb") as file:
+        start = file.read(len(head) + 1)
+        if head.startswith(start):
+            return Done()
+        file.seek(0)
+        past = _Past(options, len(head))
+        try:
+            for end, line in row_format.decode(file):
+                refuse_other_run(path, line, card)
+                past.take(from_line(line), end)
+            if not start.startswith(head):
+                raise ValueError("another header")
+        except (ValueError, KeyError, TypeError, StopIteration, csv.Error) as error:
+            raise UsageError(f"{path} holds no rows of videos that can be continued: give another --out.") from error
+    return past.done(partial(_rows_of, path, row_format))
 
 
-def _earlier(own: Sequence[VideoRow], last: VideoRow, options: VideoOptions) -> Earlier:
-    """Return from where a video is looked at again, and what was known of its faces there."""
-    time = last.time or 0.0
-    back = time - max(options.lost, REMEMBERED * options.half_life)
-    begin = min(row.time for row in own if row.frame is not None and row.time is not None and row.time >= back)
-    known: dict[int, dict[FaceBox, int]] = {}
-    for row in own:
-        if row.frame is None or row.time is None or row.box is None or row.track is None:
-            continue
-        if begin <= row.time < time:
-            known.setdefault(row.frame, {})[row.box] = row.track
-    before = [row.track for row in own if row.track is not None and (row.time or 0.0) < time]
-    return Earlier(begin, time, known, max(before, default=0))
+def _rows_of(path: Path, row_format: RowFormat, size: int) -> Iterator[VideoRow]:
+    """Yield the rows of a file up to an offset."""
+    with path.open("rb") as file:
+        for end, line in row_format.decode(file):
+            if end > size:
+                return
+            yield from_line(line)
+
+
+@dataclass
+class _Past:
+    """What of the rows that went by is needed to go on: sums, and the faces of the last seconds.
+
+    ``begun`` says how the file stood before the rows of the last frame.
+    """
+
+    options: VideoOptions
+    end: int
+    failed: int = 0
+    tracks: int = 0
+    places: set[str] = field(default_factory=set)
+    frame: VideoRow | None = None
+    begun: tuple[int, int, int] = (0, 0, 0)
+    source: str | None = None
+    recent: deque[VideoRow] = field(default_factory=deque)
+
+    def take(self, row: VideoRow, end: int) -> None:
+        """Take the next row, which ends at an offset."""
+        if row.source != self.source:
+            self.source, self.frame, self.tracks = row.source, None, 0
+            self.places.add(place_of(row.source))
+            self.recent.clear()
+        if row.frame is not None:
+            if self.frame is None or row.frame != self.frame.frame:
+                self.frame, self.begun = row, (self.end, self.failed, self.tracks)
+            self.recent.append(replace(row, labels=(), smoothed=()))
+            while (self.recent[0].time or 0.0) < self._back(row):
+                self.recent.popleft()
+        self.tracks = max(self.tracks, row.track or 0)
+        self.failed += row.error is not None
+        self.end = end
+
+    def _back(self, row: VideoRow) -> float:
+        """Return from which time on faces are looked at again, to go on with a frame."""
+        return (row.time or 0.0) - max(self.options.lost, REMEMBERED * self.options.half_life)
+
+    def done(self, read: Callable[[int], Iterator[VideoRow]]) -> Done:
+        """Return what stays of the file."""
+        if self.frame is None or self.source is None:
+            # The last source was a picture, which has one row, or a video of which nothing could be read.
+            return Done(self.end, self.failed, self.places, read=read)
+        size, failed, tracks = self.begun
+        place = place_of(self.source)
+        return Done(size, failed, self.places - {place}, place, self._earlier(self.frame.time or 0.0, tracks), read)
+
+    def _earlier(self, time: float, tracks: int) -> Earlier:
+        """Return from where the video is looked at again, and what was known of its faces there."""
+        begin = min((row.time for row in self.recent if row.time is not None), default=time)
+        known: dict[int, dict[FaceBox, int]] = {}
+        for row in self.recent:
+            if row.box is not None and row.track is not None and row.frame is not None and (row.time or 0.0) < time:
+                known.setdefault(row.frame, {})[row.box] = row.track
+        return Earlier(begin, time, known, tracks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,9 @@ class VideoCsv:
                 cells += [entry.get(column) for column in columns]
         return csv_line([*cells, *(row[column] for column in _tail(card))]).encode("utf-8")
 
-    def decode(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    def decode(self, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield each whole row with the offset at which it ends; the header is no row."""
-        for end, cells in csv_rows(content):
+        for end, cells in csv_rows(lines):
             yield end, _nested(cells)
 
 

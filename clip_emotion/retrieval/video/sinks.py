@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Protocol
@@ -26,7 +26,7 @@ class FrameSink(AbstractContextManager["FrameSink"], Protocol):
         ...
 
 
-def earlier_frames(rows: Sequence[VideoRow]) -> Iterator[LabelledFrame]:
+def earlier_frames(rows: Iterable[VideoRow]) -> Iterator[LabelledFrame]:
     """Yield the frames that the rows of an earlier run are of, without pictures."""
     for (source, time), same in groupby(rows, key=lambda row: (row.source, row.time)):
         yield LabelledFrame(source, time, tuple(same))
