@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_emotion.arrays import BoolArray, FloatArray, FloatingArray, IntArray
+from clip_emotion.evaluation.shares import Share
 
 QUANTILES = (0.025, 0.975)
 """The bounds of a 95 % percentile interval."""
@@ -42,8 +43,11 @@ def share_interval(hits: BoolArray, resampling: Resampling) -> tuple[float, floa
     """Return the 95 % percentile interval of the mean of ``hits`` [N].
 
     Drawing N rows with replacement makes the number of hits binomial(N, mean), so that the resampled counts are drawn
-    from it at once: the same distribution, whatever the order of the rows.
+    from it at once: the same distribution, whatever the order of the rows. Where all or none are hits every resample is
+    the same, and Wilson's interval stands for one of no width.
     """
+    if hits.all() or not hits.any():
+        return Share(int(hits.sum()), len(hits)).interval
     generator = np.random.default_rng(resampling.seed)
     counts = generator.binomial(len(hits), hits.mean(), size=resampling.resamples)
     return percentile_interval(counts / len(hits))

@@ -24,6 +24,14 @@ def test_the_interval_of_a_share_agrees_with_drawing_rows() -> None:
     assert share_interval(hits, Resampling(10_000, seed=4)) == (low, high)
 
 
+def test_the_interval_of_a_share_has_a_width_where_all_or_none_are_hits() -> None:
+    z = stats.norm.ppf(0.975)
+    for rows in (1, 4, 50):
+        below = rows / (rows + z**2)  # Wilson's bound of all hits
+        assert share_interval(np.ones(rows, dtype=bool), Resampling()) == pytest.approx((below, 1.0))
+        assert share_interval(np.zeros(rows, dtype=bool), Resampling()) == pytest.approx((0.0, 1 - below))
+
+
 def test_the_interval_of_rows_agrees_with_scipys() -> None:
     values = np.random.default_rng(3).normal(size=80)
     theirs = stats.bootstrap(
