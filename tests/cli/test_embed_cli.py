@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -52,6 +53,19 @@ def test_from_pictures_to_parquet(run: Run, folder: Path, tmp_path: Path) -> Non
     (folder / "crop.png").unlink()
     assert "1 files that are gone and 1 contents" in run("store", "prune", store)[2]
     assert "2 embeddings of 1 files" in run("store", "verify", store)[2]
+
+
+def test_what_has_no_vector_is_left_out_of_parquet(run: Run, folder: Path, tmp_path: Path) -> None:
+    store, rows = tmp_path / "faces.db", tmp_path / "faces.parquet"
+    (folder / "broken.png").write_bytes(b"no picture")
+    save(noise((300, 300)), folder / "crop.png")
+    assert run("embed", folder, "--store", store, "--face", "require")[0] == 1
+    code, _, err = run("store", "export", store, "--out", rows)
+    assert code == 0
+    assert "faces.parquet: 1 row." in err
+    assert "Left out, since they failed: 1;" in err
+    assert "Left out, since they have no face: 1." in err
+    assert np.stack(pq.read_table(rows)["vector"].to_numpy()).shape == (1, 256)
 
 
 def test_misuse_is_told_in_a_sentence(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -107,5 +107,9 @@ def export(
 
     outputs.claim_file(out, outputs.WriteOptions(overwrite), inputs=[store])
     with EmbeddingStore.open(store) as opened, outputs.held(out):
-        rows = export_parquet(opened, out)
-    say(f"{out}: {rows:,} rows.")
+        written = export_parquet(opened, out)
+    say(f"{out}: {written.rows:,} {'row' if written.rows == 1 else 'rows'}.")
+    if written.failed:
+        say(f"Left out, since they failed: {written.failed:,}; clip-emotion embed … --retry tries them again.")
+    if written.faceless:
+        say(f"Left out, since they have no face: {written.faceless:,}.")
