@@ -34,13 +34,15 @@ def info(
 ) -> None:
     """Say what a store holds: encoder, face settings, files and embeddings; and which index searches it."""
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-    from clip_emotion.retrieval.store.index_choice import choose_index
+    from clip_emotion.retrieval.store.index_choice import STREAMED, choose_index
     from clip_emotion.retrieval.store.upkeep import recall_of, store_info
 
     with EmbeddingStore.open(store) as opened:
         choice = choose_index(opened.count_files())
         values = {**store_info(opened).to_dict(), "index": choice.kind}
-        if recall:
+        if recall and choice.kind == STREAMED:
+            say("There is no index to measure: a search reads the store itself, and is exact.")
+        elif recall:
             measured = recall_of(opened, choice.kind)
             values[f"recall_at_{measured.k}"] = measured.share
             say(f"Recall of the index over {measured.queries} faces, against exact search: {measured.share:.3f}.")
