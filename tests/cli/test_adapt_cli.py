@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from clip_emotion.cli.adapting.calibrate import _tell
+from clip_emotion.evaluation.calibration import Calibration, Confidence
 from tests.support.commands import Run
 from tests.support.pictures import noise, save, two_faces
 
@@ -106,6 +109,19 @@ def test_a_temperature_is_fitted_printed_and_taken(run: Run, store: str) -> None
     assert values[0]["accuracy"] == values[1]["accuracy"]
     assert values[0]["ece"] == pytest.approx(found["before"]["ece"], abs=1e-3)
     assert values[0]["ece"] != values[1]["ece"]
+    code, out, err = run("calibrate", "--examples", "many.csv", "--store", store, "--adapter", "warm", "--out", "same")
+    assert code == 0
+    assert "temperature 1.000" in out
+    assert "does not lower the held-out negative log-likelihood" in err
+    cards = [yaml.safe_load(Path(f"{name}/adapter.yaml").read_text("utf-8")) for name in ("warm", "same")]
+    assert cards[0]["temperature"] == cards[1]["temperature"]
+
+
+def test_a_calibration_error_that_rises_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    _tell(Calibration(2.0, 30, Confidence(1.0, 0.02), Confidence(0.9, 0.05)))
+    assert "the held-out calibration error rises from 0.0200 to 0.0500" in capfd.readouterr().err
+    _tell(Calibration(2.0, 30, Confidence(1.0, 0.05), Confidence(0.9, 0.02)))
+    assert capfd.readouterr().err == ""
 
 
 def test_what_does_not_go_with_an_adapter_is_told(run: Run, store: str) -> None:
