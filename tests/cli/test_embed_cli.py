@@ -55,15 +55,20 @@ def test_from_pictures_to_parquet(run: Run, folder: Path, tmp_path: Path) -> Non
     assert "2 embeddings of 1 files" in run("store", "verify", store)[2]
 
 
-def test_what_has_no_vector_is_left_out_of_parquet(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_what_failed_is_told_each_time_and_left_out_of_parquet(run: Run, folder: Path, tmp_path: Path) -> None:
     store, rows = tmp_path / "faces.db", tmp_path / "faces.parquet"
     (folder / "broken.png").write_bytes(b"no picture")
     save(noise((300, 300)), folder / "crop.png")
     assert run("embed", folder, "--store", store, "--face", "require")[0] == 1
+    (folder / "copy.png").write_bytes(b"no picture")
+    code, _, err = run("embed", folder, "--store", store, "--face", "require")
+    assert code == 1
+    assert "2 of the unchanged, moved or copied failed before: --retry tries them again." in err
+    assert "3 unchanged, 1 moved or copied; 0 failed now, 2 before." in err
     code, _, err = run("store", "export", store, "--out", rows)
     assert code == 0
     assert "faces.parquet: 1 row." in err
-    assert "Left out, since they failed: 1;" in err
+    assert "Left out, since they failed: 2;" in err
     assert "Left out, since they have no face: 1." in err
     assert np.stack(pq.read_table(rows)["vector"].to_numpy()).shape == (1, 256)
 
