@@ -106,7 +106,7 @@ def calibrate(logits: FloatingArray, targets: IntegerArray, *, folds: int = 5, s
     UsageError for fewer than ``FEWEST`` rows.
     """
     if len(targets) < FEWEST:
-        raise UsageError(f"A temperature needs {FEWEST} labelled rows at least: got {len(targets)}.")
+        raise UsageError(too_few(len(targets)))
     logits = np.asarray(logits, dtype=np.float64)
     fold_of = stratified_folds(targets, folds, seed)
     held_out = logits.copy()
@@ -116,6 +116,11 @@ def calibrate(logits: FloatingArray, targets: IntegerArray, *, folds: int = 5, s
     before, after = (Confidence.of(rows, targets) for rows in (logits, held_out))
     found = Calibration(smoothed_temperature(logits, targets), len(targets), before, after)
     return found if found.better else replace(found, temperature=1.0)
+
+
+def too_few(rows: int) -> str:
+    """Return the sentence on fewer rows than a temperature needs."""
+    return f"A temperature needs {FEWEST} labelled rows at least: got {rows:,}."
 
 
 @dataclass(frozen=True)

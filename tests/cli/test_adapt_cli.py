@@ -93,6 +93,11 @@ def test_a_temperature_is_fitted_printed_and_taken(run: Run, store: str) -> None
     code, _, err = run("calibrate", "--examples", "few.csv", *command)
     assert (code, Path("warm").exists()) == (2, False)
     assert "A temperature needs 20 labelled rows at least: got 12." in err
+    others = ["pictures/07.png,설렘", "pictures/08.png,설렘"]
+    Path("words.csv").write_text("\n".join(["path,label", *rows[:4], *others]), "utf-8")
+    code, _, err = run("calibrate", "--examples", "words.csv", *command)
+    assert code == 2
+    assert "got 4. Rows left out: 2, such as words.csv, line 6 (pictures/07.png): the vocabulary 'basic7' has no" in err
     for number in range(12, 30):
         save(noise((48, 48), number), Path(f"pictures/{number:02}.png"))
         rows.append(f"pictures/{number:02}.png,{'sad' if number % 3 else 'happy'}")
