@@ -51,7 +51,8 @@ def test_from_pictures_to_parquet(run: Run, folder: Path, tmp_path: Path) -> Non
     assert all(sum(x * x for x in vector) == pytest.approx(1, abs=1e-2) for vector in table["vector"].to_pylist())
     assert run("store", "export", store, "--out", rows)[0] == 2
     (folder / "crop.png").unlink()
-    assert "1 files that are gone and 1 contents" in run("store", "prune", store)[2]
+    assert "Took out 1 file that is gone and what was kept of 1 picture that no file" in run("store", "prune", store)[2]
+    assert "Nothing would be taken out: every file is still there." in run("store", "prune", store, "--dry-run")[2]
     assert "2 embeddings of 1 files" in run("store", "verify", store)[2]
 
 

@@ -91,8 +91,19 @@ def prune(
         say(place)
     if len(gone.files) > SHOWN:
         say(f"… and {len(gone.files) - SHOWN:,} more.")
-    verb = "would go" if dry_run else "taken out"
-    say(f"{len(gone.files):,} files that are gone and {gone.contents:,} contents that no file has: {verb}.")
+    say(_pruned(len(gone.files), gone.contents, dry_run))
+
+
+def _pruned(files: int, contents: int, dry: bool) -> str:
+    what = []
+    if files:
+        what.append("1 file that is gone" if files == 1 else f"{files:,} files that are gone")
+    if contents:
+        pictures = "1 picture" if contents == 1 else f"{contents:,} pictures"
+        what.append(f"what was kept of {pictures} that no file holds any more")
+    if not what:
+        return f"Nothing {'would be' if dry else 'was'} taken out: every file is still there."
+    return f"{'Would take' if dry else 'Took'} out {' and '.join(what)}."
 
 
 @app.command()
