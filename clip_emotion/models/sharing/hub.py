@@ -74,9 +74,8 @@ def pull_checkpoint(repository: Repository, folder: Path, revision: str | None =
         commit = str(api.model_info(repository.name, revision=revision, timeout=TIMEOUT).sha)
         kind = _described(api, repository, commit, draft)
         if there is not None and there is not kind:
-            raise UsageError(
-                f"{folder} holds {with_article(there.description)}, not {with_article(kind.description)}: name a new folder."
-            )
+            held, wanted = with_article(there.description), with_article(kind.description)
+            raise UsageError(f"{folder} holds {held}, not {wanted}: name a new folder.")
         try:
             # Only the files that the description lists are fetched: what else a repository holds is none of ours.
             patterns = [*kind.patterns(draft), README]
