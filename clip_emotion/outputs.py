@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from clip_emotion.errors import UsageError
 from clip_emotion.files import is_stream, write_atomic
+from clip_emotion.text import with_article
 
 MARK = ".clip-emotion.json"
 """The file by which a folder of this project's making is known: only such a folder is ever written over."""
@@ -70,11 +71,11 @@ def claim_folder(
     if folder.is_dir() and any(folder.iterdir()):
         found = mark_of(folder)
         if found != made:
-            holds = f"a {found}" if found else "files that clip-emotion did not make"
+            holds = with_article(found) if found else "files that clip-emotion did not make"
             raise UsageError(f"{folder} holds {holds}: name a new folder for the {made}.")
         if not (options.overwrite or options.resume):
             ways = "--overwrite to replace it" + (", or --resume to go on with it" if resumable else "")
-            raise UsageError(f"{folder} holds a {made} already: choose another folder, or add {ways}.")
+            raise UsageError(f"{folder} holds {with_article(made)} already: choose another folder, or add {ways}.")
     _prove_writable(folder, folder)
 
 

@@ -31,6 +31,11 @@ def has_hangul(text: str) -> bool:
     return any("가" <= c <= "힣" or "ㄱ" <= c <= "ㆎ" or "ᄀ" <= c <= "ᇿ" for c in text)
 
 
+def with_article(noun: str) -> str:
+    """Return an English noun behind its indefinite article, by its first letter."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def read_text(path: Path) -> str:
     """Return a text file's NFC-normalised content, read as UTF-8 (with or without BOM) or else as CP949.
 

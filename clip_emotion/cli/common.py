@@ -52,11 +52,17 @@ def say_log(name: str) -> None:
 
 
 def chosen_words(labels: str | None, vocab: str | None) -> Vocabulary | None:
-    """Return the vocabulary that --labels or --vocab names, or None without both; raises UsageError for both."""
+    """Return the vocabulary that --labels or --vocab names, or None without both; raises UsageError for both.
+
+    An option that is empty is a UsageError too.
+    """
     from clip_emotion.vocabulary import Vocabulary
 
     if labels is not None and vocab is not None:
         raise UsageError("Give either --labels or --vocab, not both.")
+    for option, given, example in (("--labels", labels, "기쁨,슬픔,설렘"), ("--vocab", vocab, "basic7")):
+        if given is not None and not given.strip(" \t\n,，、"):
+            raise UsageError(f"{option} names no words: give some, for example {option} {example}.")
     if labels is not None:
         return Vocabulary.from_list(labels)
     return Vocabulary.load(vocab) if vocab is not None else None

@@ -129,11 +129,14 @@ def _check(runs: Sequence[PlannedRun]) -> None:
 
 
 def _train(runs: Sequence[PlannedRun], options: WriteOptions, run: Engine) -> None:
+    from clip_emotion.training.loop.run_folder import has_checkpoint
     from clip_emotion.training.registry import check_folders
 
     check_folders(runs, options)
     for one in runs:
         say(f"Training {one.source} into {one.out} (Ctrl-C keeps the checkpoint; --resume goes on).")
+        if options.resume and not has_checkpoint(one.out):
+            say(f"There is no checkpoint in {one.out} yet: the run begins anew, with the settings given now.")
         _finish(run(one, report, options.resume))
 
 

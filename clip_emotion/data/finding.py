@@ -116,7 +116,7 @@ def _expand(path: str, passed_over: Counter[str], advice: str) -> Iterator[Image
     """Yield the file, or every picture below the folder, or a source with the reason why there is neither."""
     real = resolve_path(path)
     if real is None:
-        yield ImageSource(display_name(path), None, "The file does not exist.")
+        yield ImageSource(display_name(path), None, "There is no such file or folder.")
     elif real.is_dir():
         found = list(_walk(real, passed_over))
         if not found:

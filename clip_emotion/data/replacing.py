@@ -15,6 +15,7 @@ from pathlib import Path
 from clip_emotion.errors import UsageError
 from clip_emotion.files import is_taken
 from clip_emotion.outputs import MARK, NEW, WriteOptions, claim_folder, mark_folder, mark_of, refuse_inputs
+from clip_emotion.text import with_article
 
 OUT = "out"
 """What is to become the target, within the scratch folder of ``replacing``."""
@@ -45,7 +46,8 @@ def claim(target: Path, kind: FolderKind, options: WriteOptions = NEW, inputs: I
         return
     if ours:
         raise UsageError(
-            f"{target} holds a {kind.made} already: choose another folder, or add --overwrite to replace it."
+            f"{target} holds {with_article(kind.made)} already: choose another folder, or add --overwrite to replace "
+            "it."
         )
     claim_folder(target, kind.made, options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -83,22 +83,30 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature fitted on ``n`` rows, and the confidence before it and, on rows held out by folds, after it."""
+    """A temperature fitted on ``n`` rows, and the confidence before it and, on rows held out by folds, after it.
+
+    ``temperature`` is 1, which changes nothing, where a fitted one is no gain on rows held out.
+    """
 
     temperature: float
     n: int
     before: Confidence
     after: Confidence
 
+    @property
+    def better(self) -> bool:
+        """Whether a fitted temperature lowers the negative log-likelihood of rows held out."""
+        return self.after.nll < self.before.nll
+
 
 def calibrate(logits: FloatingArray, targets: IntegerArray, *, folds: int = 5, seed: int = 0) -> Calibration:
     """Fit a temperature on rows of logits [N, C], and measure what it is worth on rows that it was not fitted on.
 
-    For ``after`` each fold is divided by the temperature of the others. Raises UsageError for fewer than ``FEWEST``
-    rows.
+    For ``after`` each fold is divided by the temperature of the others; one that is no gain is not taken. Raises
+    UsageError for fewer than ``FEWEST`` rows.
     """
     if len(targets) < FEWEST:
-        raise UsageError(f"A temperature needs {FEWEST} labelled rows at least: got {len(targets)}.")
+        raise UsageError(too_few(len(targets)))
     logits = np.asarray(logits, dtype=np.float64)
     fold_of = stratified_folds(targets, folds, seed)
     held_out = logits.copy()
@@ -106,7 +114,13 @@ def calibrate(logits: FloatingArray, targets: IntegerArray, *, folds: int = 5, s
         held = fold_of == fold
         held_out[held] /= smoothed_temperature(logits[~held], targets[~held])
     before, after = (Confidence.of(rows, targets) for rows in (logits, held_out))
-    return Calibration(smoothed_temperature(logits, targets), len(targets), before, after)
+    found = Calibration(smoothed_temperature(logits, targets), len(targets), before, after)
+    return found if found.better else replace(found, temperature=1.0)
+
+
+def too_few(rows: int) -> str:
+    """Return the sentence on fewer rows than a temperature needs."""
+    return f"A temperature needs {FEWEST} labelled rows at least: got {rows:,}."
 
 
 @dataclass(frozen=True)

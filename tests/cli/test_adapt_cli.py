@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from clip_emotion.cli.adapting.calibrate import _tell
+from clip_emotion.evaluation.calibration import Calibration, Confidence
 from tests.support.commands import Run
 from tests.support.pictures import noise, save, two_faces
 
@@ -90,6 +93,11 @@ def test_a_temperature_is_fitted_printed_and_taken(run: Run, store: str) -> None
     code, _, err = run("calibrate", "--examples", "few.csv", *command)
     assert (code, Path("warm").exists()) == (2, False)
     assert "A temperature needs 20 labelled rows at least: got 12." in err
+    others = ["pictures/07.png,설렘", "pictures/08.png,설렘"]
+    Path("words.csv").write_text("\n".join(["path,label", *rows[:4], *others]), "utf-8")
+    code, _, err = run("calibrate", "--examples", "words.csv", *command)
+    assert code == 2
+    assert "got 4. Rows left out: 2, such as words.csv, line 6 (pictures/07.png): the vocabulary 'basic7' has no" in err
     for number in range(12, 30):
         save(noise((48, 48), number), Path(f"pictures/{number:02}.png"))
         rows.append(f"pictures/{number:02}.png,{'sad' if number % 3 else 'happy'}")
@@ -106,6 +114,19 @@ def test_a_temperature_is_fitted_printed_and_taken(run: Run, store: str) -> None
     assert values[0]["accuracy"] == values[1]["accuracy"]
     assert values[0]["ece"] == pytest.approx(found["before"]["ece"], abs=1e-3)
     assert values[0]["ece"] != values[1]["ece"]
+    code, out, err = run("calibrate", "--examples", "many.csv", "--store", store, "--adapter", "warm", "--out", "same")
+    assert code == 0
+    assert "temperature 1.000" in out
+    assert "does not lower the held-out negative log-likelihood" in err
+    cards = [yaml.safe_load(Path(f"{name}/adapter.yaml").read_text("utf-8")) for name in ("warm", "same")]
+    assert cards[0]["temperature"] == cards[1]["temperature"]
+
+
+def test_a_calibration_error_that_rises_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    _tell(Calibration(2.0, 30, Confidence(1.0, 0.02), Confidence(0.9, 0.05)))
+    assert "the held-out calibration error rises from 0.0200 to 0.0500" in capfd.readouterr().err
+    _tell(Calibration(2.0, 30, Confidence(1.0, 0.05), Confidence(0.9, 0.02)))
+    assert capfd.readouterr().err == ""
 
 
 def test_what_does_not_go_with_an_adapter_is_told(run: Run, store: str) -> None:

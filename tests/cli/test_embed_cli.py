@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -50,8 +51,27 @@ def test_from_pictures_to_parquet(run: Run, folder: Path, tmp_path: Path) -> Non
     assert all(sum(x * x for x in vector) == pytest.approx(1, abs=1e-2) for vector in table["vector"].to_pylist())
     assert run("store", "export", store, "--out", rows)[0] == 2
     (folder / "crop.png").unlink()
-    assert "1 files that are gone and 1 contents" in run("store", "prune", store)[2]
+    assert "Took out 1 file that is gone and what was kept of 1 picture that no file" in run("store", "prune", store)[2]
+    assert "Nothing would be taken out: every file is still there." in run("store", "prune", store, "--dry-run")[2]
     assert "2 embeddings of 1 files" in run("store", "verify", store)[2]
+
+
+def test_what_failed_is_told_each_time_and_left_out_of_parquet(run: Run, folder: Path, tmp_path: Path) -> None:
+    store, rows = tmp_path / "faces.db", tmp_path / "faces.parquet"
+    (folder / "broken.png").write_bytes(b"no picture")
+    save(noise((300, 300)), folder / "crop.png")
+    assert run("embed", folder, "--store", store, "--face", "require")[0] == 1
+    (folder / "copy.png").write_bytes(b"no picture")
+    code, _, err = run("embed", folder, "--store", store, "--face", "require")
+    assert code == 1
+    assert "2 of the unchanged, moved or copied failed before: --retry tries them again." in err
+    assert "3 unchanged, 1 moved or copied; 0 failed now, 2 before." in err
+    code, _, err = run("store", "export", store, "--out", rows)
+    assert code == 0
+    assert "faces.parquet: 1 row." in err
+    assert "Left out, since they failed: 2;" in err
+    assert "Left out, since they have no face: 1." in err
+    assert np.stack(pq.read_table(rows)["vector"].to_numpy()).shape == (1, 256)
 
 
 def test_misuse_is_told_in_a_sentence(run: Run, folder: Path, tmp_path: Path) -> None:

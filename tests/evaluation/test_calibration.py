@@ -118,6 +118,13 @@ def test_what_a_temperature_is_worth_is_measured_on_rows_that_it_was_not_fitted_
     assert found.after.nll == pytest.approx(negative_log_likelihood(held, targets, 1.0), rel=1e-4)
 
 
+def test_a_temperature_that_is_no_gain_held_out_is_not_taken() -> None:
+    similarities, targets = drawn(2, 1.0, rows=30)
+    found = calibrate(similarities, targets)
+    assert found.after.nll > found.before.nll
+    assert (found.better, found.temperature) == (False, 1.0)
+
+
 def test_rows_that_are_all_right_have_no_temperature_of_nought() -> None:
     logits, targets = np.tile(np.eye(2), (20, 1)), np.tile([0, 1], 20)
     assert fit_temperature(logits, targets) < 0.03

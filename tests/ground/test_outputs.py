@@ -78,6 +78,11 @@ def test_only_a_marked_folder_is_written_over_and_only_when_asked(tmp_path: Path
     claim_folder(ours, "contact sheet", OVERWRITE)
     with pytest.raises(UsageError, match="holds a contact sheet: name a new folder for the score report"):
         claim_folder(ours, "score report", OVERWRITE)
+    mark_folder(ours, "ONNX export")
+    with pytest.raises(UsageError, match="holds an ONNX export already"):
+        claim_folder(ours, "ONNX export")
+    with pytest.raises(UsageError, match="holds an ONNX export: name a new folder"):
+        claim_folder(ours, "score report", OVERWRITE)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"made_by": "someone"}', "[" * 100_000])

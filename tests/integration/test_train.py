@@ -6,12 +6,16 @@ import json
 import shutil
 from itertools import takewhile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import yaml
 
 from clip_emotion import ZeroShotLabeller
 from clip_emotion.cli.main import main
+from clip_emotion.cli.train import ENGINES
+from clip_emotion.errors import UsageError
+from clip_emotion.models.emotion_clip.checkpoint import RUN_STATE
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.resources import configs_dir
@@ -249,6 +253,22 @@ def test_what_does_not_fit_the_data_is_told_before_training(
     assert code in (1, 2)
     assert sentence in err
     assert (home / "text" / "text.safetensors").read_bytes() == weights
+
+
+def test_a_resumed_run_without_a_checkpoint_says_that_it_begins_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> NoReturn:
+        raise UsageError("stopped")
+
+    monkeypatch.setitem(ENGINES, "local", lambda *_: stop)
+    out, said = tmp_path / "text", f"There is no checkpoint in {tmp_path / 'text'} yet: the run begins anew"
+    out.mkdir()
+    (out / "metrics.jsonl").touch()
+    assert said in told(capsys, [*text_arguments(tmp_path), "--resume"])[1]
+    assert said not in told(capsys, text_arguments(tmp_path))[1]
+    (out / RUN_STATE).touch()
+    assert said not in told(capsys, [*text_arguments(tmp_path), "--resume"])[1]
 
 
 def test_a_run_is_not_begun_again_over_another(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,6 +69,7 @@ def calibrate(
         calibrated, found, errors = calibrate_words(read.encoder, read.rows, words, wanted)
     say_errors(errors)
     _show(found, output)
+    _tell(found)
     if out is not None:
         save_adapter(calibrated, out)
         say(f"{out}: label and evaluate take it with --adapter {out}.")
@@ -87,3 +88,18 @@ def _show(found: Calibration, output: CalibrationFormat) -> None:
     for name, what in (("nll", "negative log-likelihood, nats"), ("ece", "calibration error (ECE)")):
         table.add_row(what, *(f"{getattr(side, name):.4f}" for side in (found.before, found.after)))
     stdout().print(table)
+
+
+def _tell(found: Calibration) -> None:
+    """Say where the temperature is no gain on rows held out, or a gain by one measure alone."""
+    before, after = found.before, found.after
+    if not found.better:
+        say(
+            f"A fitted temperature does not lower the held-out negative log-likelihood ({before.nll:.4f} before, "
+            f"{after.nll:.4f} after): the temperature stays as it was."
+        )
+    elif after.ece > before.ece:
+        say(
+            f"Note: the held-out calibration error rises from {before.ece:.4f} to {after.ece:.4f}, although the "
+            "negative log-likelihood falls: see the gain on other judged faces before you rely on it."
+        )

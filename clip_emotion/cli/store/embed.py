@@ -40,7 +40,7 @@ def embed(
 ) -> None:
     """Embed pictures of faces into a store, for any words at any time; pictures that are in it already are skipped.
 
-    Exit code: 0 all pictures are in the store, 1 some failed, 2 misuse.
+    Exit code: 0 all pictures are in the store, 1 some failed, now or before, 2 misuse.
     """
     from clip_emotion.data.finding import find_images
     from clip_emotion.data.image_limits import allow_pixels
@@ -67,14 +67,14 @@ def embed(
     with EmbeddingStore.open_for(store, card) as filled, progress_bar("Embedding", len(found.sources)) as advance:
         counts = chosen.made(model, encoder).embed(found.sources, Filling(filled, retry, advance))
     _tell(counts, time.perf_counter() - started)
-    if counts.errors:
+    if counts.errors or counts.failed_before:
         raise typer.Exit(1)
 
 
 def _tell(counts: EmbedCounts, seconds: float) -> None:
     say_errors(counts.errors)
     if counts.failed_before:
-        say(f"{counts.failed_before} of the unchanged failed before: --retry tries them again.")
+        say(f"{counts.failed_before} of the unchanged, moved or copied failed before: --retry tries them again.")
     faceless = f", {counts.faceless} without a face" if counts.faceless else ""
     parts = (
         f"{counts.embedded} embedded ({counts.faces} {'embedding' if counts.faces == 1 else 'embeddings'}{faceless})",
@@ -82,4 +82,5 @@ def _tell(counts: EmbedCounts, seconds: float) -> None:
         f"{counts.known} moved or copied",
     )
     what = f"{counts.pictures} {'picture' if counts.pictures == 1 else 'pictures'}"
-    say(f"{what} in {seconds:.1f} s: {', '.join(parts)}; {len(counts.errors)} failed.")
+    failed = f"{len(counts.errors)} failed" + (f" now, {counts.failed_before} before" if counts.failed_before else "")
+    say(f"{what} in {seconds:.1f} s: {', '.join(parts)}; {failed}.")

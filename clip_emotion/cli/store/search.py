@@ -64,8 +64,10 @@ def search(
     from clip_emotion.data.image_limits import allow_pixels
     from clip_emotion.retrieval.store.search import Wanted
 
+    if not all(word.strip() for word in unlike):
+        raise UsageError('--not names no words: say how faces are not to look, for example --not "a smile".')
     out = None if out == Path("-") else out
-    wanted = Wanted([text] if text else [], like, unlike, top, min_similarity)
+    wanted = Wanted([text] if text and text.strip() else [], like, unlike, top, min_similarity)
     if out is not None and output_format is HitsFormat.table:
         raise UsageError(f"A table goes to the screen: for {out} choose --format jsonl.")
     claims = outputs.WriteOptions(overwrite)

@@ -34,13 +34,15 @@ def info(
 ) -> None:
     """Say what a store holds: encoder, face settings, files and embeddings; and which index searches it."""
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
-    from clip_emotion.retrieval.store.index_choice import choose_index
+    from clip_emotion.retrieval.store.index_choice import STREAMED, choose_index
     from clip_emotion.retrieval.store.upkeep import recall_of, store_info
 
     with EmbeddingStore.open(store) as opened:
         choice = choose_index(opened.count_files())
         values = {**store_info(opened).to_dict(), "index": choice.kind}
-        if recall:
+        if recall and choice.kind == STREAMED:
+            say("There is no index to measure: a search reads the store itself, and is exact.")
+        elif recall:
             measured = recall_of(opened, choice.kind)
             values[f"recall_at_{measured.k}"] = measured.share
             say(f"Recall of the index over {measured.queries} faces, against exact search: {measured.share:.3f}.")
@@ -89,8 +91,19 @@ def prune(
         say(place)
     if len(gone.files) > SHOWN:
         say(f"… and {len(gone.files) - SHOWN:,} more.")
-    verb = "would go" if dry_run else "taken out"
-    say(f"{len(gone.files):,} files that are gone and {gone.contents:,} contents that no file has: {verb}.")
+    say(_pruned(len(gone.files), gone.contents, dry_run))
+
+
+def _pruned(files: int, contents: int, dry: bool) -> str:
+    what = []
+    if files:
+        what.append("1 file that is gone" if files == 1 else f"{files:,} files that are gone")
+    if contents:
+        pictures = "1 picture" if contents == 1 else f"{contents:,} pictures"
+        what.append(f"what was kept of {pictures} that no file holds any more")
+    if not what:
+        return f"Nothing {'would be' if dry else 'was'} taken out: every file is still there."
+    return f"{'Would take' if dry else 'Took'} out {' and '.join(what)}."
 
 
 @app.command()
@@ -107,5 +120,9 @@ def export(
 
     outputs.claim_file(out, outputs.WriteOptions(overwrite), inputs=[store])
     with EmbeddingStore.open(store) as opened, outputs.held(out):
-        rows = export_parquet(opened, out)
-    say(f"{out}: {rows:,} rows.")
+        written = export_parquet(opened, out)
+    say(f"{out}: {written.rows:,} {'row' if written.rows == 1 else 'rows'}.")
+    if written.failed:
+        say(f"Left out, since they failed: {written.failed:,}; clip-emotion embed … --retry tries them again.")
+    if written.faceless:
+        say(f"Left out, since they have no face: {written.faceless:,}.")

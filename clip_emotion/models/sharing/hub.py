@@ -14,6 +14,7 @@ from clip_emotion.files import draft_of, is_taken, publish
 from clip_emotion.models.hub import TIMEOUT, knock
 from clip_emotion.models.sharing.kinds import KINDS, README, SharedKind, kind_of
 from clip_emotion.models.sharing.repository import Repository, told
+from clip_emotion.text import with_article
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -73,7 +74,8 @@ def pull_checkpoint(repository: Repository, folder: Path, revision: str | None =
         commit = str(api.model_info(repository.name, revision=revision, timeout=TIMEOUT).sha)
         kind = _described(api, repository, commit, draft)
         if there is not None and there is not kind:
-            raise UsageError(f"{folder} holds a {there.description}, not a {kind.description}: name a new folder.")
+            held, wanted = with_article(there.description), with_article(kind.description)
+            raise UsageError(f"{folder} holds {held}, not {wanted}: name a new folder.")
         try:
             # Only the files that the description lists are fetched: what else a repository holds is none of ours.
             patterns = [*kind.patterns(draft), README]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_emotion.evaluation.calibration import Calibration, calibrate
+from clip_emotion.errors import UsageError
+from clip_emotion.evaluation.calibration import FEWEST, Calibration, calibrate, too_few
 from clip_emotion.models.base import ImageTextEncoder
 from clip_emotion.retrieval.adapting.adapter import Adapter
 from clip_emotion.retrieval.adapting.examples import (
@@ -28,6 +30,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 SHOTS = 16
 """Examples a word that are taken at most."""
+SHOWN_REASONS = 3
+"""Reasons for which rows are left out that an error tells of."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,22 @@ def calibrate_words(
     adapter = words if isinstance(words, Adapter) else _plain(encoder, words, options.language)
     adapter.check(encoder)
     faces = labelled_faces(encoder, rows, adapter.vocabulary, options.reading)
+    if len(faces.words) < FEWEST and faces.errors:
+        raise UsageError(f"{too_few(len(faces.words))} {_left_out(faces.errors)}")
     index = VocabularyIndex.build(encoder, adapter.vocabulary, adapter.language)
     found = calibrate(
         FaceLogits.of(encoder, index, adapter)(faces.vectors), faces.words, folds=options.folds, seed=options.seed
     )
     return replace(adapter, temperature=adapter.temperature * found.temperature), found, faces.errors
+
+
+def _left_out(errors: Sequence[str]) -> str:
+    """Say how many rows could not be used, with an example of each of a few reasons."""
+    examples: dict[str, str] = {}
+    for error in errors:
+        examples.setdefault(error.rpartition(": ")[2], error)
+    shown = [error.rstrip(".") for error in examples.values()][:SHOWN_REASONS]
+    return f"Rows left out: {len(errors):,}, such as {'; '.join(shown)}."
 
 
 def _plain(encoder: ImageTextEncoder, words: Vocabulary, language: str) -> Adapter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,6 +11,8 @@ from clip_emotion.models.word_pieces import PieceCounter, WordPieces
 from clip_emotion.text import fold, has_hangul
 from clip_emotion.vocabulary import Vocabulary, shipped_vocabularies
 
+_BETWEEN = re.compile(r"[\s/·ㆍ・]+")
+"""What people put between words instead of commas, although one word may hold it too."""
 STRANGE, VERY_STRANGE = 0.5, 0.7
 """Pieces a letter from which a word of Latin letters looks strange to a tokenizer: English emotion words have 0.3."""
 
@@ -30,7 +33,7 @@ def _only_word(vocabulary: Vocabulary, language: str) -> str:
     if len(vocabulary) > 1:
         return ""
     word = vocabulary.names(language)[0]
-    parts = word.split()
+    parts = [part for part in _BETWEEN.split(word) if part]
     meant = f" If '{word}' are {len(parts)} words, part them with commas: '{','.join(parts)}'." if parts[1:] else ""
     return f"'{word}' is the only word, and so it gets 100 % whatever the picture: give two or more.{meant}"
 

@@ -31,7 +31,7 @@ class EmbedCounts:
     """What became of the pictures.
 
     ``known`` are those whose content lay in the store already, under another path; ``failed_before`` are those among
-    the unchanged that could not be used; ``errors`` has a sentence for each that failed now.
+    the unchanged and the known that could not be used; ``errors`` has a sentence for each that failed now.
     """
 
     pictures: int = 0
@@ -222,6 +222,7 @@ def write_pictures(store: Shelf, pictures: Sequence[Picture], counts: EmbedCount
     for picture in pictures:
         if picture in written:
             counts.add(picture)
+            counts.failed_before += picture.regions is None and not store.knows(picture.file.content, failed=False)
         else:
             counts.errors.append(f"{picture.file.name}: {MOVING}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,33 @@ from clip_emotion.retrieval.store.records import LANDMARK, VECTOR
 
 COLUMNS = (
     "path", "sha256", "size", "mtime_ns", "face", "x", "y", "width", "height", "confidence", "landmarks", "part",
-    "note", "vector", "error",
+    "note", "vector",
 )  # fmt: skip
 QUERY = (
     "SELECT f.place, c.sha256, f.size, f.mtime_ns, a.face, a.x, a.y, a.width, a.height, a.confidence, a.landmarks, "
-    "a.part, a.note, a.vector, c.error FROM files f CROSS JOIN contents c ON c.id = f.content "
-    "LEFT JOIN faces a ON a.content = c.id ORDER BY f.id, a.part_no"
+    "a.part, a.note, a.vector FROM files f CROSS JOIN contents c ON c.id = f.content "
+    "CROSS JOIN faces a ON a.content = c.id WHERE a.vector IS NOT NULL ORDER BY f.id, a.part_no"
+)
+LEFT_OUT = (
+    "SELECT count(*), count(*) FILTER (WHERE c.error IS NULL AND coalesce(a.part, 'none') = 'none') FROM files f "
+    "JOIN contents c ON c.id = f.content LEFT JOIN faces a ON a.content = c.id WHERE a.vector IS NULL"
 )
 
 
-def export_parquet(store: EmbeddingStore, target: Path) -> int:
-    """Write a row a face, vectors in single precision, and return how many; the file is written whole or not at all.
+@dataclass(frozen=True)
+class Exported:
+    """How many rows were written, and how many were not since nothing was embedded.
+
+    ``failed`` are those of pictures that could not be used, ``faceless`` those of pictures without a face.
+    """
+
+    rows: int
+    failed: int
+    faceless: int
+
+
+def export_parquet(store: EmbeddingStore, target: Path) -> Exported:
+    """Write a row a face that has a vector, in single precision; the file is written whole or not at all.
 
     What all rows share stands in the file's metadata. Raises DataError where it cannot be written.
     """
@@ -37,6 +54,7 @@ def export_parquet(store: EmbeddingStore, target: Path) -> int:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with store.reading() as connection, pq.ParquetWriter(draft, schema) as writer:
+            without, faceless = connection.execute(LEFT_OUT).fetchone()
             cursor = connection.execute(QUERY)
             while block := cursor.fetchmany(BLOCK):
                 writer.write_table(_table(pa, schema, block))
@@ -45,7 +63,7 @@ def export_parquet(store: EmbeddingStore, target: Path) -> int:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise DataError(f"Cannot write {target} ({error.strerror or error}): make room, then run again.") from error
-    return rows
+    return Exported(rows, without - faceless, faceless)
 
 
 def _table(pa: Any, schema: Any, block: list[tuple[Any, ...]]) -> Any:

@@ -27,13 +27,18 @@ BEGUN = {
 """What a run leaves before its first checkpoint: of no use without one."""
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Tell whether a folder holds a run that ``--resume`` goes on with."""
+    return (folder / RUN_STATE).is_file()
+
+
 def check_out(folder: Path, options: WriteOptions) -> None:
     """See that a run may write into a folder: it is free, or holds a run that is to go on or to be replaced.
 
     What a run left that was killed before its first checkpoint is overwritten. Raises UsageError where a run would be
     lost by starting again, and where the folder holds other things.
     """
-    if (folder / RUN_STATE).is_file():
+    if has_checkpoint(folder):
         if not (options.resume or options.overwrite):
             raise UsageError(
                 f"{folder} holds a run already: go on with --resume, begin again with --overwrite, or choose another "
