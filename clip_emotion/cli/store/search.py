@@ -149,7 +149,8 @@ def _write_report(folder: Path, hits: Sequence[Hit], wanted: Wanted, encoder: Im
         title=f"{wanted.title} · {len(hits):,} {'face' if len(hits) == 1 else 'faces'}",
         korean_title=f"{wanted.title} · 얼굴 {len(hits):,}개",
         language="ko" if has_hangul(wanted.title) else "en",
-        subtitle=f"{encoder.name} {encoder.fingerprint[:17]}",
+        subtitle=f"Found by the model {encoder.name} (version {encoder.fingerprint[:17]})",
+        korean_subtitle=f"모델 {encoder.name} (버전 {encoder.fingerprint[:17]})",
         faces=True,
         similarities=True,
     )
