@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from clip_emotion.data.facts import fact_spellings, facts_by_path, path_key, shown_columns
+from clip_emotion.csv_text import shown_columns
+from clip_emotion.data.facts import fact_spellings, facts_by_path, path_key
 from clip_emotion.data.sources import Source, open_source
 from clip_emotion.data.tables import header_of, is_table
 from clip_emotion.errors import UsageError
