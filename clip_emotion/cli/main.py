@@ -56,10 +56,10 @@ VALUE_ERROR = "Value error, "
 class Verbs(TyperGroup):
     """The verbs, whose faults of options are told in plain words: pydantic puts ``Value error`` before them."""
 
-    def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Read the arguments before the verb."""
         with _plainly():
-            return super().make_context(info_name, args, **extra)
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Read the verb's own arguments, and run it."""
