@@ -10,6 +10,8 @@ BOM = "\ufeff"
 """Written before a CSV file, so that spreadsheets read it as UTF-8."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """What a spreadsheet takes a text that begins so for: a formula, which may run programs and send the table away."""
+MOST_SHOWN, LONGEST_SHOWN = 20, 40
+"""Columns of a table, and letters of the name of each, that a sentence tells."""
 
 
 def csv_line(cells: Sequence[object], *, line_end: str = "\r\n") -> str:
@@ -35,3 +37,9 @@ def guarded(cell: object) -> object:
 def unguarded(cell: str) -> str:
     """Return the text that ``guarded`` was given."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+
+
+def shown_columns(columns: Sequence[str]) -> str:
+    """Return the names of columns, the first of many."""
+    names = [name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…" for name in columns[:MOST_SHOWN]]
+    return ", ".join(names) + (" …" if len(columns) > MOST_SHOWN else "")

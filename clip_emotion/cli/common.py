@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 stderr = Console(stderr=True, highlight=False)
 """The console for people; stdout is left to data."""
 SHOWN_ERRORS = 10
+SHEETS, PAGES = (".xlsx", ".xls", ".ods", ".numbers"), (".html", ".htm", ".pdf")
+"""How files of spreadsheets and pages end, which no verb writes as rows."""
 
 
 def stdout() -> Console:
@@ -66,6 +68,39 @@ def chosen_words(labels: str | None, vocab: str | None) -> Vocabulary | None:
     if labels is not None:
         return Vocabulary.from_list(labels)
     return Vocabulary.load(vocab) if vocab is not None else None
+
+
+def table_in_file(out: Path, formats: Sequence[str]) -> UsageError:
+    """Return the error that tells what to write instead, where a file would hold what a screen shows.
+
+    ``formats`` are those that the verb writes into files, as ``--format`` calls them.
+    """
+    endings = _either([f".{name}" for name in formats])
+    easiest = "csv" if "csv" in formats else formats[0]
+    excel = ", which Excel opens as it is" if easiest == "csv" else ""
+    suffix = out.suffix.lower()
+    if out.is_dir():
+        return UsageError(f"{out} is a folder, and a file is wanted: give --out {out / f'rows.{easiest}'}{excel}.")
+    if suffix in SHEETS:
+        return UsageError(f"{suffix} is not written: give --out {out.with_suffix(f'.{easiest}')}{excel}.")
+    if suffix in PAGES:
+        return UsageError(f"--report FOLDER makes the page; for the rows give --out a name that ends in {endings}.")
+    return UsageError(f"A table goes to the screen: for {out} choose --format {_either(formats)}.")
+
+
+def check_lines_file(out: Path | None, chosen: str | None) -> None:
+    """Raise UsageError where a verb that writes JSON lines is asked for a table in a file, or for another kind of file.
+
+    ``chosen`` is the format that was asked for, if one was.
+    """
+    if out is None or chosen == "jsonl":
+        return
+    if chosen is not None or out.is_dir() or out.suffix.lower() in (*SHEETS, *PAGES, ".csv", ".tsv", ".parquet"):
+        raise table_in_file(out, ("jsonl",))
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import typer
 from clip_emotion import outputs
 from clip_emotion.cli import options
 from clip_emotion.cli.adapting.options import AdaptedWords, adapted_words
-from clip_emotion.cli.common import say
+from clip_emotion.cli.common import say, table_in_file
 from clip_emotion.cli.engine_options import EngineChoice
 from clip_emotion.cli.face_options import FacesArguments
 from clip_emotion.cli.grouped import grouped
@@ -175,7 +175,7 @@ def _settle_output(
     suffix = out.suffix.lower().lstrip(".") if out else ""
     form = chosen.value if chosen else suffix if suffix in ("jsonl", "csv", "parquet") else RowsFormat.table.value
     if out is not None and form == RowsFormat.table.value:
-        raise UsageError(f"A table goes to the screen: for {out} choose --format jsonl, csv or parquet.")
+        raise table_in_file(out, ("jsonl", "csv", "parquet"))
     if form == RowsFormat.parquet.value and (out is None or is_stream(out)):
         raise UsageError("Parquet needs a file: add --out FILE.parquet.")
     if writing.resume and out is None:

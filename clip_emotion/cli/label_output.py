@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clip_emotion.retrieval.labelling.row_files import RowWriter
     from clip_emotion.retrieval.labelling.rows import RunCard
     from clip_emotion.types import Prediction
+    from clip_emotion.vocabulary import Vocabulary
 
 SHEET = "contact sheet"
 TITLE_WORDS = 6
@@ -90,14 +91,16 @@ class LabelOutput:
         self, folder: Path, predictions: Sequence[Prediction], sources: Mapping[str, ImageSource], pictures: int
     ) -> Path:
         """Write a contact sheet of rows and return its first page; ``sources`` finds a row's picture by its path."""
-        from clip_emotion.retrieval.labelling.contact_sheet import SheetConfig, write_contact_sheet
+        from clip_emotion.retrieval.labelling.contact_sheet import SheetConfig, sheet_subtitles, write_contact_sheet
 
         encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
-        title, korean_title = sheet_titles(vocabulary.names(self.labeller.language), pictures)
+        title, korean_title = sheet_titles(vocabulary, pictures)
+        subtitle, korean_subtitle = sheet_subtitles(vocabulary, encoder)
         config = SheetConfig(
             title=title,
             korean_title=korean_title,
-            subtitle=f"{vocabulary.name}, {encoder.name} {encoder.fingerprint[:17]}",
+            subtitle=subtitle,
+            korean_subtitle=korean_subtitle,
             language=self.labeller.language,
             faces=self.many_rows,
             glosses=self.glosses(),
@@ -109,10 +112,11 @@ class LabelOutput:
         return page
 
 
-def sheet_titles(words: Sequence[str], images: int) -> tuple[str, str]:
+def sheet_titles(vocabulary: Vocabulary, images: int) -> tuple[str, str]:
     """Return a sheet's title in English and Korean: its first words, and how many words and images there are."""
-    shown, more = ", ".join(words[:TITLE_WORDS]), len(words) > TITLE_WORDS
-    english = f" … ({len(words)} words)" if more else ""
-    korean = f" … (단어 {len(words)}개)" if more else ""
+    count = len(vocabulary)
+    english, korean = (", ".join(vocabulary.names(language)[:TITLE_WORDS]) for language in ("en", "ko"))
+    if count > TITLE_WORDS:
+        english, korean = f"{english} … ({count} words)", f"{korean} … (단어 {count}개)"
     pictures = f"{images:,} {'picture' if images == 1 else 'pictures'}"
-    return f"{shown}{english} · {pictures}", f"{shown}{korean} · 사진 {images:,}장"
+    return f"{english} · {pictures}", f"{korean} · 사진 {images:,}장"

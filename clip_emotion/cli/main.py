@@ -8,10 +8,12 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from clip_emotion import __version__
 from clip_emotion.cli.adapting.adapt import adapt
@@ -48,9 +50,35 @@ from clip_emotion.errors import ClipEmotionError
 DEBUG_VARIABLE = "CLIP_EMOTION_DEBUG"
 BARS_VARIABLE = "HF_DATASETS_DISABLE_PROGRESS_BARS"
 INTERRUPTED = 130
+VALUE_ERROR = "Value error, "
+
+
+class Verbs(TyperGroup):
+    """The verbs, whose faults of options are told in plain words: pydantic puts ``Value error`` before them."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments before the verb."""
+        with _plainly():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the verb's own arguments, and run it."""
+        with _plainly():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    try:
+        yield
+    except typer.BadParameter as error:
+        error.message = error.message.replace(VALUE_ERROR, "")
+        raise
+
 
 app = typer.Typer(
     name="clip-emotion",
+    cls=Verbs,
     help="Name the emotion in a face with any words you like, in Korean or English; score how a conversation feels.",
     no_args_is_help=True,
     add_completion=False,

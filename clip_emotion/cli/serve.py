@@ -95,7 +95,7 @@ def _settings(chosen: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = _variable(".".join(map(str, first["loc"])))
-        raise UsageError(f"{name} is not right: {first['msg']}.") from error
+        raise UsageError(f"{name} is not right: {first['msg'].removeprefix('Value error, ').rstrip('.')}.") from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

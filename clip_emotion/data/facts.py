@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from clip_emotion.csv_text import shown_columns
 from clip_emotion.data.cards import load_card
 from clip_emotion.data.layouts import cell_path
 from clip_emotion.data.sources import Source
@@ -15,8 +16,8 @@ from clip_emotion.text import fold, nfc
 
 PREFIX = "fact:"
 """What stands before a fact's column among our own names of columns, so that none is taken for another."""
-MOST_SHOWN, MOST_TABLES = 20, 3
-"""Columns of a table, and tables, that an error lists."""
+MOST_TABLES = 3
+"""Tables that an error lists."""
 
 
 def fact_spellings(names: Sequence[str]) -> dict[str, Sequence[str]]:
@@ -59,8 +60,3 @@ def facts_by_path(source: Source | None, names: Sequence[str], where: str) -> di
 def path_key(path: str) -> str:
     """Return a path as it is compared: NFC, with forward slashes."""
     return nfc(PurePath(path).as_posix())
-
-
-def shown_columns(columns: Sequence[str]) -> str:
-    """Return the names of columns, the first of many."""
-    return ", ".join(columns[:MOST_SHOWN]) + (" …" if len(columns) > MOST_SHOWN else "")

@@ -88,6 +88,11 @@ class FolderSource:
         files = [only] if only else _walk(root)
         self._paths = {nfc(file.relative_to(root).as_posix()): file for file in files}
 
+    @property
+    def root(self) -> Path:
+        """The folder from which names start."""
+        return self._root
+
     def names(self) -> list[str]:
         """Return every file's name."""
         return sorted(self._paths)

@@ -10,18 +10,14 @@ from typing import Any
 from clip_emotion.data.faces.parts import NO_FACE
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.retrieval.labelling.contact_sheet import KOREAN_NOTES
+from clip_emotion.retrieval.labelling.image_faults import kind_of_fault
 from clip_emotion.web.database.tables import Result
 from clip_emotion.web.labelling import LONGEST_WORD, MOST_WORDS
 from clip_emotion.web.texts import translator
 from clip_emotion.web.wording import comment
 
-UNREADABLE = (
-    ("HEIC", "heic"),
-    ("Not a picture", "format"),
-    ("empty", "empty"),
-    ("more than the limit", "large"),
-)
-"""What a row's error says → the text (``label.unreadable_…``) that says it to people, without a command line."""
+UNREADABLE = ("heic", "format", "empty", "large")
+"""Kinds of faults that pages tell (``label.unreadable_…``), without a command line; any other reads as damage."""
 _CLAUSES = re.compile(r"(?<=[.:;]) ")
 
 
@@ -80,7 +76,8 @@ def unreadable(error: str | None, language: str) -> str | None:
     """Return in a person's language why a picture cannot be read; None where it can."""
     if error is None:
         return None
-    why = next((kind for sign, kind in UNREADABLE if sign in error), "damaged")
+    kind = kind_of_fault(error)
+    why = kind if kind in UNREADABLE else "damaged"
     t = translator(language)
     return f"{t('label.unreadable')} {t(f'label.unreadable_{why}')}"
 

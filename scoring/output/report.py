@@ -13,6 +13,7 @@ from clip_emotion.files import write_atomic
 from clip_emotion.html import data_uri, environment
 from clip_emotion.plotting import figure_png
 from scoring.everyday import everyday_range
+from scoring.output.made_of import emotions_made, layout_read, reason_told, weights_made
 from scoring.output.plots.contributions import contributions_figure
 from scoring.output.plots.curve import MANY, curve_figure
 from scoring.output.plots.ranking import ranking_figure
@@ -134,6 +135,11 @@ def _page(score: ConversationScore, plots: Mapping[str, bytes], *, back: bool) -
             language=score.language,
             recency=score.settings.recency,
             korean_recency=korean_recency(score.settings.recency),
+            made={
+                "emotions": emotions_made(score.emotions_from),
+                "weights": weights_made(score.weights_from),
+                "layout": layout_read(score.layout),
+            },
             periods=[_period(period, score.periods) for period in score.periods[-MOST_PERIODS:]],
             back=back,
             verdict=_verdict(score.conversation),
@@ -230,7 +236,7 @@ def _row(one: TurnScore, labels: Mapping[str, str], strongest: float) -> dict[st
         "depth": f"{0.7 * abs(one.score or 0.0) / strongest:.2f}",
         "emotions": [(labels.get(label, label), f"{share:.0%}") for label, share in one.strongest() if share > 0],
         "unclear": not one.clear,
-        "error": one.error or "",
+        "reason": reason_told(one.error),
     }
 
 

@@ -11,6 +11,7 @@ from scoring.readers.layouts import DOCUMENT_LAYOUTS, LINE_LAYOUTS
 from scoring.readers.messages import DocumentLayout, Layout
 from scoring.readers.other_apps import app_of_line, app_of_page, form_of
 from scoring.readers.plain import PLAIN, PlainEvidence
+from scoring.readers.table import TOLD_BY, unknown_header
 
 ACCEPTED = (
     "a chat export (KakaoTalk, WhatsApp, LINE, Telegram, Instagram, Facebook, Discord, iMessage or SMS), lines of "
@@ -41,6 +42,7 @@ class Detector:
         self._claims: Counter[str] = Counter()
         self._app: str | None = None
         self._table: Layout | None = None
+        self._first: list[str] = []
 
     def feed(self, line: str) -> Layout | None:
         """Return the layout that a line is unmistakably in, plain text excluded, or None where it tells nothing.
@@ -57,6 +59,8 @@ class Detector:
         if not line.strip():
             return None
         first, self._seen = self._seen == 0, self._seen + 1
+        if self._seen <= TOLD_BY:
+            self._first.append(line)
         if first:
             _refuse_document(line.strip(), self._head, self._name)
         found = claimant(line, first)
@@ -89,6 +93,8 @@ class Detector:
         if self._app:
             raise DataError(_foreign(self._name, self._app))
         why = self._plain.why_not
+        if amiss := unknown_header(self._first, surely=self._name.lower().endswith((".csv", ".tsv"))):
+            raise DataError(f"{self._name} {amiss}.")
         if why is None:
             raise DataError(f"No speaker was recognised in {self._name}: give {ACCEPTED}.")
         raise DataError(f"{self._name} is not read as a chat, for {why}: give {ACCEPTED}; --layout plain forces it.")

@@ -57,6 +57,11 @@ def field_of(name: str) -> str | None:
     return _FIELDS.get(fold(clean(name)).replace(" ", ""))
 
 
+def names_of(field: str) -> str:
+    """Return what a field may be called, as a sentence lists it."""
+    return ", ".join(ALIASES[field].split())
+
+
 def gather(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     """Return values by field; a field's own name wins over its aliases, and a date and a time are joined."""
     values: dict[str, object] = {}

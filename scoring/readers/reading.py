@@ -127,6 +127,11 @@ def _read(transcript: Transcript, options: ReadOptions) -> tuple[Conversation, .
     turns = _gathered(_messages(parser, lines), builder)
     if chosen is None and turns and not layout.is_table:
         check_explained(lines, layout, len(parser.faults), transcript.name)
+    if layout.is_table and not turns and sum(bool(line.strip()) for line in lines) == 1 and not parser.faults:
+        raise DataError(
+            f"{transcript.name} is a table with a header and no rows: give it a row for each message, or export the "
+            "conversation again."
+        )
     faults = (*parser.faults, *builder.faults)
     _refuse_none(transcript.name, options.layout, layout.name, turns, faults)
     return _conversations(transcript, layout.name, turns, faults, parser.system_lines)

@@ -7,14 +7,18 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from clip_emotion.csv_text import shown_columns
 from scoring.conversation import Fault
 from scoring.readers.cleaning import is_damaged
-from scoring.readers.fields import FieldError, field_of, gather, read_row
+from scoring.readers.fields import FieldError, field_of, gather, names_of, read_row
 from scoring.readers.messages import Layout, Message, fault
 
 _DELIMITERS = (",", "\t", ";", "|")
 _LONGEST_ROW = 1000
 """Lines that a quoted value may go over before its quote counts as never closed."""
+TOLD_BY = 20
+"""By so many lines at most a table is told whose columns are unknown."""
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,29 @@ def header_of(line: str) -> Header | None:
         fields = {field_of(column) for column in columns}
         if "speaker" in fields and fields & {"text", "emotions", "image"}:
             return Header(columns, delimiter)
+    return None
+
+
+def unknown_header(lines: Sequence[str], *, surely: bool) -> str | None:
+    """Return what is amiss with a table's columns where the first lines are a table under a header that tells no chat.
+
+    ``surely``: the text is called a table by its name; without it, its first lines must have as many cells each.
+    """
+    for delimiter in _DELIMITERS:
+        try:
+            rows = [_parse(line, delimiter) for line in lines]
+        except FieldError:
+            continue
+        columns = [cell.strip() for cell in rows[0]] if rows else []
+        is_even = len(rows) >= _FEWEST and {len(row) for row in rows} == {len(columns)}
+        if len(columns) >= 2 and all(columns) and (surely or is_even):
+            fields = {field_of(column) for column in columns}
+            wanted = [field for field in ("speaker", "text") if field not in fields]
+            called = "; the ".join(f"{field} as one of {names_of(field)}" for field in wanted)
+            return (
+                f"has the columns {shown_columns(columns)}, of which none is known as the {' or the '.join(wanted)}: "
+                f"name the {called}"
+            )
     return None
 
 

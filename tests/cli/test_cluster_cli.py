@@ -77,6 +77,7 @@ def test_a_table_and_a_sheet_show_the_groups(run: Run, filled: Path, monkeypatch
         (("--groups", "1"), "--groups takes auto or a number from 2 on"),
         (("--groups", "9"), "too few for 9 groups"),
         (("--format", "table", "--out", "rows.jsonl"), "choose --format jsonl"),
+        (("--out", "rows.csv"), "choose --format jsonl"),
         (("--labels", "a,b", "--vocab", "basic7"), "not both"),
     ],
 )

@@ -85,7 +85,7 @@ def test_the_sheet_mutes_isolates_filters_and_sorts(tmp_path: Path) -> None:
     assert ["faceless" in card.split(">")[0] for card in cards] == [True, False, False]
     assert "<bdi>\u202egnp.exe</bdi>" in page
     assert "<bdi>שמחה</bdi>" in page
-    assert '<option data-kind="word" value="joy">joy</option>' in page
+    assert '<option data-kind="word" value="joy" data-en="joy" data-ko="joy">joy</option>' in page
     assert [re.findall(r'data-share="([^"]*)"', card)[0] for card in cards] == ["0.800000", "0.600000", "0"]
     assert "joy, שמחה" in re.findall(r"<h1>(.*?)</h1>", page)[0]
     assert not re.search(r'(src|href)="(?!data:)', page)

@@ -58,6 +58,29 @@ def test_no_picture_is_ever_replaced_by_rows(run: Run, folder: Path, force: tupl
     assert picture.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("결과.xlsx", ".xlsx is not written: give --out 결과.csv, which Excel opens as it is."),
+        (
+            "page.html",
+            "--report FOLDER makes the page; for the rows give --out a name that ends in .jsonl, .csv or",
+        ),
+        (
+            "pictures",
+            "pictures is a folder, and a file is wanted: give --out pictures/rows.csv, which Excel",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_with_one_that_can(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, encoders: list[FakeEncoder], name: str, told: str
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    code, _, err = run(folder, "--out", name)
+    assert (code, encoders) == (2, [])
+    assert told in err
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
 def test_rows_are_replaced_only_when_asked(run: Run, folder: Path, tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"rows.{suffix}"

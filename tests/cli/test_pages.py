@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 from clip_emotion.cli.main import main
-from clip_emotion.data.images import ImageSource
+from clip_emotion.data.images import ImageSource, open_image
+from clip_emotion.errors import ImageError
 from clip_emotion.models import registry
 from clip_emotion.retrieval.labelling.contact_sheet import PAGE_SIZE, SheetConfig, write_contact_sheet
+from clip_emotion.retrieval.labelling.image_faults import KOREAN, OTHER, korean_fault
 from clip_emotion.types import Dimensions, Prediction, ScoredLabel
 from tests.support.fakes import FakeEncoder
 from tests.support.pages import read_page
@@ -48,6 +50,37 @@ def test_the_contact_sheet(run: Run, tmp_path: Path, language: str, pictures: st
         language,
         f"red, blue, 설렘, 당황, 비장함, 뿌듯함 … ({counted}) · {pictures}",
     )
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_sheet_speaks_one_language_at_a_time(run: Run, tmp_path: Path, language: str) -> None:
+    assert run("label", tmp_path / "faces", "--vocab", "basic7", "--lang", language) == 1
+    page = read_page(tmp_path / "report" / "index.html")
+    source = (tmp_path / "report" / "index.html").read_text("utf-8")
+    assert "Words of the vocabulary basic7, judged by the model fake" in " ".join(page.words["en"])
+    assert "단어 목록 basic7 · 모델 fake" in " ".join(page.words["ko"])
+    assert any(said.startswith("읽을 수 있는 사진 파일이 아니에요") for said in page.words["ko"])
+    assert "angry" in page.words["en"]
+    assert "화남" in page.words["ko"]
+    assert not [said for said in page.words["en"] if re.search("[가-힣]", said)]
+    # Menus hold no elements: their words stand in attributes, and the switch sets them.
+    options = re.findall(r'<option[^>]* data-en="([^"]*)" data-ko="([^"]*)">([^<]*)</option>', source)
+    assert len(options) == source.count("<option") >= 6
+    assert all(re.search("[가-힣]", ko) and not re.search("[가-힣]", en) for en, ko, _ in options)
+    assert [shown for *_, shown in options] == [each[language == "ko"] for each in options]
+
+
+def test_what_is_wrong_with_a_picture_is_told_in_korean(tmp_path: Path) -> None:
+    (tmp_path / "cut.png").write_bytes(save(plain("red", (90, 90)), tmp_path / "whole.png").read_bytes()[:60])
+    wrong = {b"": "empty", b"no picture": "format", tmp_path: "folder", tmp_path / "none.png": "unopened"}
+    for source, kind in {**wrong, tmp_path / "cut.png": "damaged"}.items():
+        with pytest.raises(ImageError) as told:
+            open_image(source)
+        assert korean_fault(str(told.value)) == KOREAN[kind]
+    with pytest.raises(ImageError) as told:
+        open_image(tmp_path / "whole.png", max_pixels=10)
+    assert korean_fault(str(told.value)) == KOREAN["large"]
+    assert korean_fault("Something unheard of.") == OTHER
 
 
 @pytest.mark.parametrize(("language", "way"), [("ko", "불쾌"), ("en", "unpleasant")])

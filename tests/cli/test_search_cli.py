@@ -65,3 +65,5 @@ def test_misuse_is_told(run: Run) -> None:
     assert code == 2
     assert "There is no store" in err
     assert run("search", "행복", "--store", "faces.db", "--out", "r.txt", "--format", "table")[0] == 2
+    code, _, err = run("search", "행복", "--store", "faces.db", "--out", "r.xlsx")
+    assert (code, ".xlsx is not written: give --out r.jsonl." in err) == (2, True)

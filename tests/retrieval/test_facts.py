@@ -53,6 +53,20 @@ def test_a_table_in_an_archive_or_elsewhere_tells_too(folders: Path, tmp_path: P
     assert [row.facts.get("sex") for row in rows] == [None, "f", "m"]
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_two_tables_that_each_name_a_picture_from_their_own_folder(folders: Path, tmp_path: Path, own: bool) -> None:
+    (tmp_path / "faces.csv").write_text("path,label\nfaces/happy/가.png,happy\nfaces/happy/b.png,happy\n", "utf-8")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "people.csv").write_text(
+        "path,age\n../faces/happy/가.png,31\n../faces/sad/c.png,7\n", "utf-8"
+    )
+    # The data may be the folder itself, or a link to it, instead of a table.
+    (tmp_path / "link").symlink_to(folders)
+    rows = opened(tmp_path / ("link" if own else "faces.csv"), "age", metadata=tmp_path / "other" / "people.csv").images
+    found = {Path(row.name).name: row.facts for row in rows}
+    assert found == {"가.png": {"age": "31"}, "b.png": {}} | ({"c.png": {"age": "7"}} if own else {})
+
+
 def test_columns_of_the_datas_own_table(folders: Path, tmp_path: Path) -> None:
     (folders / "all.csv").write_text("path,label,mood\nhappy/b.png,happy,good\nsad/c.png,sad,bad\n", "utf-8")
     assert [row.facts for row in opened(folders / "all.csv", "mood").images] == [{"mood": "good"}, {"mood": "bad"}]
@@ -64,7 +78,9 @@ def test_a_column_that_is_nowhere_is_one_sentence(folders: Path, tmp_path: Path)
     with pytest.raises(UsageError, match="has the columns path and age"):
         opened(folders, "age")
     (tmp_path / "other.csv").write_text("path,age\nsomewhere/else.png,3\n", "utf-8")
-    with pytest.raises(UsageError, match="paths name no picture"):
+    with pytest.raises(
+        UsageError, match=r"paths name no picture.*other.csv has somewhere/else.png, the data happy/b.png"
+    ):
         opened(folders, "age", metadata=tmp_path / "other.csv")
     (tmp_path / "texts.csv").write_text("text,label\n좋아,happy\n", "utf-8")
     with pytest.raises(UsageError, match="table has no column age"):

@@ -196,3 +196,9 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
         read(root, prefer=())
     with pytest.raises(UsageError):
         read("no_such_set")
+
+
+def test_a_table_without_a_label_tells_its_columns(tmp_path: Path) -> None:
+    put(tmp_path, "faces.csv", "path,emo\na.jpg,happy\n")
+    with pytest.raises(UsageError, match=r"a label column \(labels, .*\); it has path, emo: name yours"):
+        read(tmp_path / "faces.csv")

@@ -466,7 +466,7 @@ def test_invisible_signs_go_and_joined_emoji_stay(written: str, kept: str) -> No
         ("그냥 글이다.\n이름이 없다.\n".encode(), "No speaker was recognised"),
         ("민수 님과 카카오톡 대화\n저장한 날짜 : 2024년 3월 1일 오후 3:12\n".encode(), "No speaker was recognised"),
         (b'{"a": 1}\n{"b": 2}\n', "line 1: it names no speaker"),
-        (b"speaker,text\n", "holds no message"),
+        (b"speaker,text\n", "a header and no rows"),
     ],
 )
 def test_what_is_no_transcript_is_one_clear_error(raw: bytes, message: str, tmp_path: Path) -> None:

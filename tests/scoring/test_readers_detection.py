@@ -137,3 +137,29 @@ def test_a_transcript_pasted_into_an_export_is_a_message(head: str) -> None:
     (chat,) = read_stream(io.StringIO(f"{head}{KAKAOTALK}{pasted}"), "chat")
     assert (chat.layout, len(chat.turns)) == ("kakaotalk-android", 8)
     assert chat.turns[-1].text.count("\n") == 200
+
+
+@pytest.mark.parametrize("name", ["bad.csv", "chat.txt"])
+def test_a_table_of_unknown_columns_tells_them_and_those_that_are_known(name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_stream(io.StringIO('누구,말\n지우,안녕\n민호,"응, 안녕"\n'), name)
+    told = str(caught.value)
+    assert f"{name} has the columns 누구, 말, of which none is known as the speaker: name the speaker as one of" in told
+    assert "이름, 화자" in told
+    assert "메시지" not in told
+
+
+def test_a_table_of_no_known_column_tells_both() -> None:
+    with pytest.raises(
+        DataError, match=r"none is known as the speaker or the text: .*화자.*; the text as one of .*메시지"
+    ):
+        read_stream(io.StringIO("a;b\n"), "bad.csv")
+
+
+def test_prose_with_commas_is_no_table() -> None:
+    assert "No speaker was recognised" in refusal("그냥, 글이다.\n이름이 없다.\n쉼표, 셋, 넷\n")
+
+
+@pytest.mark.parametrize("header", ["speaker,text", "Date,User,Message"])
+def test_a_header_alone_is_told_as_such(header: str) -> None:
+    assert "is a table with a header and no rows" in refusal(f"{header}\n")

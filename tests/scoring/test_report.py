@@ -30,6 +30,7 @@ from scoring.affection.weights import AffectionWeights
 from scoring.config import ClarityConfig, EverydayRange, RecencyConfig, ScoreConfig
 from scoring.conversation import Conversation, Fault, Turn
 from scoring.emotions.base import Judgement
+from scoring.output.made_of import emotions_made, layout_read, reason_told, weights_made
 from scoring.output.plots.colours import DOT_COLOURS, dominant_colours
 from scoring.output.plots.contributions import contributions_figure
 from scoring.output.plots.curve import curve_figure, speakers_running
@@ -37,6 +38,7 @@ from scoring.output.plots.ranking import ranking_figure
 from scoring.output.plots.style import REST, drawable
 from scoring.output.report import write_report
 from scoring.readers import ReadOptions, read_conversations
+from scoring.readers.layouts import LAYOUTS
 from scoring.result import ConversationScore, Failure, Shift
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -303,7 +305,9 @@ def test_a_page_tells_the_half_life(tmp_path: Path) -> None:
     score = scored(chat(wave(30)), RecencyConfig(kind="exponential", half_life=1.0))
     shown = text_of(write_report([score], tmp_path))
     assert "recency exponential (half-life 1 turn), so late turns count more" in shown
-    assert "recency exponential (half-life 1 turn), layout given" in shown
+    assert (
+        "Recency: exponential (half-life 1 turn), so late turns count more. Read as: turns given by a program" in shown
+    )
     assert "recency exponential (half-life 1 turn)." in text_of(write_report([score, score], tmp_path))
 
 
@@ -487,3 +491,47 @@ def test_a_narrow_plot_is_as_wide_as_a_telephone_needs() -> None:
         assert (wide.get_figwidth(), narrow.get_figwidth()) == (11.0, 5.2)
         assert len(wide.axes) == len(narrow.axes)
         assert narrow.get_figheight() > wide.get_figheight()
+
+
+@pytest.mark.parametrize(
+    ("told", "english", "korean"),
+    [
+        (emotions_made("text: mini"), "the model mini reading the text", "글을 읽은 모델 mini"),
+        (
+            emotions_made("given, else text: mini + picture: b32"),
+            "as given in the file, else the model mini reading the text and the model b32 looking at the pictures",
+            "파일에 적힌 감정, 없으면 글을 읽은 모델 mini, 사진을 본 모델 b32",
+        ),
+        (weights_made("judged in kote44"), "set in the word list kote44", "단어 목록 kote44에 적힌 값"),
+        (
+            weights_made("judged in own (2 labels); mini: 사랑, 다정; less 미움; set by hand: 사랑"),
+            "set in the word list own (2 words), how near words are to 사랑, 다정 (model mini), "
+            "less how near words are to 미움, set by hand for 사랑",
+            "단어 목록 own에 적힌 값(단어 2개), 사랑, 다정에 가까운 정도(모델 mini), "
+            "미움에 가까운 정도를 뺀 값, 직접 정한 값(사랑)",
+        ),
+        (
+            reason_told("photo: the export holds no picture"),
+            "photo: the export holds no picture",
+            "내보낸 파일에 사진이 없어요",
+        ),
+        (reason_told("no words"), "no words", "말이 없어요"),
+    ],
+)
+def test_what_a_score_was_made_of_is_told_in_both_languages(told: object, english: str, korean: str) -> None:
+    assert told == (english, korean)
+
+
+def test_every_layout_has_a_name_for_people() -> None:
+    assert not [name for name in LAYOUTS if name in layout_read(name)]
+
+
+def test_the_footer_speaks_one_language_at_a_time(tmp_path: Path) -> None:
+    made = replace(scored(chat(wave(4))), emotions_from="text: mini", weights_from="judged in kote44", layout="plain")
+    page = write_report([made], tmp_path).read_text("utf-8")
+    english, korean = re.findall(r'<span lang="..">([^<]*)</span>', page[page.index("<footer>") :])
+    assert not re.search("[가-힣]", english)
+    assert unescape(korean) == (
+        "감정: 글을 읽은 모델 mini. 가중치: 단어 목록 kote44에 적힌 값. 시간 가중: 선형(나중 말일수록 더 많이 반영). "
+        "읽은 것: ‘이름: 말’로 적은 글. clip-emotion으로 만들었어요."
+    )

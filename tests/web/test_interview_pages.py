@@ -70,6 +70,15 @@ def test_a_rehearsal_becomes_a_report(app: FastAPI, person: Browser) -> None:
     assert f'href="{place}"' in person.get("/history?kind=interview").text
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "One picture with a face"), ("ko", "얼굴이 보인 사진이 1장")])
+def test_a_rehearsal_of_one_picture_counts_one(person: Browser, language: str, told: str) -> None:
+    place = rehearse(person, "red")
+    person.post("/language", {"language": language, "next": "/"})
+    page = person.get(place).text
+    assert told in page
+    assert "1 pictures" not in page
+
+
 def test_a_rehearsal_is_cut_by_time_by_number_and_by_hand(app: FastAPI, person: Browser) -> None:
     place = rehearse(person, *COURSE)
     for form, wanted in (

@@ -126,7 +126,8 @@ class LabelCheck:
         }
         subtitle = f"{len(found.issues):,} of {found.checked:,} labels are likely wrong; the first {len(shown)}."
         korean = f"라벨 {found.checked:,}개 가운데 {len(found.issues):,}개가 틀린 것 같아요. 처음 {len(shown)}개예요."
-        config = SheetConfig("Labels to look at", subtitle, "살펴볼 라벨", korean)
+        notes = {_note(issue): _korean_note(issue) for issue in shown}
+        config = SheetConfig("Labels to look at", subtitle, "살펴볼 라벨", korean, korean_notes=notes)
         sheet = write_contact_sheet(folder, predictions, sources, config)
         write_atomic(folder / ISSUES, issues_csv(found.issues))
         mark_folder(folder, SHEET)
@@ -135,6 +136,10 @@ class LabelCheck:
 
 def _note(issue: LabelIssue) -> str:
     return f"labelled {issue.given}, looks {issue.suggested} (probability of its label {issue.quality:.1%})"
+
+
+def _korean_note(issue: LabelIssue) -> str:
+    return f"라벨은 {issue.given}, 보이기는 {issue.suggested} (그 라벨일 확률 {issue.quality:.1%})"
 
 
 def _zero_shot(encoder: ImageTextEncoder, names: Sequence[str], embeddings: Any) -> Any:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_emotion.cli.common import say
+from clip_emotion.cli.common import SHEETS, say, table_in_file
 from clip_emotion.cli.score.inputs import STDIN
 from clip_emotion.errors import UsageError
 
@@ -48,8 +48,9 @@ class ScoreOutput:
             raise UsageError("--follow writes to the screen as turns come: leave out --out and --report.")
         if live and (self.summary or self.period):
             raise UsageError("--follow writes turn by turn: leave out --summary and --by.")
-        if self.path is not None and self.format == "table" and not self.summary:
-            raise UsageError(f"A table goes to the screen: for {self.path} choose --format json, jsonl or csv.")
+        is_table = self.format == "table" and not self.summary
+        if self.path is not None and (is_table or self.path.suffix.lower() in SHEETS):
+            raise table_in_file(self.path, _FILE_FORMATS)
         if self.probabilities and (self.format != "csv" or self.summary):
             raise UsageError("--probabilities adds columns to --format csv; JSON always has them.")
 

@@ -17,7 +17,7 @@ import typer
 
 from clip_emotion import outputs
 from clip_emotion.cli import options
-from clip_emotion.cli.common import chosen_words, printable, say, stdout
+from clip_emotion.cli.common import check_lines_file, chosen_words, printable, say, stdout
 from clip_emotion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def cluster(
     from clip_emotion.retrieval.store.embedding_store import EmbeddingStore
 
     out = None if out == Path("-") else out
-    if out is not None and output_format is GroupsFormat.table:
-        raise UsageError(f"A table goes to the screen: for {out} choose --format jsonl.")
+    check_lines_file(out, output_format)
     wanted = _number(groups)
     words = chosen_words(labels, vocab)
     inputs = [store, *([Path(vocab)] if vocab else [])]

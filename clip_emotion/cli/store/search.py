@@ -14,7 +14,7 @@ import typer
 
 from clip_emotion import outputs
 from clip_emotion.cli import options
-from clip_emotion.cli.common import printable, say, stdout, write_atomic
+from clip_emotion.cli.common import check_lines_file, printable, say, stdout, write_atomic
 from clip_emotion.cli.grouped import grouped
 from clip_emotion.cli.label_output import SHEET
 from clip_emotion.cli.running import RunningArguments
@@ -68,8 +68,7 @@ def search(
         raise UsageError('--not names no words: say how faces are not to look, for example --not "a smile".')
     out = None if out == Path("-") else out
     wanted = Wanted([text] if text and text.strip() else [], like, unlike, top, min_similarity)
-    if out is not None and output_format is HitsFormat.table:
-        raise UsageError(f"A table goes to the screen: for {out} choose --format jsonl.")
+    check_lines_file(out, output_format)
     claims = outputs.WriteOptions(overwrite)
     inputs = [store, *map(Path, like)]
     if out is not None:
@@ -149,7 +148,8 @@ def _write_report(folder: Path, hits: Sequence[Hit], wanted: Wanted, encoder: Im
         title=f"{wanted.title} · {len(hits):,} {'face' if len(hits) == 1 else 'faces'}",
         korean_title=f"{wanted.title} · 얼굴 {len(hits):,}개",
         language="ko" if has_hangul(wanted.title) else "en",
-        subtitle=f"{encoder.name} {encoder.fingerprint[:17]}",
+        subtitle=f"Found by the model {encoder.name} (version {encoder.fingerprint[:17]})",
+        korean_subtitle=f"모델 {encoder.name} (버전 {encoder.fingerprint[:17]})",
         faces=True,
         similarities=True,
     )

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from clip_emotion.csv_text import shown_columns
 from clip_emotion.data.cards import load_card
 from clip_emotion.data.facts import facts_of
 from clip_emotion.data.layouts import in_class_folder, in_table, is_image, labels_in_cell, split_in_cell
 from clip_emotion.data.sources import Source, open_source
-from clip_emotion.data.tables import Table, find_table, is_table
+from clip_emotion.data.tables import Table, find_table, header_of, is_table
 from clip_emotion.errors import DataError, ImageError, UsageError
 from clip_emotion.files import expanded
 from clip_emotion.retrieval.evaluation.facts import fact_columns, with_facts
@@ -170,7 +171,8 @@ def _table(source: Source, name: str, selection: RowSelection) -> Splits:
     texts = ", ".join(selection.text_columns())
     raise UsageError(
         f"{source.location} needs a header with a text column ({texts}) or a path column, and a label column "
-        f"({', '.join(labels)}): name yours with --text-column and --label-column."
+        f"({', '.join(labels)}); it has {shown_columns(header_of(source, name))}: name yours with --text-column and "
+        "--label-column."
     )
 
 

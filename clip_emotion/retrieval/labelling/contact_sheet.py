@@ -9,20 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clip_emotion.data.faces.parts import NO_FACE, SKIPPED
+from clip_emotion.data.faces.parts import CROPPED, NO_FACE, SKIPPED, SMALL
 from clip_emotion.data.image_limits import MAX_PIXELS
 from clip_emotion.data.images import ImageSource
 from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment
+from clip_emotion.models.base import ImageTextEncoder
+from clip_emotion.retrieval.labelling.image_faults import korean_fault
 from clip_emotion.retrieval.labelling.plane import place_on_plane
 from clip_emotion.retrieval.labelling.rows import is_faceless
 from clip_emotion.retrieval.labelling.thumbnails import PLANE, thumbnail
 from clip_emotion.types import Prediction, ScoredLabel
+from clip_emotion.vocabulary import Vocabulary
 
 PAGE_SIZE = 200
 """Cards on a page, which with its thumbnails stays below 2 MB."""
-KOREAN_NOTES = {NO_FACE: "얼굴을 찾지 못해 사진 전체를 봤어요", SKIPPED: "얼굴을 찾지 못해 단어를 붙이지 않았어요"}
+KOREAN_NOTES = {
+    SMALL: "작은 사진이라 얼굴만 잘라 낸 것으로 봤어요",
+    CROPPED: "이미 얼굴만 잘라 낸 사진이라 전체를 봤어요",
+    NO_FACE: "얼굴을 찾지 못해 사진 전체를 봤어요",
+    SKIPPED: "얼굴을 찾지 못해 단어를 붙이지 않았어요",
+}
+OWN = "own"
+"""The name of a vocabulary of words that stand in the command itself."""
 NEAR = 2
 """So many pages on each side of a page are linked, beside the first and the last."""
 PAGE_NAME = re.compile(r"page-([2-9]|[1-9][0-9]+)\.html")
@@ -34,8 +44,9 @@ class SheetConfig:
     """What a sheet says above its images, in which language it opens, and how large it grows.
 
     ``korean_title`` and ``korean_subtitle`` stand for title and subtitle where Korean is chosen. ``glosses`` maps a
-    label's key to its name in the other language. With ``faces`` a card shows its face and what is around it, not the
-    whole image; with ``similarities`` words show these instead of their probabilities.
+    label's key to its name in the other language, which stands for the name where that is chosen; ``korean_notes`` maps
+    a remark on a face to its Korean. With ``faces`` a card shows its face and what is around it, not the whole image;
+    with ``similarities`` words show these instead of their probabilities.
     """
 
     title: str = "clip-emotion"
@@ -44,6 +55,7 @@ class SheetConfig:
     korean_subtitle: str = ""
     language: str = "en"
     glosses: Mapping[str, str] = field(default_factory=dict)
+    korean_notes: Mapping[str, str] = field(default_factory=lambda: KOREAN_NOTES)
     faces: bool = False
     similarities: bool = False
     page_size: int = PAGE_SIZE
@@ -70,7 +82,7 @@ def write_contact_sheet(
                 titles=(config.title, config.korean_title or config.title),
                 subtitles=(config.subtitle, config.korean_subtitle or config.subtitle),
                 cards=(cards := list(_cards(chunk, sources, config))),
-                shown=sorted({card["word"] for card in cards if card["word"]}),
+                shown=sorted({(word["name"], word["en"], word["ko"]) for card in cards for word in card["words"][:1]}),
                 plane=_plane(predictions, sources, config, names) if number == 1 else None,
                 page=number,
                 pages=len(names),
@@ -81,6 +93,18 @@ def write_contact_sheet(
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror or error}.") from error
     return folder / names[0]
+
+
+def sheet_subtitles(vocabulary: Vocabulary, encoder: ImageTextEncoder) -> tuple[str, str]:
+    """Return in English and Korean whose words these are, and which model looked."""
+    own = vocabulary.name == OWN
+    english = "Words of your own" if own else f"Words of the vocabulary {vocabulary.name}"
+    korean = "직접 고른 단어" if own else f"단어 목록 {vocabulary.name}"
+    version = encoder.fingerprint[:17]
+    return (
+        f"{english}, judged by the model {encoder.name} (version {version})",
+        f"{korean} · 모델 {encoder.name} (버전 {version})",
+    )
 
 
 def _plane(
@@ -142,8 +166,9 @@ def _cards(
                 "share": f"{_measure(prediction.best, config):.6f}" if prediction.best else "0",
                 "face": prediction.face.index if prediction.face.box else None,
                 "note": prediction.face.note,
-                "korean_note": KOREAN_NOTES.get(prediction.face.note or "", prediction.face.note),
+                "korean_note": config.korean_notes.get(prediction.face.note or "", prediction.face.note),
                 "error": prediction.error,
+                "korean_error": korean_fault(prediction.error) if prediction.error else None,
                 "thumbnail": image,
                 "words": [_word(label, config) for label in prediction.labels],
                 "place": prediction.dimensions,
@@ -158,4 +183,5 @@ def _word(label: ScoredLabel, config: SheetConfig) -> dict[str, str]:
     value, gloss = _measure(label, config), config.glosses.get(label.key, "")
     share = f"{value:.3f}" if config.similarities else f"{value:.0%}" if value >= 0.0995 else f"{value:.1%}"
     width = f"{100 * min(max(value, 0), 1):.1f}"
-    return {"name": label.name, "gloss": gloss if gloss != label.name else "", "share": share, "width": width}
+    names = {"en": label.name, "ko": label.name, "en" if config.language == "ko" else "ko": gloss or label.name}
+    return {"name": label.name, **names, "share": share, "width": width}

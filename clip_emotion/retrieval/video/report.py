@@ -15,6 +15,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.html import environment
 from clip_emotion.outputs import mark_folder
+from clip_emotion.retrieval.labelling.contact_sheet import sheet_subtitles
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.retrieval.video.labelling import LabelledFrame
 from clip_emotion.retrieval.video.plots import COLOURS, Shown, track_plots
@@ -65,7 +66,7 @@ class VideoReport:
 
     def write(self) -> Path:
         """Write ``index.html`` and return its path; raises UsageError when the folder cannot be written."""
-        encoder, vocabulary = self.labeller.encoder, self.labeller.vocabulary
+        vocabulary = self.labeller.vocabulary
         keys = [label.key for label in vocabulary.labels]
         names = dict(zip(keys, vocabulary.names(self.labeller.language), strict=True))
         files = [PurePath(name).name for name in self.timelines]
@@ -73,7 +74,7 @@ class VideoReport:
         content = template.render(
             language=self.labeller.language,
             title=", ".join(files[:3]) + (" …" if files[3:] else ""),
-            subtitle=f"{vocabulary.name}, {encoder.name} {encoder.fingerprint[:17]}",
+            subtitles=sheet_subtitles(vocabulary, self.labeller.encoder),
             videos=[_video(timeline, names) for timeline in self.timelines.values()],
             pictures=[(row.source, row.best) for row in self.pictures],
             more_pictures=self.more_pictures,

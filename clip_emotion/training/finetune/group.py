@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from datasets import Dataset, Value
 
-from clip_emotion.data.facts import facts_by_path, path_key, shown_columns
+from clip_emotion.csv_text import shown_columns
+from clip_emotion.data.facts import facts_by_path, path_key
 from clip_emotion.data.row_filter import parse_filter
 from clip_emotion.data.sources import open_source
 from clip_emotion.errors import DataError, UsageError

@@ -22,7 +22,7 @@ pytest.importorskip("playwright.sync_api", reason="pip install playwright axe-pl
 from playwright.sync_api import Browser
 
 LOOKS = {
-    "ko-phone": Looks("ko-KR", 390, 844, phone=True),
+    "ko-phone": Looks("ko-KR", 360, 780, phone=True),
     "ko-desk": Looks("ko-KR", 1280, 900),
     "en-phone": Looks("en-GB", 360, 740, phone=True),
     "en-desk": Looks("en-GB", 1440, 900),

@@ -23,6 +23,11 @@ CUT = """[...document.querySelectorAll('select')].filter(one => one.checkVisibil
 """Texts of choices that their field has no room for, beside its arrow."""
 HIDDEN = "[...document.querySelectorAll('figure')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
 """How many figures are wider than their place, so that a part of them is out of sight."""
+LONELY = """(() => {
+  const tops = [...document.querySelectorAll('header nav a, header nav button')].map(one => one.offsetTop);
+  return tops.length > 2 && tops.filter(top => top === Math.max(...tops)).length === 1;
+})()"""
+"""Whether the last word of the menu stands alone in a line."""
 SERIOUS = ("serious", "critical")
 PASSWORD = "a sentence of mine"
 
@@ -86,6 +91,7 @@ class Visitor:
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name} is {wide} pixels wider than the screen"
         assert self.page.evaluate(HIDDEN) == 0, f"{name} hides a part of a figure"
+        assert not self.page.evaluate(LONELY), f"{name} leaves the last word of the menu alone"
         assert self.page.evaluate(CUT) == [], f"{name} cuts choices"
         assert not re.search(r"\{\{|\}\}|\bcommon\.\w|\bNone\b", self.page.locator("body").inner_text()), name
         for scheme in ("light", "dark"):
