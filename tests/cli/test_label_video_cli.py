@@ -150,7 +150,7 @@ def test_pictures_stand_beside_videos(run: Run, clip: Path, tmp_path: Path) -> N
     assert [first["source"], first["frame"], first["time"], first["track"]] == [str(picture), None, None, None]
     assert first["labels"][0]["name"] == first["smoothed"][0]["name"] == "green"
     assert {row["source"] for row in others} == {str(clip)}
-    assert [gone["source"], gone["error"]] == [str(tmp_path / "gone.mp4"), "The file does not exist."]
+    assert [gone["source"], gone["error"]] == [str(tmp_path / "gone.mp4"), "There is no such file or folder."]
 
 
 def test_the_table_has_a_line_a_face(run: Run, clip: Path) -> None:
