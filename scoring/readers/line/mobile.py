@@ -95,9 +95,15 @@ def pasted_lines(lines: Sequence[str], message: re.Pattern[str]) -> frozenset[in
 
 
 def unquoted(text: str) -> str:
-    """Return a message of several lines without the quotes around it, and with single ones in it."""
+    """Return a message of several lines without the quotes around it, and with single ones in it.
+
+    Quotes with nothing between them are what somebody wrote.
+    """
     if len(text) < 2 or not (text.startswith('"') and text.endswith('"')):
         return text
+    inner = text
     if _CSV_QUOTED.fullmatch(text) and ("\n" in text or '""' in text[1:-1]):
-        return text[1:-1].replace('""', '"').strip()
-    return text[1:-1].strip() if "\n" in text else text
+        inner = text[1:-1].replace('""', '"')
+    elif "\n" in text:
+        inner = text[1:-1]
+    return inner.strip() or text
