@@ -1,8 +1,8 @@
 """Fifty people at the site at once: ``python benchmarks/web_load.py [--people 50] [--seconds 120]``.
 
-Each signs up, then labels photographs (one to four at a time), looks at the result, and saves or discards it, with a
-pause as short as the server's answer. Printed are what was answered, how long it took, and pictures a second against
-the labeller's own over the same photographs, before and after, in the same run.
+Each signs up; when all have, each labels photographs (one to four at a time), looks at the result, and saves or
+discards it, with a pause as short as the server's answer. Printed are what was answered, how long it took, and pictures
+a second against the labeller's own over the same photographs, before and after, in the same run.
 """
 
 from __future__ import annotations
@@ -70,11 +70,12 @@ def photographs() -> list[bytes]:
     return made
 
 
-def use(server: Server, number: int, files: list[bytes], seen: Seen, end: float) -> None:
-    """Use the site until the time is over."""
+def use(server: Server, number: int, files: list[bytes], seen: Seen, ready: threading.Barrier, seconds: float) -> None:
+    """Sign up, wait until all have, and use the site until the time is over."""
     with Person(server.port, timeout=120) as person:
         person.sign_up(f"{number}@example.org")
-        turn = number
+        ready.wait()
+        turn, end = number, time.monotonic() + seconds
         while time.monotonic() < end:
             turn += 1
             sent = [files[(turn * 5 + one) % len(files)] for one in range(1 + turn % 4)]
@@ -122,11 +123,12 @@ def load(people: int, seconds: float, environment: dict[str, str] | None = None)
         with Person(server.port) as warm:
             warm.sign_up("warm@example.org")
             warm.upload("/label", "pictures", files[:2], vocabulary=WORDS)
-        end = time.monotonic() + seconds
-        users = [threading.Thread(target=use, args=(server, one, files, seen, end)) for one in range(people)]
-        begun = time.monotonic()
+        ready = threading.Barrier(people + 1)
+        users = [threading.Thread(target=use, args=(server, one, files, seen, ready, seconds)) for one in range(people)]
         for user in users:
             user.start()
+        ready.wait()
+        begun = time.monotonic()
         for user in users:
             user.join()
         return seen, seen.pictures / (time.monotonic() - begun)
