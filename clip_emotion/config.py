@@ -52,9 +52,14 @@ def validate(kind: type[ConfigT], values: dict[str, Any], source: str) -> Config
         raise UsageError(f"{source} has {error.error_count()} fault(s): {faults}.") from error
 
 
+def plain(fault: ErrorDetails) -> str:
+    """Return what is wrong with a value, without pydantic's words before it."""
+    return fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
+
+
 def _reason(kind: type[BaseModel], fault: ErrorDetails) -> str:
     if fault["type"] != "extra_forbidden":
-        return fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
+        return plain(fault)
     schema = kind.model_json_schema()
     known = {name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})}
     near = get_close_matches(str(fault["loc"][-1]), sorted(known), cutoff=LIKENESS)

@@ -93,9 +93,11 @@ def _settings(chosen: dict[str, Any]) -> Settings:
     try:
         return Settings(**{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
+        from clip_emotion.config import plain
+
         first = error.errors()[0]
         name = _variable(".".join(map(str, first["loc"])))
-        raise UsageError(f"{name} is not right: {first['msg'].removeprefix('Value error, ').rstrip('.')}.") from error
+        raise UsageError(f"{name} is not right: {plain(first)}.") from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
