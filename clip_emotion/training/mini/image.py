@@ -16,7 +16,8 @@ from clip_emotion.models.mini.image_tower import ImageTower, standardise
 from clip_emotion.training.losses import multi_positive_contrast, one_way_contrast, soft_cross_entropy
 from clip_emotion.training.mini.augment import augment
 from clip_emotion.training.mini.faces import FaceSplits
-from clip_emotion.training.mini.image_config import MiniImageConfig
+from clip_emotion.training.mini.image_classifiers import Classifiers
+from clip_emotion.training.mini.image_config import EaseConfig, MiniImageConfig
 from clip_emotion.training.mini.photographs import photograph
 from clip_emotion.training.mini.smiles import find_mouths, smile
 from clip_emotion.training.mixup import mix
@@ -89,6 +90,7 @@ class MiniImageObjective:
         if config.smiles is not None:
             neutral = self.train.targets.argmax(dim=1) == self.moves[0]
             self.mouths = find_mouths(self.train.images, neutral, config.faces.prepared)
+        self.classifiers = Classifiers(config.classifiers, self.basic) if config.classifiers else None
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Draw and augment the step's faces, embed them and add up the parts of the loss."""
@@ -98,13 +100,7 @@ class MiniImageObjective:
         rows = self.train.batch(step, config.batch, config.seed)
         side = [side for share, side in config.sides if progress >= share][-1]
         changes = config.ease if config.ease and progress >= config.ease.after else config
-        grey, targets = self.train.images[rows].float(), self.train.targets[rows]
-        if config.smiles is not None and self.mouths is not None:
-            grey, targets = smile(grey, targets, self.mouths[rows], config.smiles, generator, self.moves)
-        if config.photograph is not None:
-            grey = photograph(grey, config.photograph, generator)
-        faces = augment(standardise(grey), side, changes.augment, generator)
-        faces, targets = mix(faces, targets, changes.mixup, rng)
+        faces, targets = self._changed(rows, side, changes, rng, generator)
         classes = targets.shape[1]
         smoothed = targets * (1 - config.label_smoothing) + config.label_smoothing / classes
         # The loop has put the whole model in training; frozen layers keep their running means too.
@@ -122,6 +118,25 @@ class MiniImageObjective:
             similarities = self.model.scale * images @ comments.T
             total = total + config.comment_weight * multi_positive_contrast(similarities, targets[:, classes_of])
         return total
+
+    def _changed(
+        self, rows: Tensor, side: int, changes: MiniImageConfig | EaseConfig, rng: random.Random, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return the faces of the rows as the tower sees them, and what they show: after all that is drawn for them."""
+        config = self.config
+        grey, targets = self.train.images[rows].float(), self.train.targets[rows]
+        if config.smiles is not None and self.mouths is not None:
+            grey, targets = smile(grey, targets, self.mouths[rows], config.smiles, generator, self.moves)
+        if config.photograph is not None:
+            grey = photograph(grey, config.photograph, generator)
+        faces = augment(standardise(grey), side, changes.augment, generator)
+        if self.classifiers is None:
+            return mix(faces, targets, changes.mixup, rng)
+        # Of a smile that was drawn nobody knows but who drew it.
+        drawn = (targets != self.train.targets[rows]).any(dim=1)
+        shares = self.classifiers.shares(targets, config.classifier_weight).masked_fill(drawn, 0.0)
+        faces, both = mix(faces, torch.cat((targets, shares[:, None]), dim=1), changes.mixup, rng)
+        return faces, self.classifiers.soften(both[:, :-1], faces, both[:, -1])
 
     @torch.inference_mode()
     def validate(self, model: ImageModel) -> Measurements:

@@ -78,6 +78,10 @@ class MiniImageConfig(Config):
     """Finished minis whose mean answer on the training images is mixed into the targets."""
     teacher_weight: float = Field(0.5, ge=0, le=1)
     """Share of the teachers in the targets."""
+    classifiers: tuple[Path, ...] = ()
+    """Trained classifiers whose mean answer on the step's faces, as they are changed, is mixed into the targets."""
+    classifier_weight: float = Field(0.5, ge=0, le=1)
+    """Share of the classifiers in the targets."""
     share: float = Field(1.0, gt=0, le=1)
     """Share of the trained weights in the result; the rest is those of ``start`` (WiSE-FT, 2109.01903)."""
     fit: FitConfig

@@ -15,6 +15,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
 from clip_emotion.label import LANGUAGES
+from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini, load_tower, save_tower
 from clip_emotion.models.mini.files import PARTS
@@ -143,6 +144,9 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
     for folder in _minis(config):
         if folder not in made:
             load_mini(folder, torch.device("cpu"))
+    for folder in config.classifiers:
+        if folder not in made:
+            load_classifier(folder, torch.device("cpu"))
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
 
@@ -164,8 +168,9 @@ MINI_IMAGE = Stage(
         "text": True,
         "start": True,
         "teachers": True,
+        "classifiers": True,
         "faces": FILES,
         "comments": FILES,
     },
-    inputs=lambda config: (config.text, *_minis(config)),
+    inputs=lambda config: (config.text, *_minis(config), *config.classifiers),
 )
