@@ -12,6 +12,7 @@ from clip_emotion.errors import UsageError
 from clip_emotion.training.classifier.config import ClassifierRunConfig
 from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.kobert.config import KobertKoteConfig
+from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
@@ -33,6 +34,7 @@ CONFIGS: dict[str, type[Config]] = {
         MiniImageConfig,
         MiniChatsConfig,
         MiniMessagesConfig,
+        SentenceTeacherConfig,
         KobertKoteConfig,
         FinetuneConfig,
         ClassifierRunConfig,

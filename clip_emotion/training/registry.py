@@ -17,6 +17,7 @@ from clip_emotion.training.kinds import PlannedConfig, config_of, read_config
 from clip_emotion.training.kobert.stage import KOBERT_KOTE
 from clip_emotion.training.loop.objective import ProgressCallback
 from clip_emotion.training.loop.run_folder import check_out
+from clip_emotion.training.mini.answers_stage import SENTENCE_TEACHER
 from clip_emotion.training.mini.chats_stage import MINI_CHATS
 from clip_emotion.training.mini.image_stage import MINI_IMAGE
 from clip_emotion.training.mini.messages_stage import MINI_MESSAGES
@@ -27,7 +28,17 @@ from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 
 STAGES: dict[str, Stage[Any]] = {
     stage.kind: stage
-    for stage in (MINI_TEXT, MINI_WORDS, MINI_IMAGE, MINI_CHATS, MINI_MESSAGES, KOBERT_KOTE, EMOTION_CLIP, CLASSIFIER)
+    for stage in (
+        MINI_TEXT,
+        MINI_WORDS,
+        MINI_IMAGE,
+        MINI_CHATS,
+        MINI_MESSAGES,
+        SENTENCE_TEACHER,
+        KOBERT_KOTE,
+        EMOTION_CLIP,
+        CLASSIFIER,
+    )
 }
 
 

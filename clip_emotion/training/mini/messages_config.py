@@ -25,6 +25,23 @@ class RulesConfig(Config):
     """The share of them with slips."""
 
 
+class AnswersConfig(Config):
+    """What the tower learns of a fine-tuned teacher's answers.
+
+    ``weight`` is their share in the targets of GoEmotions, in both languages. Of the corpora in ``asked`` so many texts a
+    step are told what the teacher says of them in GoEmotions' words.
+    """
+
+    folder: Path = Path("runs/sentence_teacher")
+    """The run of kind ``sentence_teacher`` that gave them."""
+    weight: float = Field(0.7, ge=0, le=1)
+    """Their share in GoEmotions' targets."""
+    asked: dict[Literal["emocontext", "emorynlp"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Texts a step of corpora with other labels."""
+    asked_weight: float = Field(0.5, gt=0)
+    """Weight of these texts in the loss."""
+
+
 class MiniMessagesConfig(TasksConfig):
     """Configuration of the messages stage.
 
@@ -53,6 +70,8 @@ class MiniMessagesConfig(TasksConfig):
     """Messages by rule."""
     teacher: float = Field(1.0, ge=0)
     """Weight of the teacher's sentences; 0 needs no teacher."""
+    answers: AnswersConfig | None = None
+    """A fine-tuned teacher's answers; null learns of none."""
     anchor_weight: float = Field(1.0, ge=0)
     """Weight of keeping lexicon words where the text tower has them."""
     anchor_batch: int = Field(48, ge=1)

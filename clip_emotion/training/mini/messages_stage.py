@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from torch import Tensor
 from clip_emotion.errors import UsageError
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
+from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.averaging import average_tensors
-from clip_emotion.training.corpora import load_corpora
+from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora
 from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.mini.answers import TAUGHT, check_answers, load_answers
 from clip_emotion.training.mini.chats_stage import finish
-from clip_emotion.training.mini.chats_tasks import chat_rows, load_tasks
+from clip_emotion.training.mini.chats_tasks import Task, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
-from clip_emotion.training.mini.messages_config import MiniMessagesConfig
+from clip_emotion.training.mini.messages_config import AnswersConfig, MiniMessagesConfig
 from clip_emotion.training.mini.teacher import model_folder, teacher_embeddings
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
@@ -33,6 +35,8 @@ ENGLISH = {
     "emorynlp": "emorynlp",
 }
 """Whose English sentences the teacher reads for a task; a translation is taught what its original says."""
+
+TRANSLATIONS = ("goemotions_en", "goemotions_ko")
 
 
 def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
@@ -68,13 +72,36 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: Text
     tasks, checks = load_tasks(config, encoder)
     names = {task.name for task in tasks}
     taught: dict[str, Tensor] = {}
+    rows, _ = chat_rows(config.sources) if config.teacher or config.answers else ({}, {})
+    if config.answers:
+        tasks = answered_tasks(tasks, config.answers, rows, encoder)
     if config.teacher:
-        rows, _ = chat_rows(config.sources)
         for name in names & ENGLISH.keys():
             taught[name] = teacher_embeddings(rows[ENGLISH[name]].texts, config.sources.prepared)
     grammar = Grammar.load(Vocabulary.load(RULES), config.rules.slips, config.sources.forbidden())
     torch.manual_seed(config.seed)
     return MiniMessagesObjective(config, encoder, start, tasks, checks, grammar, taught)
+
+
+def answered_tasks(
+    tasks: Sequence[Task], config: AnswersConfig, rows: Mapping[str, TextRows], encoder: MiniEncoder
+) -> list[Task]:
+    """Mix the teacher's answers into GoEmotions' targets and add a task for each corpus that is asked in its words.
+
+    A translation means what its original does. Raises ModelError where there are no answers on these texts.
+    """
+    vocabulary = Vocabulary.load(CORPORA[TAUGHT].vocabulary)
+    said = load_answers(config.folder, rows[TAUGHT].texts)
+    mixed = [
+        replace(task, targets=torch.lerp(task.targets, said, config.weight)) if task.name in TRANSLATIONS else task
+        for task in tasks
+    ]
+    for corpus, batch in config.asked.items():
+        texts = rows[corpus].texts
+        ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts)
+        words = class_words(vocabulary, encoder)
+        mixed.append(Task(f"{corpus}_asked", ids, answers, words, batch, config.asked_weight))
+    return mixed
 
 
 def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Iterable[RawSource]:
@@ -84,6 +111,8 @@ def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Itera
             load_mini(folder, torch.device("cpu"))
     if config.teacher:
         model_folder()
+    if config.answers and config.answers.folder not in made:
+        check_answers(config.answers.folder)
     config.sources.forbidden()
     return [*config.sources.raw().values(), *config.sources.chats().values()]
 
@@ -94,5 +123,10 @@ MINI_MESSAGES = Stage(
     check_messages,
     train_messages,
     uncompared=dict.fromkeys(("fit", "out", "base", "chats", "mean_with", "mean_weights", "sources"), True),
-    inputs=lambda config: (config.base, config.chats, *config.mean_with),
+    inputs=lambda config: (
+        config.base,
+        config.chats,
+        *config.mean_with,
+        *([config.answers.folder] if config.answers else []),
+    ),
 )
