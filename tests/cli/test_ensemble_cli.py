@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clip_emotion.models.classifiers.checkpoint import load_classifier
-from tests.models.test_classifiers import saved
+from tests.support.classifiers import saved
 from tests.support.commands import Run, runner
 from tests.support.minis import face, tiny_mini, write_images
 

@@ -28,8 +28,8 @@ from clip_emotion.models.ensembles.saving import save_ensemble
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.models.sharing import hub as checkpoint_hub
 from clip_emotion.vocabulary import Vocabulary
-from tests.models.test_classifiers import saved
 from tests.support.checkpoints import content, make_model
+from tests.support.classifiers import saved
 
 Run = Callable[..., tuple[int, str, str]]
 PARTS = {WEIGHTS, "tokenizer.json", MODEL_CARD, DESCRIPTION}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.skin import keep_skin, skin_pixels
-from tests.models.test_classifiers import saved
+from tests.support.classifiers import saved
 
 
 def colours() -> np.ndarray:

@@ -17,36 +17,16 @@ from torchvision.transforms.v2 import functional as V
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.base import ClassEncoder, ImageTextEncoder
-from clip_emotion.models.classifiers.checkpoint import ClassifierCard, load_classifier, save_classifier
-from clip_emotion.models.classifiers.config import ClassifierConfig
+from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.models.classifiers.encoder import ClassifierEncoder
 from clip_emotion.models.classifiers.network import Classifier, facts
 from clip_emotion.models.classifiers.sphere import RADIUS, axes, on_sphere
-from clip_emotion.models.emotion_clip.trained_vocabulary import TrainedVocabulary
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.vocabulary import Vocabulary
+from tests.support.classifiers import saved, tiny
 
 CPU = torch.device("cpu")
 BASIC = Vocabulary.load("basic7")
-
-
-def tiny(**changes: Any) -> ClassifierConfig:
-    values = {"architecture": "resnet18", "image_size": 32, "arguments": {"channels": [4, 4, 8, 8]}}
-    return ClassifierConfig.model_validate({**values, **changes})
-
-
-def saved(folder: Path, **changes: Any) -> Classifier:
-    torch.manual_seed(0)
-    model = Classifier(tiny(**changes), len(BASIC)).eval()
-    card = ClassifierCard(
-        name="tiny",
-        model=model.config,
-        vocabulary=TrainedVocabulary.of(BASIC),
-        aliases={label.key: tuple(label.aliases()) for label in BASIC.labels},
-        temperature=2.0,
-    )
-    save_classifier(model, folder, card)
-    return model
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from clip_emotion.models.ensembles.saving import save_ensemble
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.vocabulary import Vocabulary
-from tests.models.test_classifiers import saved
 from tests.support.checkpoints import NO_HEADS, make_model
+from tests.support.classifiers import saved
 from tests.support.minis import tiny_mini
 
 BASIC = Vocabulary.load("basic7")

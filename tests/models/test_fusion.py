@@ -32,7 +32,7 @@ from clip_emotion.models.fusion.model import FusionModel, joined
 from clip_emotion.models.fusion.saving import files_of, save_fusion
 from clip_emotion.models.registry import load_encoder
 from clip_emotion.vocabulary import Vocabulary
-from tests.models.test_classifiers import saved
+from tests.support.classifiers import saved
 from tests.support.minis import tiny_mini
 from tests.support.pictures import noise
 from tests.support.tiny_blip2 import tiny_blip2

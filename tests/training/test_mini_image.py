@@ -15,12 +15,14 @@ from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.training.loop.fit import RunResult
 from clip_emotion.training.mini import image_stage
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
-from clip_emotion.training.mini.faces_config import FacesConfig
+from clip_emotion.training.mini.faces_config import FacesConfig, SmileConfig
 from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide
+from clip_emotion.training.mini.image_classifiers import Classifiers
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
 from clip_emotion.training.mixup import mix
 from clip_emotion.vocabulary import Vocabulary
+from tests.support.classifiers import saved
 from tests.support.minis import tiny_image, tiny_mini, write_images
 
 
@@ -136,12 +138,53 @@ def test_teachers_soften_the_targets_by_their_mean_answer(tmp_path: Path) -> Non
     assert taught(rows, [], 0.25, basic) is rows
 
 
-def test_a_teacher_that_is_not_there_is_told_before_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["teachers", "classifiers"])
+def test_a_teacher_that_is_not_there_is_told_before_training(setting: str, tmp_path: Path) -> None:
     tiny_mini().save(tmp_path / "mini")
     there = {"text": tmp_path / "mini", "start": tmp_path / "mini"}
-    config = objective(frozen=0).config.model_copy(update={**there, "teachers": (tmp_path / "gone",)})
+    config = objective(frozen=0).config.model_copy(update={**there, setting: (tmp_path / "gone",)})
     with pytest.raises(ModelError, match="gone"):
         list(image_stage.check_image(config, "stage.yaml", {}))
+
+
+def test_classifiers_answer_by_their_mean_on_the_faces_of_the_step(tmp_path: Path) -> None:
+    basic = Vocabulary.load("basic8")
+    models = [saved(tmp_path / name, seed=at) for at, name in enumerate("ab")]
+    teachers = Classifiers([tmp_path / "a", tmp_path / "b"], basic)
+    faces = torch.randn(3, 1, 32, 32)
+    pixels = (faces * 0.25 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        each = [(model(pixels) / 2).softmax(dim=1) for model in models]  # both temperatures are 2
+    said = teachers.answer(faces)
+    for key in Vocabulary.load("basic7").keys:
+        column = Vocabulary.load("basic7").index(key)
+        expected = (each[0][:, column] + each[1][:, column]) / 2
+        torch.testing.assert_close(said[:, basic.index(key)], expected)
+    assert said[:, basic.index("contempt")].tolist() == [0, 0, 0]  # which they do not know
+    targets = torch.eye(8)[[basic.index("happy"), basic.index("contempt"), basic.index("sad")]]
+    shares = teachers.shares(targets, 0.6)
+    torch.testing.assert_close(shares, torch.tensor([0.6, 0.0, 0.6]))
+    softened = teachers.soften(targets, faces, shares)
+    torch.testing.assert_close(softened[0], 0.4 * targets[0] + 0.6 * said[0])
+    torch.testing.assert_close(softened[1], targets[1])
+
+
+def test_classifiers_have_no_say_in_smiles_that_were_drawn(tmp_path: Path) -> None:
+    saved(tmp_path / "a", seed=0)
+    built = objective(frozen=0)
+    built.config = built.config.model_copy(
+        update={"mixup": 0.0, "smiles": SmileConfig(share=1.0, belief=1.0), "photograph": None}
+    )
+    built.classifiers = Classifiers([tmp_path / "a"], built.basic)
+    built.mouths = torch.tensor([[5.0, 11.0], [11.0, 11.0]]).repeat(24, 1, 1)
+    rows = torch.arange(8)  # of every class one
+    faces, targets = built._changed(rows, 16, built.config, random.Random(0), torch.Generator().manual_seed(0))
+    neutral, happy = built.moves
+    drawn = torch.zeros(8)
+    drawn[happy] = 1
+    torch.testing.assert_close(targets[neutral], drawn)
+    said = built.classifiers.answer(faces)
+    torch.testing.assert_close(targets[happy], 0.5 * torch.eye(8)[happy] + 0.5 * said[happy])
 
 
 def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(

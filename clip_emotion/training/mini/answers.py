@@ -11,7 +11,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from clip_emotion.errors import ModelError
 from clip_emotion.evaluation.measurement import Measurements
@@ -47,7 +46,9 @@ class SentenceClassifier(nn.Module):
 class SentenceTeacherObjective:
     """Comments against the mean of their labels; batches are of like length and follow from seed and step alone."""
 
-    def __init__(self, config: SentenceTeacherConfig, sentences: Sentences, training: TextRows, check: TextRows) -> None:
+    def __init__(
+        self, config: SentenceTeacherConfig, sentences: Sentences, training: TextRows, check: TextRows
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.check = config, check
         self.model = SentenceClassifier(sentences.model, sentences.width, training.targets.shape[1], config.dropout)

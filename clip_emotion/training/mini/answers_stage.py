@@ -24,10 +24,9 @@ def train_teacher(config: SentenceTeacherConfig, options: RunOptions) -> Outcome
     training, validation = chat_rows(config.sources)
     objective = SentenceTeacherObjective(config, load_sentences(), training[TAUGHT], validation[TAUGHT])
     result = fit(objective, config.fit, config.out, options.report, options.resume, SENTENCE_TEACHER.compared(config))
-    answers = {
-        digest_of(training[name].texts): objective.read(result.model, objective.sentences.ids(training[name].texts)).half()
-        for name in ANSWERED
-    }
+    answers = {}
+    for texts in (training[name].texts for name in ANSWERED):
+        answers[digest_of(texts)] = objective.read(result.model, objective.sentences.ids(texts)).half()
     write_atomic(config.out / ANSWERS, to_safetensors(answers))
     following = f"clip-emotion train configs/train/mini_13_messages.yaml answers.folder={config.out}"
     return Outcome(result.metrics, config.out, result.notes, (following,))

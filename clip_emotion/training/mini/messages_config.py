@@ -28,8 +28,8 @@ class RulesConfig(Config):
 class AnswersConfig(Config):
     """What the tower learns of a fine-tuned teacher's answers.
 
-    ``weight`` is their share in the targets of GoEmotions, in both languages. Of the corpora in ``asked`` so many texts a
-    step are told what the teacher says of them in GoEmotions' words.
+    ``weight`` is their share in the targets of GoEmotions, in both languages. Of each corpus in ``asked`` so many texts
+    a step are told what the teacher says of them, in GoEmotions' words.
     """
 
     folder: Path = Path("runs/sentence_teacher")

