@@ -48,7 +48,7 @@ def study(
 
     A row that is finished is not trained again, and one that was cut off goes on: call the same command again.
 
-    Example: clip-emotion study configs/study/augmentation.yaml data.folder=DIR --rows none,flip
+    Example: clip-emotion study configs/study/augmentation.yaml --rows none,flip
     """
     paths = [Path(argument) for argument in arguments if "=" not in argument]
     overrides = [argument for argument in arguments if "=" in argument]
