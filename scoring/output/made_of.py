@@ -86,7 +86,12 @@ def reason_told(reason: str | None) -> Both | None:
     """Return why a turn has no score; what is of no known kind is told in Korean without its reason."""
     if not reason:
         return None
-    return reason, _REASONS.get(reason.rpartition(": ")[2], "점수를 낼 수 없었어요")
+    return reason, korean_reason(reason)
+
+
+def korean_reason(reason: str) -> str:
+    """Return why a turn, or a part of it, could not be used."""
+    return _REASONS.get(reason.rpartition(": ")[2], "점수를 낼 수 없었어요")
 
 
 def _judge(source: str) -> Both:

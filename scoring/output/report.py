@@ -13,6 +13,7 @@ from clip_emotion.files import write_atomic
 from clip_emotion.html import data_uri, environment
 from clip_emotion.plotting import figure_png
 from scoring.everyday import everyday_range
+from scoring.output.line_faults import korean_failure, korean_fault, korean_notice
 from scoring.output.made_of import emotions_made, layout_read, reason_told, weights_made
 from scoring.output.plots.contributions import contributions_figure
 from scoring.output.plots.curve import MANY, curve_figure
@@ -98,7 +99,7 @@ def _several(scores: Sequence[ConversationScore], failures: Sequence[Failure]) -
         .get_template("ranking.html.j2")
         .render(
             rows=rows,
-            failures=failures,
+            failures=[(failure.name, failure.error, korean_failure(failure.error)) for failure in failures],
             plots={name: data_uri(png) for name, png in ranking.items()},
             recency=scores[0].settings.recency,
             korean_recency=korean_recency(scores[0].settings.recency),
@@ -153,7 +154,8 @@ def _page(score: ConversationScore, plots: Mapping[str, bytes], *, back: bool) -
             everyday=_everyday(score),
             shifts=[_shift(shift, quotes) for shift in score.shifts if shift in quoted],
             rows=list(rows.values()),
-            faults=score.faults[:MOST_FAULTS],
+            faults=[(fault, korean_fault(fault.reason)) for fault in score.faults[:MOST_FAULTS]],
+            notices=[(notice, korean_notice(notice)) for notice in score.notices],
             times=any(one.turn.time for one in score.turns),
         )
     )
