@@ -37,13 +37,13 @@ def turn_scores_of(task: str) -> dict[tuple[str, str], float]:
 
 @pytest.mark.parametrize("rows", ["", ", never trained on"])
 def test_love_against_break_up(rows: str) -> None:
-    assert turn_scores_of("chatbot")[f"love against break-up, question{rows}", "AUC"] >= 0.70
+    assert turn_scores_of("chatbot")[f"love against break-up, question{rows}", "AUC"] >= 0.90
 
 
 @pytest.mark.parametrize("rows", ["", ", never trained on"])
 def test_happy_against_angry_and_sad(rows: str) -> None:
-    assert turn_scores_of("emocontext")[f"happy against angry and sad, last turn{rows}", "AUC"] >= 0.85
+    assert turn_scores_of("emocontext")[f"happy against angry and sad, last turn{rows}", "AUC"] >= 0.95
 
 
 def test_sentiment_of_dialogue_turns() -> None:
-    assert turn_scores_of("meld")["sentiment of the turn, dev", "Spearman"] >= 0.27
+    assert turn_scores_of("meld")["sentiment of the turn, dev", "Spearman"] >= 0.29
