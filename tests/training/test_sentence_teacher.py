@@ -152,5 +152,21 @@ def test_a_teacher_that_is_not_there_is_told_before_training(folder: Path) -> No
         check([plan(path)])
 
 
+def test_one_command_checks_a_teacher_and_two_towers_that_learn_from_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_stage, "model_folder", lambda: folder)
+    teacher = folder / "teacher.yaml"
+    teacher.write_text(yaml.safe_dump(config(folder).model_dump(mode="json")), "utf-8")
+    tower = write_config(folder, answers={"folder": str(folder / "teacher")})
+    second = folder / "second.yaml"
+    values = yaml.safe_load(tower.read_text("utf-8"))
+    values.update(chats=values["out"], out=str(folder / "out_2"), mean_with=[values["out"]])
+    second.write_text(yaml.safe_dump(values, allow_unicode=True), "utf-8")
+    assert check([plan(teacher), plan(tower), plan(second)])
+    with pytest.raises(ModelError, match="out"):  # nothing makes what the second goes on from
+        check([plan(teacher), plan(second)])
+
+
 def test_digests_tell_lists_of_texts_apart() -> None:
     assert len({digest_of(["a", "b"]), digest_of(["b", "a"]), digest_of(["ab"]), digest_of(["a"])}) == 4

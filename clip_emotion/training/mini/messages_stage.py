@@ -114,6 +114,7 @@ def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Itera
     if config.answers and config.answers.folder not in made:
         check_answers(config.answers.folder)
     config.sources.forbidden()
+    made[config.out] = made.get(config.base, 0)
     return [*config.sources.raw().values(), *config.sources.chats().values()]
 
 
