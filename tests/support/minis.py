@@ -18,8 +18,8 @@ from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig, TextTo
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.mini.tokenizer import train_tokenizer
 
+FILES = Path(__file__).parents[1] / "files"
 SENTENCES = (
     "나는 오늘 정말 행복해요",
     "너무 화가 나서 참을 수 없다",
@@ -34,8 +34,9 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 
 
-def tiny_tokenizer(size: int = 120) -> Tokenizer:
-    return train_tokenizer(SENTENCES, size)
+def tiny_tokenizer() -> Tokenizer:
+    """Return 120 sub-words learned from ``SENTENCES`` once: learned again they come in another order every time."""
+    return Tokenizer.from_file(str(FILES / "tiny_tokenizer.json"))
 
 
 def tiny_text(**changes: object) -> TextTowerConfig:
