@@ -16,7 +16,7 @@ from clip_emotion.models.mini.files import CHATS, PARTS
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.retrieval.labelling.labeller import ZeroShotLabeller
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
-from clip_emotion.training.mini.chats_tasks import HELD_OUT, Task, _as_sentiment, load_tasks
+from clip_emotion.training.mini.chats_tasks import HELD_OUT, Task, _as_sentiment, chat_rows, load_tasks
 from clip_emotion.training.registry import check, plan, train
 from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import SENTENCES, table, tiny_mini, write_texts
@@ -81,7 +81,8 @@ def folder(tmp_path: Path) -> Path:
 
 def tasks_of(folder: Path, **changes: object) -> tuple[list[Task], list[Task], MiniEncoder]:
     encoder = load_mini(folder / "mini", CPU)
-    training, checks = load_tasks(MiniChatsConfig.model_validate(settings(folder, **changes)), encoder)
+    config = MiniChatsConfig.model_validate(settings(folder, **changes))
+    training, checks = load_tasks(config, *chat_rows(config.sources), encoder)
     return training, checks, encoder
 
 

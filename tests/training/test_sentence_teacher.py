@@ -17,12 +17,12 @@ from clip_emotion.errors import ModelError
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.training.corpora import TextRows
 from clip_emotion.training.mini import answers_stage
-from clip_emotion.training.mini.answers import ANSWERS, SentenceTeacherObjective, digest_of, load_answers
+from clip_emotion.training.mini.answers import ANSWERS, SentenceTeacherObjective, load_answers
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.chats_tasks import chat_rows
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
 from clip_emotion.training.mini.messages_stage import load_objective
-from clip_emotion.training.mini.teacher import Sentences
+from clip_emotion.training.mini.teacher import Sentences, digest_of
 from clip_emotion.training.registry import check, plan, train
 from tests.support.minis import tiny_mini
 from tests.training.test_mini_chats import write_chats

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from clip_emotion.text_batches import length_batches
 from clip_emotion.training.corpora import CORPORA, TextRows
 from clip_emotion.training.losses import soft_cross_entropy
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
-from clip_emotion.training.mini.teacher import Sentences
+from clip_emotion.training.mini.teacher import Sentences, digest_of, mean_of_words
 
 TAUGHT = "goemotions_en"
 """The corpus whose labels the teacher learns."""
@@ -38,8 +37,7 @@ class SentenceClassifier(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the logits [N, C] of sub-words [N, T]; the mask [N, T] is 1 where one is."""
         words = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        there = mask.unsqueeze(-1).to(words.dtype)
-        logits: Tensor = self.head(self.dropout((words * there).sum(dim=1) / there.sum(dim=1)))
+        logits: Tensor = self.head(self.dropout(mean_of_words(words, mask)))
         return logits.float()
 
 
@@ -104,11 +102,6 @@ class SentenceTeacherObjective:
         return logits
 
 
-def digest_of(texts: Sequence[str]) -> str:
-    """Return what tells one list of texts from another."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
 def check_answers(folder: Path) -> dict[str, Tensor]:
     """Return all answers of a finished teacher; raises ModelError where the folder has none."""
     try:
@@ -122,6 +115,7 @@ def check_answers(folder: Path) -> dict[str, Tensor]:
 def load_answers(folder: Path, texts: Sequence[str]) -> Tensor:
     """Return the teacher's distributions [N, C] on exactly these texts; raises ModelError where it has none on them."""
     answers = check_answers(folder)
-    if digest_of(texts) not in answers:
+    digest = digest_of(texts)
+    if digest not in answers:
         raise ModelError(f"{folder} holds answers on other texts: train the teacher again, with the same sources.")
-    return answers[digest_of(texts)].float().softmax(dim=1)
+    return answers[digest].float().softmax(dim=1)

@@ -8,10 +8,10 @@ from safetensors.torch import save as to_safetensors
 
 from clip_emotion.files import write_atomic
 from clip_emotion.training.loop.fit import fit
-from clip_emotion.training.mini.answers import ANSWERS, TAUGHT, SentenceTeacherObjective, digest_of
+from clip_emotion.training.mini.answers import ANSWERS, TAUGHT, SentenceTeacherObjective
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.chats_tasks import chat_rows
-from clip_emotion.training.mini.teacher import load_sentences, model_folder
+from clip_emotion.training.mini.teacher import digest_of, load_sentences, model_folder
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 

@@ -14,7 +14,7 @@ from clip_emotion.training.corpora import TextRows, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.chats import MiniChatsObjective
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
-from clip_emotion.training.mini.chats_tasks import load_tasks
+from clip_emotion.training.mini.chats_tasks import chat_rows, load_tasks
 from clip_emotion.training.mini.text_stage import calibrated
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
@@ -23,7 +23,7 @@ from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     """Train the chat tower beside a finished mini; ``out`` receives the mini with the chat tower in it."""
     encoder = load_mini(config.base, torch.device("cpu"))
-    tasks, checks = load_tasks(config, encoder)
+    tasks, checks = load_tasks(config, *chat_rows(config.sources), encoder)
     torch.manual_seed(config.seed)
     objective = MiniChatsObjective(config, encoder, tasks, checks)
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)

@@ -27,6 +27,8 @@ HELD_OUT = 5
 """One chat text in this many, by a hash of the text, is never trained on."""
 Words = tuple[dict[str, Tensor], ...]
 """For each class and language the embeddings [k, D] of its words; the first is its own name."""
+Rows = dict[str, TextRows]
+"""Rows by corpus."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class Task:
     weight: float
 
 
-def load_tasks(config: TasksConfig, encoder: MiniEncoder) -> tuple[list[Task], list[Task]]:
-    """Read all corpora and return the tasks to train on and those to validate with.
+def load_tasks(
+    config: TasksConfig, training: Rows, validation: Rows, encoder: MiniEncoder
+) -> tuple[list[Task], list[Task]]:
+    """Return the tasks to train on and those to validate with, of the rows that ``chat_rows`` read.
 
-    Raises DataError where a source is missing, UsageError for a batch larger than its corpus.
+    Raises UsageError for a batch larger than its corpus.
     """
-    training, validation = chat_rows(config.sources)
     tasks = [_task(task, training[task.corpus], encoder) for task in config.tasks]
     for task in tasks:
         if task.batch > len(task.ids):
@@ -56,8 +59,8 @@ def load_tasks(config: TasksConfig, encoder: MiniEncoder) -> tuple[list[Task], l
     return tasks, checks
 
 
-def chat_rows(sources: ChatSourcesConfig) -> tuple[dict[str, TextRows], dict[str, TextRows]]:
-    """Return the rows of every corpus that train, and those that validate."""
+def chat_rows(sources: ChatSourcesConfig) -> tuple[Rows, Rows]:
+    """Return the rows of every corpus that train, and those that validate; raises DataError where one is missing."""
     comments = load_corpora(sources)
     training, validation = dict(comments.training), dict(comments.validation)
     excluded = {fold(text) for name in sources.exclude for text in read_column(sources.folder / name, "text")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.averaging import average_tensors
-from clip_emotion.training.corpora import CORPORA, TextRows, load_corpora
+from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.answers import TAUGHT, check_answers, load_answers
 from clip_emotion.training.mini.chats_stage import finish
-from clip_emotion.training.mini.chats_tasks import Task, chat_rows, class_words, load_tasks
+from clip_emotion.training.mini.chats_tasks import Rows, Task, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
 from clip_emotion.training.mini.messages_config import AnswersConfig, MiniMessagesConfig
@@ -35,8 +35,6 @@ ENGLISH = {
     "emorynlp": "emorynlp",
 }
 """Whose English sentences the teacher reads for a task; a translation is taught what its original says."""
-
-TRANSLATIONS = ("goemotions_en", "goemotions_ko")
 
 
 def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
@@ -69,10 +67,10 @@ def _mean_tower(tower: MessageTower, folders: Sequence[Path], shares: Sequence[f
 
 def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: TextTower) -> MiniMessagesObjective:
     """Read all corpora, the grammar and the teacher's embeddings; raises DataError where a source is missing."""
-    tasks, checks = load_tasks(config, encoder)
+    rows, kept_out = chat_rows(config.sources)
+    tasks, checks = load_tasks(config, rows, kept_out, encoder)
     names = {task.name for task in tasks}
     taught: dict[str, Tensor] = {}
-    rows, _ = chat_rows(config.sources) if config.teacher or config.answers else ({}, {})
     if config.answers:
         tasks = answered_tasks(tasks, config.answers, rows, encoder)
     if config.teacher:
@@ -83,23 +81,22 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: Text
     return MiniMessagesObjective(config, encoder, start, tasks, checks, grammar, taught)
 
 
-def answered_tasks(
-    tasks: Sequence[Task], config: AnswersConfig, rows: Mapping[str, TextRows], encoder: MiniEncoder
-) -> list[Task]:
+def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, encoder: MiniEncoder) -> list[Task]:
     """Mix the teacher's answers into GoEmotions' targets and add a task for each corpus that is asked in its words.
 
     A translation means what its original does. Raises ModelError where there are no answers on these texts.
     """
-    vocabulary = Vocabulary.load(CORPORA[TAUGHT].vocabulary)
+    words = class_words(Vocabulary.load(CORPORA[TAUGHT].vocabulary), encoder)
     said = load_answers(config.folder, rows[TAUGHT].texts)
     mixed = [
-        replace(task, targets=torch.lerp(task.targets, said, config.weight)) if task.name in TRANSLATIONS else task
+        replace(task, targets=torch.lerp(task.targets, said, config.weight))
+        if ENGLISH.get(task.name) == TAUGHT
+        else task
         for task in tasks
     ]
     for corpus, batch in config.asked.items():
         texts = rows[corpus].texts
         ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts)
-        words = class_words(vocabulary, encoder)
         mixed.append(Task(f"{corpus}_asked", ids, answers, words, batch, config.asked_weight))
     return mixed
 

@@ -46,12 +46,22 @@ def teacher_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
     The mean of the last layer over the sub-words, normalised, as the model's card says. Raises UsageError where the
     package is not installed.
     """
-    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-    path = cache / f"teacher-{digest}.safetensors"
+    path = cache / f"teacher-{digest_of(texts)}.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, to_safetensors({"embeddings": _embed(list(texts)).half()}))
     return load_file(path)["embeddings"]
+
+
+def digest_of(texts: Sequence[str]) -> str:
+    """Return what tells one list of texts from another."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def mean_of_words(words: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean [N, D] of what an encoder says of sub-words [N, T, D], where the mask [N, T] is 1."""
+    there = mask.unsqueeze(-1).to(words.dtype)
+    return (words * there).sum(dim=1) / there.sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,5 @@ def _embed(texts: list[str]) -> Tensor:
     for rows in length_batches([len(text) for text in texts], BATCH):
         given, mask = sentences.padded([ids[row] for row in rows])
         words = model(input_ids=given, attention_mask=mask).last_hidden_state.float()
-        there = mask.unsqueeze(-1).float()
-        embedded[rows] = F.normalize((words * there).sum(dim=1) / there.sum(dim=1), dim=-1)
+        embedded[rows] = F.normalize(mean_of_words(words, mask), dim=-1)
     return embedded
