@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from clip_emotion.data.lexicon import Concept
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.text import fold
-from clip_emotion.training.mini import bridge
-from clip_emotion.training.mini.bridge import bridged_words
+from clip_emotion.training.mini import words
+from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words
 from clip_emotion.training.mini.words import ValenceConfig, concept_matrix, leaning_words
-from clip_emotion.training.mini.words_config import BridgeConfig
+from clip_emotion.training.mini.words_config import BridgeConfig, MiniWordsConfig
 from clip_emotion.training.prompts import is_kept_out
 from clip_emotion.training.registry import train
 from clip_emotion.vocabulary import Vocabulary
@@ -34,13 +35,16 @@ def embedded(texts: Sequence[str], cache: Path) -> Tensor:
     for text in texts:
         generator = torch.Generator().manual_seed(int(hashlib.sha256(fold(text)[:2].encode()).hexdigest()[:8], 16))
         rows.append(torch.randn(16, generator=generator))
-    return torch.nn.functional.normalize(torch.stack(rows), dim=1).half()
+    return torch.nn.functional.normalize(torch.stack(rows), dim=1)
+
+
+ENGLISH = WordTeacher("en", TEACHERS[0].shape, lambda: ["jolly", "jovial", "grumpiest", "table"], embedded)
+KOREAN = WordTeacher("ko", TEACHERS[1].shape, lambda: ["기쁘다"], embedded)
 
 
 @pytest.fixture
-def teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "teacher_embeddings", embedded)
-    monkeypatch.setattr(bridge, "teacher_words", lambda: ["jolly", "jovial", "grumpiest", "table"])
+def teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "TEACHERS", (ENGLISH, KOREAN))
 
 
 def concept(name: str, *words: str, **changes: object) -> Concept:
@@ -52,14 +56,52 @@ def taught(*candidates: str) -> list[str]:
     return [word for word in candidates if not is_kept_out(word)]
 
 
-def test_a_word_takes_the_concept_of_the_words_near_it(teacher: None, tmp_path: Path) -> None:
+def test_a_word_takes_the_concept_of_the_words_near_it(tmp_path: Path) -> None:
     happy, cross = taught("joy", "joyful", "joyous", "jokes"), taught("grump", "grouch", "grr", "groan")
     concepts = [concept("joy", *happy), concept("anger", *cross)]
     config = BridgeConfig(often=1, phrases=0, near=0.99, sure=0.5)
-    words, likely = bridged_words(config, concepts, ["Such a jolly, grumpy day"], ["jovial"], tmp_path)
-    assert set(words) == {"jolly", "grumpy", "grumpiest"}
-    assert torch.allclose(likely.sum(dim=1), torch.ones(len(words)), atol=1e-5)
-    assert [int(row.argmax()) for row in likely] == [0 if word == "jolly" else 1 for word in words]
+    comments = ["Such a jolly, grumpy day"]
+    found, likely = bridged_words(config, ENGLISH, concepts, comments, Unseen(["jovial"]), tmp_path)
+    assert set(found) == {"jolly", "grumpy", "grumpiest"}
+    assert torch.allclose(likely.sum(dim=1), torch.ones(len(found)), atol=1e-5)
+    assert [int(row.argmax()) for row in likely] == [0 if word == "jolly" else 1 for word in found]
+
+
+def test_a_text_of_which_the_teacher_knows_nothing_is_not_bridged(tmp_path: Path) -> None:
+    def embed(texts: Sequence[str], cache: Path) -> Tensor:
+        known = torch.tensor([[0.0 if "grumpy" in text else 1.0] for text in texts])
+        return embedded(texts, cache) * known
+
+    concepts = [concept("joy", *taught("joy", "joyous")), concept("anger", *taught("grump", "grouch"))]
+    config = BridgeConfig(often=1, phrases=0, near=-1, sure=0)
+    teacher = replace(ENGLISH, embed=embed)
+    found, _ = bridged_words(config, teacher, concepts, ["a grumpy lady"], Unseen([]), tmp_path)
+    assert "lady" in found
+    assert "grumpy" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("Gloomy", True),
+        ("so gloomy today", True),
+        ("gloom", False),
+        ("너무 우울해서", True),
+        ("엥", True),
+        ("엥겔", False),
+        ("기쁨", False),
+    ],
+)
+def test_unseen_words_are_held_within_others_unless_of_one_letter(text: str, held: bool) -> None:
+    assert Unseen(["gloomy", "우울", "엥"]).holds(text) is held
+
+
+def test_what_only_measures_is_never_taught(tmp_path: Path) -> None:
+    (tmp_path / "rated.tsv").write_text("word\tvalence\n가뜬하다\t2.3\n", encoding="utf-8")
+    config = MiniWordsConfig.model_validate(words_config(tmp_path) | {"unseen": ["rated.tsv"]})
+    unseen = words.unseen_words(config)
+    assert all(map(unseen.holds, ["가뜬하다", "furious", "so terrified", "우울한", "쫄림", "hangry"]))
+    assert not unseen.holds("angry")
 
 
 def test_concepts_share_a_weight_of_one_and_the_first_entry_tells() -> None:
@@ -75,30 +117,35 @@ def test_concepts_share_a_weight_of_one_and_the_first_entry_tells() -> None:
 def test_words_of_reviews_lean_to_the_side_on_which_they_stand() -> None:
     reviews = ["감동 최고 영화"] * 30 + ["지루 최악 영화"] * 30
     poles = torch.tensor([[1.0, 0.0]] * 30 + [[0.0, 1.0]] * 30)
-    leaning = leaning_words(reviews, poles, ValenceConfig(often=20, lean=0.2), ["최고"])
+    leaning = leaning_words(reviews, poles, ValenceConfig(often=20, lean=0.2), Unseen(["최고"]))
     found = dict(zip(leaning.words, leaning.targets["sentiment"].tolist(), strict=True))
     assert set(found) == {"감동", "지루", "최악"}
     assert found["감동"] == pytest.approx([31 / 32, 1 / 32])
     assert found["지루"] == pytest.approx([1 / 32, 31 / 32])
 
 
-def test_the_stage_changes_the_words_and_nothing_else(teacher: None, tmp_path: Path) -> None:
-    tiny_mini().save(write_texts(tmp_path) / "base")
-    config = {
+def words_config(folder: Path) -> dict[str, object]:
+    bridge = {"often": 1, "phrases": 10, "near": -1, "sure": 0}
+    return {
         "kind": "mini_words",
-        "base": str(tmp_path / "base"),
-        "out": str(tmp_path / "out"),
+        "base": str(folder / "base"),
+        "out": str(folder / "out"),
         "sources": {
-            "folder": str(tmp_path),
-            "prepared": str(tmp_path / "prepared"),
+            "folder": str(folder),
+            "prepared": str(folder / "prepared"),
             "kote_validation": 3,
             "kote_tuning": 2,
         },
         "batch": {"lexicon": 24, "bridge": 4, "valence": 4, "kept": 8},
-        "bridge": {"often": 1, "phrases": 10, "near": -1, "sure": 0},
+        "bridge": {"en": bridge, "ko": bridge},
         "valence": {"often": 1, "lean": 0.0},
         "fit": {"steps": 2, "learning_rate": 0.01, "precision": "fp32", "evaluate_every": 2},
     }
+
+
+def test_the_stage_changes_the_words_and_nothing_else(teachers: None, tmp_path: Path) -> None:
+    tiny_mini().save(write_texts(tmp_path) / "base")
+    config = words_config(tmp_path)
     path = tmp_path / "words.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     outcome = train(path, [], lambda progress: None)

@@ -1,12 +1,14 @@
-"""Concepts for English words that no lexicon holds, as a sentence encoder places them among those that it does."""
+"""Concepts for words that no lexicon holds, as teachers of each language place them among those that it does."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,44 +17,107 @@ from torch import Tensor
 
 from clip_emotion.data.lexicon import Concept
 from clip_emotion.text import fold
-from clip_emotion.training.mini.teacher import teacher_embeddings, teacher_words
+from clip_emotion.training.mini.morphemes import load_morphemes
+from clip_emotion.training.mini.teacher import kept_embeddings, teacher_embeddings, teacher_words
 from clip_emotion.training.mini.words_config import BridgeConfig
 from clip_emotion.training.prompts import is_kept_out
 
-WORD = re.compile(r"[a-z][a-z'-]{2,}")
+AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class WordTeacher:
+    """What knows words of a language: those of its own, the shape of one, and where texts lie.
+
+    ``embed(texts, cache)`` returns [N, D] of length 1, and 0 for a text of which it knows nothing.
+    """
+
+    language: Literal["en", "ko"]
+    shape: re.Pattern[str]
+    own: Callable[[], list[str]]
+    embed: Callable[[Sequence[str], Path], Tensor]
+
+
+def english_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
+    """Embed English words as they are and as what someone feels, [N, 768], each of length 1."""
+    said = [teacher_embeddings(list(spoken), cache).float() for spoken in (texts, [f"I feel {text}" for text in texts])]
+    return torch.cat(said, dim=1) / 2**0.5
+
+
+def korean_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
+    """Embed Korean words by their morphemes [N, D], each of length 1, or 0 where none is known."""
+    return kept_embeddings("morphemes", texts, cache, lambda new: load_morphemes().embed(new)).float()
+
+
+TEACHERS = (
+    WordTeacher("en", re.compile(r"[a-z][a-z'-]{2,}"), teacher_words, english_embeddings),
+    WordTeacher("ko", re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]{2,}"), lambda: load_morphemes().words(), korean_embeddings),
+)
 
 
 def bridged_words(
-    config: BridgeConfig, concepts: Sequence[Concept], comments: Sequence[str], unseen: Iterable[str], cache: Path
+    config: BridgeConfig,
+    teacher: WordTeacher,
+    concepts: Sequence[Concept],
+    comments: Sequence[str],
+    unseen: Unseen,
+    cache: Path,
 ) -> tuple[list[str], Tensor]:
-    """Return English words [N] and how likely each names each concept, [N, concepts] with rows that sum to 1.
+    """Return words of a language [N] and how likely each names each concept, [N, concepts] with rows that sum to 1.
 
-    ``concepts`` may name one several times, with other words. Nothing of ``unseen`` or of the lexicon is returned.
+    ``concepts`` may name one several times, with other words. Nothing of the lexicon is returned, and nothing that
+    ``unseen`` holds.
     """
     names = list(dict.fromkeys(entry.concept for entry in concepts))
-    known = [(word, names.index(entry.concept)) for entry in concepts for word in entry.words["en"]]
+    known = [(word, names.index(entry.concept)) for entry in concepts for word in entry.words[teacher.language]]
     taught = [(word, concept) for word, concept in known if not is_kept_out(word)]
-    told = teacher_embeddings([word for word, _ in taught], cache).float()
-    judge = LogisticRegression(C=20, max_iter=100).fit(told.numpy(), [concept for _, concept in taught])
-    never = {fold(word) for word in unseen} | {fold(word) for word, _ in known}
-    candidates = [text for text in _candidates(config, comments) if fold(text) not in never]
-    embedded = teacher_embeddings(candidates, cache).float()
-    likely = torch.zeros(len(candidates), len(names))
-    likely[:, judge.classes_] = torch.from_numpy(judge.predict_proba(embedded.numpy())).float()
-    nearest = torch.cat([(part @ told.T).amax(dim=1) for part in embedded.split(2048)])
-    kept = np.flatnonzero(((nearest >= config.near) & (likely.amax(dim=1) >= config.sure)).numpy())
+    told, clear = _embedded(teacher, [word for word, _ in taught], cache)
+    classes = [concept for (_, concept), there in zip(taught, clear, strict=True) if there]
+    judge = LogisticRegression(C=config.inverse_penalty, max_iter=300).fit(told[clear].numpy(), classes)
+    lexicon = {fold(word) for word, _ in known}
+    found = _candidates(config, teacher, comments)
+    candidates = [text for text in found if fold(text) not in lexicon and not unseen.holds(text)]
+    embedded, there = _embedded(teacher, candidates, cache)
+    likely, nearest = torch.zeros(len(candidates), len(names)), torch.zeros(len(candidates))
+    for rows in torch.arange(len(candidates)).split(AT_ONCE):
+        part = embedded[rows]
+        likely[rows[:, None], torch.from_numpy(judge.classes_)] = torch.from_numpy(
+            judge.predict_proba(part.numpy())
+        ).float()
+        nearest[rows] = (part @ told.T).amax(dim=1)
+    kept = np.flatnonzero((there & (nearest >= config.near) & (likely.amax(dim=1) >= config.sure)).numpy())
     return [candidates[at] for at in kept], likely[kept]
 
 
-def _candidates(config: BridgeConfig, comments: Sequence[str]) -> list[str]:
+class Unseen:
+    """Words that must not be taught, so that they measure what the tower makes of words that it never saw."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = frozenset(fold(word) for word in words)
+        longer = sorted((word for word in self.words if len(word) > 1), key=len, reverse=True)
+        self._within = re.compile("|".join(map(re.escape, longer))) if longer else None
+
+    def holds(self, text: str) -> bool:
+        """Tell whether a text is one of them, or holds one of at least two letters."""
+        folded = fold(text)
+        return folded in self.words or (self._within is not None and self._within.search(folded) is not None)
+
+
+def _embedded(teacher: WordTeacher, texts: list[str], cache: Path) -> tuple[Tensor, Tensor]:
+    """Return where the teacher places texts [N, D], and which of them it knows [N]."""
+    embedded = teacher.embed(texts, cache)
+    return embedded, embedded.norm(dim=1) > 0
+
+
+def _candidates(config: BridgeConfig, teacher: WordTeacher, comments: Sequence[str]) -> list[str]:
     rng = random.Random(config.seed)
-    split = [WORD.findall(text.lower()) for text in comments]
+    split = [teacher.shape.findall(text.lower()) for text in comments]
     counts = Counter(word for words in split for word in words)
-    found = dict.fromkeys(word for word in teacher_words() if WORD.fullmatch(word))
+    found = dict.fromkeys(word for word in teacher.own() if teacher.shape.fullmatch(word))
     found.update(dict.fromkeys(word for word, count in counts.items() if count >= config.often))
     runs = [words for words in split if len(words) >= 2]
     for _ in range(config.phrases if runs else 0):
         words = rng.choice(runs)
-        start, length = rng.randrange(len(words) - 1), rng.randint(2, 4)
+        start, length = rng.randrange(len(words) - 1), rng.randint(2, config.longest)
         found[" ".join(words[start : start + length])] = None
     return list(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,10 +46,15 @@ def teacher_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
     The mean of the last layer over the sub-words, normalised, as the model's card says. Raises UsageError where the
     package is not installed.
     """
-    path = cache / f"teacher-{digest_of(texts)}.safetensors"
+    return kept_embeddings("teacher", texts, cache, _embed)
+
+
+def kept_embeddings(name: str, texts: Sequence[str], cache: Path, embed: Callable[[list[str]], Tensor]) -> Tensor:
+    """Return what ``embed`` makes of texts [N], in half precision [N, D], from ``cache`` where it was made before."""
+    path = cache / f"{name}-{digest_of(texts)}.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_safetensors({"embeddings": _embed(list(texts)).half()}))
+        write_atomic(path, to_safetensors({"embeddings": embed(list(texts)).half()}))
     return load_file(path)["embeddings"]
 
 

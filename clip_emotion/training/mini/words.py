@@ -12,17 +12,16 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from clip_emotion.data.lexicon import Concept, load_everyday, load_lexicon
+from clip_emotion.data.lexicon import HELD_OUT_VOCABULARY, Concept, load_everyday, load_lexicon
 from clip_emotion.data.tables import read_column
 from clip_emotion.evaluation.measurement import Measurement, Measurements
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.resources import datasets_dir
-from clip_emotion.text import fold
-from clip_emotion.training.corpora import load_corpora
+from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.losses import soft_cross_entropy
-from clip_emotion.training.mini.bridge import bridged_words
+from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words
 from clip_emotion.training.mini.forms import other_form
 from clip_emotion.training.mini.lexicon import concept_targets, lexicon_entries
 from clip_emotion.training.mini.text import SENTIMENT, TextModel
@@ -32,6 +31,8 @@ from clip_emotion.training.prompts import PromptBank, in_template
 from clip_emotion.vocabulary import Vocabulary
 
 BANKS = {"kote": "kote44", "goemotions": "goemotions28", "basic": "basic8"}
+COMMENTS = {"en": ("goemotions_en",), "ko": ("kote", "goemotions_ko", "nsmc")}
+"""The corpora whose words and phrases each language's bridge draws from."""
 UNCLEAR = 0.3
 """A word whose labels weigh less than this in all says nothing about a vocabulary."""
 WORD = re.compile("[가-힣]{2,}")
@@ -146,15 +147,16 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
     shown = {entry.concept: entry.faces for entry in everyday}
     concepts = [entry.model_copy(update={"faces": shown.get(entry.concept, ())}) for entry in lexicon] + [*everyday]
     corpora = load_corpora(config.sources)
-    unseen = read_column(datasets_dir() / "checks" / "face_words.tsv", "word")
+    unseen = unseen_words(config)
     vocabularies = {name: Vocabulary.load(vocabulary) for name, vocabulary in BANKS.items()}
     banks = {name: PromptBank.of(vocabulary, lexicon, name) for name, vocabulary in vocabularies.items()}
     matrices = {name: concept_matrix(concepts, vocabulary, name) for name, vocabulary in vocabularies.items()}
     entries = lexicon_entries(concepts, kept_out=False)
     names = list(dict.fromkeys(entry.concept for entry in concepts))
     places = [names.index(entry.concept) for _, entry in entries]
-    english = corpora.training["goemotions_en"].texts
-    words, likely = bridged_words(config.bridge, concepts, english, unseen, config.sources.prepared)
+    bridged = [_bridge(config, teacher, concepts, corpora, unseen) for teacher in TEACHERS]
+    words = [word for found, _ in bridged for word in found]
+    likely = torch.cat([answers for _, answers in bridged])
     kept = [
         prompt for v in vocabularies.values() for lang in LANGUAGES for group in v.prompts(lang) for prompt in group
     ]
@@ -173,6 +175,25 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
     )
 
 
+def unseen_words(config: MiniWordsConfig) -> Unseen:
+    """Return the words that only measure: those typed on faces, the held-out synonyms, and the configuration's own."""
+    tables = [datasets_dir() / "checks" / "face_words.tsv", *(config.sources.folder / path for path in config.unseen)]
+    typed = [word for path in tables for word in read_column(path, "word")]
+    return Unseen(
+        [*typed, *(name for label in Vocabulary.load(HELD_OUT_VOCABULARY).labels for name in label.names.values())]
+    )
+
+
+def _bridge(
+    config: MiniWordsConfig, teacher: WordTeacher, concepts: Sequence[Concept], corpora: Corpora, unseen: Unseen
+) -> tuple[list[str], Tensor]:
+    chosen = getattr(config.bridge, teacher.language)
+    if chosen is None:
+        return [], torch.zeros(0, len({entry.concept for entry in concepts}))
+    comments = [text for name in COMMENTS[teacher.language] for text in corpora.training[name].texts]
+    return bridged_words(chosen, teacher, concepts, comments, unseen, config.sources.prepared)
+
+
 def concept_matrix(concepts: Sequence[Concept], vocabulary: Vocabulary, bank: str) -> Tensor:
     """Return [concepts, labels]: what a concept stands for, its labels sharing a weight of 1; the first entry tells."""
     entries: dict[str, Concept] = {}
@@ -188,9 +209,9 @@ def concept_matrix(concepts: Sequence[Concept], vocabulary: Vocabulary, bank: st
     return matrix / matrix.sum(dim=1, keepdim=True).clamp_min(1)
 
 
-def leaning_words(reviews: Sequence[str], poles: Tensor, config: ValenceConfig, unseen: Sequence[str]) -> Named:
+def leaning_words(reviews: Sequence[str], poles: Tensor, config: ValenceConfig, unseen: Unseen) -> Named:
     """Return the Korean words of reviews that lean to one side, with the share of good and bad ones, [N, 2]."""
-    never, seen, good = {fold(word) for word in unseen}, Counter[str](), Counter[str]()
+    seen, good = Counter[str](), Counter[str]()
     for text, positive in zip(reviews, poles[:, 0].tolist(), strict=True):
         for word in set(WORD.findall(text)):
             seen[word] += 1
@@ -200,7 +221,7 @@ def leaning_words(reviews: Sequence[str], poles: Tensor, config: ValenceConfig, 
     for word, count in seen.items():
         odds = (good[word] + 1) / base, (count - good[word] + 1) / (1 - base)
         share = odds[0] / sum(odds)
-        if count >= config.often and abs(share - 0.5) >= config.lean and fold(word) not in never:
+        if count >= config.often and abs(share - 0.5) >= config.lean and not unseen.holds(word):
             words.append(word)
             shares.append([share, 1 - share])
     return Named(words, {"sentiment": torch.tensor(shares)})

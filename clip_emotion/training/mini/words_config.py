@@ -13,23 +13,36 @@ from clip_emotion.training.loop.config import FitConfig
 
 
 class BridgeConfig(Config):
-    """Which English words and phrases the teacher places among the lexicon's concepts.
+    """Which words and phrases of a language its teacher places among the lexicon's concepts.
 
-    Words that occur ``often`` in the comments and the teacher's own; ``phrases`` runs of two to four words of comments.
-    Kept are those that come at least ``near`` to a word of the lexicon (cosine) and of whose concept the classifier is
-    at least ``sure``.
+    Words that occur ``often`` in the comments and the teacher's own; ``phrases`` runs of two to ``longest`` words of
+    comments. Kept are those that come at least ``near`` to a word of the lexicon (cosine) and of whose concept the
+    classifier, a logistic regression, is at least ``sure``.
     """
 
-    often: int = Field(4, ge=1)
+    often: int = Field(2, ge=1)
     """Comments in which a word must stand."""
-    phrases: int = Field(20_000, ge=0)
+    phrases: int = Field(60_000, ge=0)
     """Runs of words that are drawn from comments."""
+    longest: int = Field(4, ge=2)
+    """Words of the longest run."""
     near: float = Field(0.5, ge=-1, le=1)
     """Least cosine to a word of the lexicon."""
     sure: float = Field(0.3, ge=0, le=1)
     """Least probability of the likeliest concept."""
+    inverse_penalty: float = Field(20.0, gt=0)
+    """C of the logistic regression: the greater, the surer it is."""
     seed: int = 0
     """Seed of the runs."""
+
+
+class BridgesConfig(Config):
+    """The bridge of each language; null for none."""
+
+    en: BridgeConfig | None = None
+    """English words, which all-MiniLM-L6-v2 places."""
+    ko: BridgeConfig | None = None
+    """Korean words, which Kiwi's morphemes place."""
 
 
 class WordsBatch(Config):
@@ -38,7 +51,7 @@ class WordsBatch(Config):
     lexicon: int = Field(160, ge=1)
     """Lexicon words a step."""
     bridge: int = Field(128, ge=0)
-    """Bridged English words and phrases a step."""
+    """Bridged words and phrases of both languages a step."""
     valence: int = Field(64, ge=0)
     """Words of reviews a step."""
     kept: int = Field(96, ge=1)
@@ -88,8 +101,10 @@ class MiniWordsConfig(Config):
     """Texts a step, by kind."""
     weights: WordsWeights = Field(default_factory=WordsWeights)
     """Weights of the parts of the loss."""
-    bridge: BridgeConfig = Field(default_factory=BridgeConfig)
-    """Which English words the teacher places."""
+    bridge: BridgesConfig = Field(default_factory=BridgesConfig)
+    """Which words the teachers place."""
+    unseen: list[Path] = Field(default_factory=list)
+    """Tables below the sources' folder whose column ``word`` holds words that no bridge and no review teaches."""
     valence: ValenceConfig = Field(default_factory=ValenceConfig)
     """Which words of reviews lean."""
     dropout: float = Field(0.2, ge=0, lt=1)

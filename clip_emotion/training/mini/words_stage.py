@@ -11,6 +11,7 @@ from clip_emotion.models.mini.encoder import save_tower
 from clip_emotion.models.mini.files import PARTS, load_tokenizer
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.mini.morphemes import check_morphemes
 from clip_emotion.training.mini.teacher import model_folder
 from clip_emotion.training.mini.text_stage import FILES, finished_text
 from clip_emotion.training.mini.words import MiniWordsObjective, load_texts
@@ -39,7 +40,10 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
 def check_words(config: MiniWordsConfig, source: str, made: Made) -> Iterable[RawSource]:
     """Return the raw data that the stage reads; raises ModelError where the tower is not there and nothing makes it."""
     made[config.out] = made[config.base] if config.base in made else finished_text(config.base)[0].text.dim
-    model_folder()
+    if config.bridge.en:
+        model_folder()
+    if config.bridge.ko:
+        check_morphemes()
     return config.sources.raw().values()
 
 
