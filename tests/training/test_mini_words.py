@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -156,3 +157,16 @@ def test_the_stage_changes_the_words_and_nothing_else(teachers: None, tmp_path: 
     assert after.get_vocab() == before.get_vocab()
     assert after.encode("기쁨 this is a test").ids == before.encode("기쁨 this is a test").ids
     assert load_mini(tmp_path / "base", CPU).encode_texts(["기쁨"]).shape == (1, 6)
+
+
+def test_a_share_lies_between_start_and_end(teachers: None, tmp_path: Path) -> None:
+    tiny_mini().save(write_texts(tmp_path) / "base")
+    path = tmp_path / "words.yaml"
+    path.write_text(yaml.safe_dump(words_config(tmp_path)), encoding="utf-8")
+    for name, share in (("whole", 1.0), ("half", 0.5)):
+        train(path, [f"out={tmp_path / name}", f"share={share}"], lambda progress: None)
+    start, half, whole = (load_file(tmp_path / name / PARTS[1]) for name in ("base", "half", "whole"))
+    assert any(not torch.equal(start[name].float(), whole[name].float()) for name in start)
+    for name, weights in half.items():
+        middle = (start[name].float() + whole[name].float()) / 2
+        assert torch.allclose(weights.float(), middle, atol=2e-3), name

@@ -115,5 +115,7 @@ class MiniWordsConfig(Config):
     """Probability that a sub-word is cut in two."""
     own_names: float = Field(0.8, ge=0, le=1)
     """Probability that a label is called by its own name."""
+    share: float = Field(1.0, gt=0, le=1)
+    """Share of the trained weights in their mean with those that the tower started from (WiSE-FT, 2109.01903)."""
     fit: FitConfig
     """The training loop."""

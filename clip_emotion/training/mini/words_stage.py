@@ -10,6 +10,7 @@ from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.encoder import save_tower
 from clip_emotion.models.mini.files import PARTS, load_tokenizer
 from clip_emotion.models.mini.text_tower import TextTower
+from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.morphemes import check_morphemes
 from clip_emotion.training.mini.teacher import model_folder
@@ -29,12 +30,15 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     torch.manual_seed(config.seed)
     objective = MiniWordsObjective(config, noisy, tokenizer, load_texts(config))
     result = fit(objective, config.fit, config.out, options.report, options.resume, MINI_WORDS.compared(config))
-    save_tower(result.model.tower, config.out / PARTS[1])
+    words = result.model.eval()
+    shared = average_tensors(tower.state_dict(), words.tower.state_dict(), config.share, frozenset())
+    words.tower.load_state_dict(shared)
+    save_tower(words.tower, config.out / PARTS[1])
     write_atomic(config.out / PARTS[3], tokenizer.to_str())
     record = {**mini.trained_with, "words": config.model_dump(mode="json")}
     mini.model_copy(update={"trained_with": record}).write(config.out / PARTS[0])
     following = f"clip-emotion train configs/train/mini_2_image.yaml text={config.out}"
-    return Outcome(result.metrics, config.out, result.notes, (following,))
+    return Outcome(objective.validate(words), config.out, result.notes, (following,))
 
 
 def check_words(config: MiniWordsConfig, source: str, made: Made) -> Iterable[RawSource]:
@@ -52,6 +56,6 @@ MINI_WORDS = Stage(
     MiniWordsConfig,
     check_words,
     train_words,
-    uncompared={"fit": True, "out": True, "base": True, "sources": FILES},
+    uncompared={"fit": True, "out": True, "base": True, "share": True, "sources": FILES},
     inputs=lambda config: (config.base,),
 )
