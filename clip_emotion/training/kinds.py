@@ -14,6 +14,7 @@ from clip_emotion.training.finetune.config import FinetuneConfig
 from clip_emotion.training.kobert.config import KobertKoteConfig
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
+from clip_emotion.training.mini.comments_config import CommentTeacherConfig
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
 from clip_emotion.training.mini.text_config import MiniTextConfig
@@ -35,6 +36,7 @@ CONFIGS: dict[str, type[Config]] = {
         MiniChatsConfig,
         MiniMessagesConfig,
         SentenceTeacherConfig,
+        CommentTeacherConfig,
         KobertKoteConfig,
         FinetuneConfig,
         ClassifierRunConfig,

@@ -19,6 +19,7 @@ from clip_emotion.training.loop.objective import ProgressCallback
 from clip_emotion.training.loop.run_folder import check_out
 from clip_emotion.training.mini.answers_stage import SENTENCE_TEACHER
 from clip_emotion.training.mini.chats_stage import MINI_CHATS
+from clip_emotion.training.mini.comments_stage import COMMENT_TEACHER
 from clip_emotion.training.mini.image_stage import MINI_IMAGE
 from clip_emotion.training.mini.messages_stage import MINI_MESSAGES
 from clip_emotion.training.mini.text_stage import MINI_TEXT
@@ -35,6 +36,7 @@ STAGES: dict[str, Stage[Any]] = {
         MINI_CHATS,
         MINI_MESSAGES,
         SENTENCE_TEACHER,
+        COMMENT_TEACHER,
         KOBERT_KOTE,
         EMOTION_CLIP,
         CLASSIFIER,

@@ -108,7 +108,8 @@ def check_answers(folder: Path) -> dict[str, Tensor]:
         return load_file(folder / ANSWERS)
     except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"{folder} holds no answers of a sentence teacher: train one with configs/train/mini_12_teacher.yaml."
+            f"{folder} holds no answers of a teacher: train one with configs/train/mini_12_teacher.yaml (English) or "
+            "mini_16_teacher.yaml (Korean)."
         ) from error
 
 

@@ -11,6 +11,7 @@ from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.training.loop.config import FitConfig
 from clip_emotion.training.mini.chats_config import TasksConfig
+from clip_emotion.training.mini.comments_config import KoreanCorpus
 from clip_emotion.training.mini.text_config import NoiseConfig
 
 
@@ -26,17 +27,21 @@ class RulesConfig(Config):
 
 
 class AnswersConfig(Config):
-    """What the tower learns of a fine-tuned teacher's answers.
+    """What the tower learns of a teacher's answers.
 
-    ``weight`` is their share in the targets of GoEmotions, in both languages. Of each corpus in ``asked`` so many texts
-    a step are told what the teacher says of them, in GoEmotions' words.
+    ``weight`` is their share in the targets of the corpus that the teacher was ``taught``, and of its translation. Of
+    each corpus in ``asked`` so many texts a step are told what the teacher says of them, in that corpus's words.
     """
 
     folder: Path = Path("runs/sentence_teacher")
-    """The run of kind ``sentence_teacher`` that gave them."""
+    """The run of kind ``sentence_teacher`` or ``comment_teacher`` that gave them."""
+    taught: Literal["goemotions_en", "goemotions_ko", "kote"] = "goemotions_en"
+    """The corpus whose labels the teacher learned."""
     weight: float = Field(0.7, ge=0, le=1)
-    """Their share in GoEmotions' targets."""
-    asked: dict[Literal["emocontext", "emorynlp"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Their share in that corpus's targets."""
+    asked: dict[Literal["emocontext", "emorynlp", KoreanCorpus], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict
+    )
     """Texts a step of corpora with other labels."""
     asked_weight: float = Field(0.5, gt=0)
     """Weight of these texts in the loss."""
@@ -70,8 +75,8 @@ class MiniMessagesConfig(TasksConfig):
     """Messages by rule."""
     teacher: float = Field(1.0, ge=0)
     """Weight of the teacher's sentences; 0 needs no teacher."""
-    answers: AnswersConfig | None = None
-    """A fine-tuned teacher's answers; null learns of none."""
+    answers: tuple[AnswersConfig, ...] = ()
+    """Teachers' answers, which are mixed in one after the other."""
     anchor_weight: float = Field(1.0, ge=0)
     """Weight of keeping lexicon words where the text tower has them."""
     anchor_batch: int = Field(48, ge=1)

@@ -17,7 +17,7 @@ from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
-from clip_emotion.training.mini.answers import TAUGHT, check_answers, load_answers
+from clip_emotion.training.mini.answers import check_answers, load_answers
 from clip_emotion.training.mini.chats_stage import finish
 from clip_emotion.training.mini.chats_tasks import Rows, Task, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
@@ -71,8 +71,8 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: Text
     tasks, checks = load_tasks(config, rows, kept_out, encoder)
     names = {task.name for task in tasks}
     taught: dict[str, Tensor] = {}
-    if config.answers:
-        tasks = answered_tasks(tasks, config.answers, rows, encoder)
+    for answers in config.answers:
+        tasks = answered_tasks(tasks, answers, rows, encoder)
     if config.teacher:
         for name in names & ENGLISH.keys():
             taught[name] = teacher_embeddings(rows[ENGLISH[name]].texts, config.sources.prepared)
@@ -82,22 +82,21 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: Text
 
 
 def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, encoder: MiniEncoder) -> list[Task]:
-    """Mix the teacher's answers into GoEmotions' targets and add a task for each corpus that is asked in its words.
+    """Mix a teacher's answers into the targets of what it was taught and add a task for each corpus that it is asked.
 
     A translation means what its original does. Raises ModelError where there are no answers on these texts.
     """
-    words = class_words(Vocabulary.load(CORPORA[TAUGHT].vocabulary), encoder)
-    said = load_answers(config.folder, rows[TAUGHT].texts)
+    words = class_words(Vocabulary.load(CORPORA[config.taught].vocabulary), encoder)
+    said = load_answers(config.folder, rows[config.taught].texts)
+    meant = {config.taught, *(name for name, original in ENGLISH.items() if original == config.taught)}
     mixed = [
-        replace(task, targets=torch.lerp(task.targets, said, config.weight))
-        if ENGLISH.get(task.name) == TAUGHT
-        else task
+        replace(task, targets=torch.lerp(task.targets, said, config.weight)) if task.name in meant else task
         for task in tasks
     ]
     for corpus, batch in config.asked.items():
         texts = rows[corpus].texts
         ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts)
-        mixed.append(Task(f"{corpus}_asked", ids, answers, words, batch, config.asked_weight))
+        mixed.append(Task(f"{corpus}_in_{config.taught}", ids, answers, words, batch, config.asked_weight))
     return mixed
 
 
@@ -108,8 +107,9 @@ def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Itera
             load_mini(folder, torch.device("cpu"))
     if config.teacher:
         model_folder()
-    if config.answers and config.answers.folder not in made:
-        check_answers(config.answers.folder)
+    for answers in config.answers:
+        if answers.folder not in made:
+            check_answers(answers.folder)
     config.sources.forbidden()
     made[config.out] = made.get(config.base, 0)
     return [*config.sources.raw().values(), *config.sources.chats().values()]
@@ -125,6 +125,6 @@ MINI_MESSAGES = Stage(
         config.base,
         config.chats,
         *config.mean_with,
-        *([config.answers.folder] if config.answers else []),
+        *(answers.folder for answers in config.answers),
     ),
 )

@@ -49,6 +49,10 @@ class Morphemes:
     named: dict[int, tuple[str, str]]
     vectors: Tensor
 
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return each text's morphemes, all of them, with their parts of speech."""
+        return [[f"{token.form}/{token.tag}" for token in tokens] for tokens in self.model.tokenize(list(texts))]
+
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Return the mean of each text's telling morphemes [N, D], of length 1, and 0 where none is known."""
         rows: dict[tuple[str, str], int] = {}

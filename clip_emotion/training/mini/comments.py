@@ -1,0 +1,90 @@
+"""A teacher of Korean comments: linear models over their morphemes, their characters and what the morphemes mean.
+
+Few comments with labels teach a linear model over sparse features more than they teach a small tower; what it answers on
+many comments without labels teaches the tower (distillation, 1503.02531).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from torch import Tensor
+
+from clip_emotion.training.corpora import TextRows
+from clip_emotion.training.mini.comments_config import CommentTeacherConfig
+from clip_emotion.training.mini.morphemes import Morphemes
+
+LEAST = 1e-4
+"""A label is never told to be out of the question."""
+
+
+class CommentReader:
+    """TF-IDF of morphemes, alone and in pairs, of one to four characters, and the mean of the morphemes' vectors."""
+
+    def __init__(self, morphemes: Morphemes, config: CommentTeacherConfig) -> None:
+        self.morphemes, self.meaning = morphemes, config.meaning
+        rare = config.often
+        self.parts = TfidfVectorizer(analyzer=with_pairs, min_df=rare, sublinear_tf=True)
+        self.characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True)
+
+    def fit(self, texts: Sequence[str]) -> csr_matrix:
+        """Learn which morphemes and characters there are, and return the features [N, F] of these texts."""
+        self.parts.fit(self.morphemes.split(texts))
+        self.characters.fit(texts)
+        return self.read(texts)
+
+    def read(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the features [N, F] of texts."""
+        parts, characters = self.parts.transform(self.morphemes.split(texts)), self.characters.transform(texts)
+        meant = csr_matrix(self.meaning * self.morphemes.embed(texts).numpy())
+        return hstack([parts, characters, meant]).tocsr()
+
+
+def with_pairs(parts: Sequence[str]) -> list[str]:
+    """Return a text's morphemes and each two that follow each other."""
+    return [*parts, *(f"{first} {second}" for first, second in zip(parts, parts[1:], strict=False))]
+
+
+class CommentTeacher:
+    """One logistic regression a label over the features of comments, some of which may have several labels."""
+
+    def __init__(self, config: CommentTeacherConfig, features: csr_matrix, targets: Tensor) -> None:
+        there = (targets > 0).numpy()
+        self.always = there.all(axis=0).astype(float)
+        self.models = {
+            label: LogisticRegression(C=config.inverse_penalty, solver="liblinear", max_iter=300).fit(features, truth)
+            for label, truth in enumerate(there.T)
+            if 0 < truth.sum() < len(truth)
+        }
+
+    def answers(self, features: csr_matrix) -> Tensor:
+        """Return the labels' log-probabilities [N, C], which share a probability of one."""
+        found = np.tile(self.always, (features.shape[0], 1))
+        for label, model in self.models.items():
+            found[:, label] = model.predict_proba(features)[:, 1]
+        found = np.maximum(found, LEAST)
+        return torch.from_numpy(np.log(found / found.sum(axis=1, keepdims=True))).float()
+
+
+def taught_answers(
+    config: CommentTeacherConfig, reader: CommentReader, taught: TextRows, asked: Sequence[Sequence[str]]
+) -> Iterator[Tensor]:
+    """Yield the teacher's log-probabilities on its own comments, each from a model that never saw it; then on others.
+
+    The answers on its own comments come out of ``folds`` models that were fitted without them (cross-fitting).
+    """
+    features = reader.fit(taught.texts)
+    own = torch.zeros(taught.targets.shape)
+    folds = KFold(config.folds, shuffle=True, random_state=config.seed)
+    for seen, new in folds.split(np.arange(len(taught.texts))):
+        own[new] = CommentTeacher(config, features[seen], taught.targets[seen]).answers(features[new])
+    yield own
+    teacher = CommentTeacher(config, features, taught.targets)
+    for texts in asked:
+        yield teacher.answers(reader.read(texts))
