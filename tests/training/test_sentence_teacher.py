@@ -116,7 +116,7 @@ def test_the_stage_leaves_answers_on_what_trains_and_no_weights(taught: Path, fo
 def test_answers_on_other_texts_or_none_are_told(taught: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="answers on other texts: train the teacher again"):
         load_answers(taught, ["good day"])
-    with pytest.raises(ModelError, match="gone holds no answers of a sentence teacher"):
+    with pytest.raises(ModelError, match="gone holds no answers of a teacher"):
         load_answers(tmp_path / "gone", ["good day"])
     (taught / ANSWERS).write_bytes(b"x")
     with pytest.raises(ModelError, match="holds no answers"):
@@ -124,14 +124,14 @@ def test_answers_on_other_texts_or_none_are_told(taught: Path, tmp_path: Path) -
 
 
 def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> None:
-    path = write_config(folder, answers={"folder": str(taught), "weight": 0.25, "asked": {"emorynlp": 2}})
+    path = write_config(folder, answers=[{"folder": str(taught), "weight": 0.25, "asked": {"emorynlp": 2}}])
     values = yaml.safe_load(path.read_text("utf-8"))
     values["tasks"] += [{"corpus": "goemotions_en", "batch": 3}, {"corpus": "goemotions_ko", "batch": 3}]
     path.write_text(yaml.safe_dump(values, allow_unicode=True), "utf-8")
     asked = MiniMessagesConfig.model_validate(values)
     mini = load_mini(folder / "mini", torch.device("cpu"))
     with_answers = load_objective(asked, mini, mini.text_tower)
-    without = load_objective(asked.model_copy(update={"answers": None}), mini, mini.text_tower)
+    without = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower)
     training, _ = chat_rows(asked.sources)
     said = load_answers(taught, training["goemotions_en"].texts)
     by_name = {task.name: task for task in with_answers.tasks}
@@ -140,15 +140,15 @@ def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> Non
         if before.name.startswith("goemotions"):
             expected = 0.75 * before.targets + 0.25 * said
         torch.testing.assert_close(by_name[before.name].targets, expected)
-    extra = by_name["emorynlp_asked"]
+    extra = by_name["emorynlp_in_goemotions_en"]
     torch.testing.assert_close(extra.targets, load_answers(taught, training["emorynlp"].texts))
     assert (extra.batch, extra.weight, len(extra.words)) == (2, 0.5, 28)
     assert torch.isfinite(with_answers.loss(0, 0.0))
 
 
 def test_a_teacher_that_is_not_there_is_told_before_training(folder: Path) -> None:
-    path = write_config(folder, answers={"folder": str(folder / "gone")})
-    with pytest.raises(ModelError, match="gone holds no answers of a sentence teacher"):
+    path = write_config(folder, answers=[{"folder": str(folder / "gone")}])
+    with pytest.raises(ModelError, match="gone holds no answers of a teacher"):
         check([plan(path)])
 
 
@@ -158,7 +158,7 @@ def test_one_command_checks_a_teacher_and_two_towers_that_learn_from_it(
     monkeypatch.setattr(answers_stage, "model_folder", lambda: folder)
     teacher = folder / "teacher.yaml"
     teacher.write_text(yaml.safe_dump(config(folder).model_dump(mode="json")), "utf-8")
-    tower = write_config(folder, answers={"folder": str(folder / "teacher")})
+    tower = write_config(folder, answers=[{"folder": str(folder / "teacher")}])
     second = folder / "second.yaml"
     values = yaml.safe_load(tower.read_text("utf-8"))
     values.update(chats=values["out"], out=str(folder / "out_2"), mean_with=[values["out"]])

@@ -1,12 +1,13 @@
 """A teacher of Korean comments: linear models over their morphemes, their characters and what the morphemes mean.
 
-Few comments with labels teach a linear model over sparse features more than they teach a small tower; what it answers on
-many comments without labels teaches the tower (distillation, 1503.02531).
+Few comments with labels teach a linear model over sparse features more than they teach a small tower; what it answers
+on many comments without labels teaches the tower (distillation, 1503.02531).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class CommentReader:
 
 def with_pairs(parts: Sequence[str]) -> list[str]:
     """Return a text's morphemes and each two that follow each other."""
-    return [*parts, *(f"{first} {second}" for first, second in zip(parts, parts[1:], strict=False))]
+    return [*parts, *(f"{first} {second}" for first, second in pairwise(parts))]
 
 
 class CommentTeacher:

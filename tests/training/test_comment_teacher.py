@@ -1,0 +1,120 @@
+"""The teacher of Korean comments: its features, answers from models that never saw the comment, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import yaml
+
+from clip_emotion.errors import ModelError
+from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.training.corpora import TextRows
+from clip_emotion.training.mini import comments_stage
+from clip_emotion.training.mini.answers import ANSWERS, load_answers
+from clip_emotion.training.mini.chats_tasks import chat_rows
+from clip_emotion.training.mini.comments import CommentReader, CommentTeacher, taught_answers, with_pairs
+from clip_emotion.training.mini.comments_config import CommentTeacherConfig
+from clip_emotion.training.mini.messages_config import MiniMessagesConfig
+from clip_emotion.training.mini.messages_stage import load_objective
+from clip_emotion.training.mini.morphemes import Morphemes
+from clip_emotion.training.registry import check, plan, train
+from tests.support.minis import tiny_mini
+from tests.training.test_mini_chats import write_chats
+from tests.training.test_mini_messages import write_config
+
+
+class SpacedModel:
+    """Its morphemes are what stands between spaces."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[SimpleNamespace]]:
+        return [[SimpleNamespace(form=word, tag="NNG") for word in text.split()] for text in texts]
+
+
+def morphemes() -> Morphemes:
+    vectors = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    return Morphemes(SpacedModel(), {0: ("좋다", "NNG"), 1: ("나쁘다", "NNG"), 2: ("영화", "NNG")}, vectors)  # type: ignore[arg-type]
+
+
+def config(folder: Path = Path("none"), **changes: object) -> CommentTeacherConfig:
+    kept_out = {"kote_validation": 3, "kote_tuning": 2, "exclude": ["seen.tsv.gz"]}
+    sources = {"folder": str(folder), "prepared": str(folder / "prepared"), **kept_out}
+    values = {"kind": "comment_teacher", "sources": sources, "taught": "kote", "folds": 2, "often": 1}
+    return CommentTeacherConfig.model_validate({**values, "out": str(folder / "comments"), **changes})
+
+
+def rows() -> TextRows:
+    texts = [f"영화 {'좋다' if at % 2 else '나쁘다'} {at}" for at in range(24)]
+    targets = torch.zeros(24, 4)
+    targets[1::2, 0], targets[::2, 1], targets[:, 2] = 1, 1, 1
+    return TextRows(tuple(texts), targets)
+
+
+def test_features_are_morphemes_their_pairs_characters_and_meanings() -> None:
+    reader = CommentReader(morphemes(), config(meaning=2.0))
+    features = reader.fit(["영화 좋다", "영화 나쁘다"])
+    assert with_pairs(["a", "b", "c"]) == ["a", "b", "c", "a b", "b c"]
+    assert set(reader.parts.get_feature_names_out()) >= {"영화/NNG", "영화/NNG 좋다/NNG"}
+    assert "영화" in reader.characters.get_feature_names_out()
+    meant = features[:, -4:].toarray()
+    np.testing.assert_allclose(meant, 2 * morphemes().embed(["영화 좋다", "영화 나쁘다"]).numpy(), atol=1e-6)
+
+
+def test_a_label_that_all_have_is_sure_and_one_that_none_has_is_not() -> None:
+    reader, taught = CommentReader(morphemes(), config()), rows()
+    features = reader.fit(taught.texts)
+    said = CommentTeacher(config(), features, taught.targets).answers(features).exp()
+    torch.testing.assert_close(said.sum(dim=1), torch.ones(24))
+    assert (said[1::2, 0] > said[1::2, 1]).all()
+    assert (said[::2, 1] > said[::2, 0]).all()
+    assert (said[:, 2] >= said[:, :2].amax(dim=1)).all()
+    assert (said[:, 3] < 1e-3).all()
+
+
+def test_its_own_comments_are_answered_by_models_that_never_saw_them() -> None:
+    taught = rows()
+    noise = TextRows(taught.texts, (torch.rand(24, 4, generator=torch.Generator().manual_seed(1)) > 0.5).float())
+    strict = config(inverse_penalty=1e4)
+    own, same = taught_answers(strict, CommentReader(morphemes(), strict), noise, [noise.texts])
+    right = [((said > said.median()) == (noise.targets > 0)).float().mean().item() for said in (own, same)]
+    assert right[1] > 0.9  # learned by heart
+    assert right[0] < 0.75  # nothing to learn
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(comments_stage, "load_morphemes", morphemes)
+    monkeypatch.setattr(comments_stage, "check_morphemes", lambda: None)
+    tiny_mini().save(write_chats(tmp_path) / "mini")
+    (tmp_path / "pairs.jsonl").write_text('{"colder": "꺼져", "warmer": "사랑해"}\n', "utf-8")
+    path = tmp_path / "comments.yaml"
+    path.write_text(yaml.safe_dump(config(tmp_path, asked=["nsmc"]).model_dump(mode="json")), "utf-8")
+    assert {raw.name for raw in check([plan(path)])} >= {"kote.tsv.gz", "nsmc.tsv.gz"}
+    outcome = train(path, [], lambda progress: None)
+    assert 0 <= outcome.metrics["kote_hit1"] <= 1
+    return tmp_path
+
+
+def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) -> None:
+    assert [path.name for path in (folder / "comments").glob("*.safetensors")] == [ANSWERS]
+    answers = [{"folder": str(folder / "comments"), "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}]
+    values = yaml.safe_load(write_config(folder, answers=answers).read_text("utf-8"))
+    values["tasks"] += [{"corpus": "goemotions_ko", "batch": 3}]
+    asked = MiniMessagesConfig.model_validate(values)
+    mini, (training, _) = load_mini(folder / "mini", torch.device("cpu")), chat_rows(asked.sources)
+    by_name = {task.name: task for task in load_objective(asked, mini, mini.text_tower).tasks}
+    plain = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower).tasks
+    said = load_answers(folder / "comments", training["kote"].texts)
+    for before in plain:
+        expected = (before.targets + said) / 2 if before.name == "kote" else before.targets
+        torch.testing.assert_close(by_name[before.name].targets, expected)
+    extra = by_name["nsmc_in_kote"]
+    torch.testing.assert_close(extra.targets, load_answers(folder / "comments", training["nsmc"].texts))
+    assert (extra.batch, len(extra.words)) == (2, 44)
+    with pytest.raises(ModelError, match="answers on other texts"):
+        load_answers(folder / "comments", training["chatbot"].texts)
