@@ -149,7 +149,9 @@ def _finish(outcome: Outcome) -> None:
     for table in outcome.tables:
         stderr.print(class_table(table))
     say(f"Done: {_shown(outcome.metrics)}")
-    say(f"The result is in {outcome.folder}; all its metrics are in {outcome.folder / 'metrics.jsonl'}. Next:")
+    written = outcome.folder / "metrics.jsonl"
+    also = f"; all its metrics are in {written}" if written.is_file() else ""
+    say(f"The result is in {outcome.folder}{also}. Next:")
     for command in outcome.next_commands:
         say(f"  {command}")
 
@@ -157,10 +159,12 @@ def _finish(outcome: Outcome) -> None:
 def report(progress: Progress) -> None:
     """Tell people how far a run has come."""
     if not progress.step:
-        say(f"Before training  {_shown(progress.metrics.headline()) if progress.metrics else ''}")
+        say(f"Before training  {_shown(progress.metrics.headline())}" if progress.metrics else "Reading …")
         return
     left = (progress.steps - progress.step) / max(progress.steps_per_second, 1e-9)
-    line = f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}"
+    line = f"step {progress.step}/{progress.steps}"
+    if not math.isnan(progress.loss):  # what is fitted in closed parts tells none
+        line += f"  loss {progress.loss:.3f}"
     if progress.accuracy is not None:
         line += f"  accuracy {progress.accuracy:.3f}"
     line += f"  {progress.steps_per_second:.2f} steps/s"

@@ -80,7 +80,10 @@ def test_its_own_comments_are_answered_by_models_that_never_saw_them() -> None:
     taught = rows()
     noise = TextRows(taught.texts, (torch.rand(24, 4, generator=torch.Generator().manual_seed(1)) > 0.5).float())
     strict = config(inverse_penalty=1e4)
-    own, same = taught_answers(strict, CommentReader(morphemes(), strict), noise, [noise.texts])
+    told: list[tuple[int, int]] = []
+    reader = CommentReader(morphemes(), strict)
+    own, same = taught_answers(strict, reader, noise, [noise.texts], lambda done, parts: told.append((done, parts)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     right = [((said > said.median()) == (noise.targets > 0)).float().mean().item() for said in (own, same)]
     assert right[1] > 0.9  # learned by heart
     assert right[0] < 0.75  # nothing to learn

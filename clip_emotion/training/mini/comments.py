@@ -6,7 +6,7 @@ on many comments without labels teaches the tower (distillation, 1503.02531).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -74,18 +74,28 @@ class CommentTeacher:
 
 
 def taught_answers(
-    config: CommentTeacherConfig, reader: CommentReader, taught: TextRows, asked: Sequence[Sequence[str]]
+    config: CommentTeacherConfig,
+    reader: CommentReader,
+    taught: TextRows,
+    asked: Sequence[Sequence[str]],
+    report: Callable[[int, int], None],
 ) -> Iterator[Tensor]:
     """Yield the teacher's log-probabilities on its own comments, each from a model that never saw it; then on others.
 
     The answers on its own comments come out of ``folds`` models that were fitted without them (cross-fitting).
+    ``report`` is told how many parts of the work are done, and of how many.
     """
+    parts = config.folds + 1 + len(asked)
+    report(0, parts)
     features = reader.fit(taught.texts)
     own = torch.zeros(taught.targets.shape)
     folds = KFold(config.folds, shuffle=True, random_state=config.seed)
-    for seen, new in folds.split(np.arange(len(taught.texts))):
+    for done, (seen, new) in enumerate(folds.split(np.arange(len(taught.texts))), start=1):
         own[new] = CommentTeacher(config, features[seen], taught.targets[seen]).answers(features[new])
+        report(done, parts)
     yield own
     teacher = CommentTeacher(config, features, taught.targets)
-    for texts in asked:
+    for done, texts in enumerate(asked, start=config.folds + 1):
+        report(done, parts)
         yield teacher.answers(reader.read(texts))
+    report(parts, parts)

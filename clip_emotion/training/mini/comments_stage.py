@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
 
 from safetensors.torch import save as to_safetensors
@@ -9,6 +11,7 @@ from safetensors.torch import save as to_safetensors
 from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.files import write_atomic
 from clip_emotion.training.corpora import CORPORA
+from clip_emotion.training.loop.objective import Progress
 from clip_emotion.training.mini.answers import ANSWERS
 from clip_emotion.training.mini.chats_tasks import chat_rows
 from clip_emotion.training.mini.comments import CommentReader, taught_answers
@@ -24,7 +27,12 @@ def train_comments(config: CommentTeacherConfig, options: RunOptions) -> Outcome
     training, validation = chat_rows(config.sources)
     reader, taught, check = CommentReader(load_morphemes(), config), training[config.taught], validation[config.taught]
     asked = [training[corpus].texts for corpus in config.asked]
-    own, checked, *others = taught_answers(config, reader, taught, [check.texts, *asked])
+    start = time.monotonic()
+
+    def report(done: int, parts: int) -> None:
+        options.report(Progress(done, parts, math.nan, done / max(1e-9, time.monotonic() - start)))
+
+    own, checked, *others = taught_answers(config, reader, taught, [check.texts, *asked], report)
     told = zip([taught.texts, *asked], [own, *others], strict=True)
     write_atomic(config.out / ANSWERS, to_safetensors({digest_of(texts): answers.half() for texts, answers in told}))
     hits = check.targets.gather(1, checked.argmax(dim=1, keepdim=True)) > 0

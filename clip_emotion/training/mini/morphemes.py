@@ -58,12 +58,15 @@ class Morphemes:
         rows: dict[tuple[str, str], int] = {}
         for number, name in sorted(self.named.items()):
             rows.setdefault(name, number)
-        embedded = torch.zeros(len(texts), self.vectors.shape[1])
-        for row, tokens in zip(embedded, self.model.tokenize(list(texts)), strict=True):
+        known: list[int] = []
+        starts: list[int] = []
+        for tokens in self.model.tokenize(list(texts)):
+            starts.append(len(known))
             names = [(token.form, _part(token.tag)) for token in tokens]
-            for name in names:
-                if name[1] in TELLING and name in rows:
-                    row += self.vectors[rows[name]]
+            known += [rows[name] for name in names if name[1] in TELLING and name in rows]
+        embedded = F.embedding_bag(
+            torch.tensor(known, dtype=torch.long), self.vectors, torch.tensor(starts), mode="sum"
+        )
         return F.normalize(embedded, dim=1)
 
     def words(self) -> list[str]:
