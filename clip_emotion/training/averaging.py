@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import torch
 from torch import Tensor, nn
@@ -45,3 +45,13 @@ def fading_names(model: nn.Module) -> set[str]:
         if isinstance(block, (ResidualBlock, NeighbourBlock))
         for inner, _ in block.out.named_parameters()
     }
+
+
+def mean_of_states(states: Iterable[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """Return the mean of states of the same names and shapes (model soup: Wortsman et al., 2203.05482)."""
+    mean: dict[str, Tensor] = {}
+    done = 0.0
+    for state, share in zip(states, shares, strict=True):
+        done += share
+        mean = average_tensors(mean, state, share / done, frozenset())
+    return mean

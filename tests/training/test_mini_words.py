@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from clip_emotion.data.lexicon import Concept
+from clip_emotion.errors import UsageError
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.text import fold
@@ -159,14 +160,26 @@ def test_the_stage_changes_the_words_and_nothing_else(teachers: None, tmp_path: 
     assert load_mini(tmp_path / "base", CPU).encode_texts(["기쁨"]).shape == (1, 6)
 
 
-def test_a_share_lies_between_start_and_end(teachers: None, tmp_path: Path) -> None:
+def test_the_result_is_the_weighted_mean_with_other_towers(teachers: None, tmp_path: Path) -> None:
     tiny_mini().save(write_texts(tmp_path) / "base")
     path = tmp_path / "words.yaml"
     path.write_text(yaml.safe_dump(words_config(tmp_path)), encoding="utf-8")
-    for name, share in (("whole", 1.0), ("half", 0.5)):
-        train(path, [f"out={tmp_path / name}", f"share={share}"], lambda progress: None)
-    start, half, whole = (load_file(tmp_path / name / PARTS[1]) for name in ("base", "half", "whole"))
+    train(path, [f"out={tmp_path / 'whole'}"], lambda progress: None)
+    others = [f"mean_with=[{tmp_path / 'base'}]", "mean_weights=[0.75, 0.25]"]
+    train(path, [f"out={tmp_path / 'mean'}", *others], lambda progress: None)
+    start, mean, whole = (load_file(tmp_path / name / PARTS[1]) for name in ("base", "mean", "whole"))
     assert any(not torch.equal(start[name].float(), whole[name].float()) for name in start)
-    for name, weights in half.items():
-        middle = (start[name].float() + whole[name].float()) / 2
-        assert torch.allclose(weights.float(), middle, atol=2e-3), name
+    for name, weights in mean.items():
+        expected = 0.25 * start[name].float() + 0.75 * whole[name].float()
+        assert torch.allclose(weights.float(), expected, atol=2e-3), name
+
+
+def test_a_mean_with_a_tower_of_other_sizes_or_too_few_weights_is_refused(teachers: None, tmp_path: Path) -> None:
+    tiny_mini().save(write_texts(tmp_path) / "base")
+    path = tmp_path / "words.yaml"
+    path.write_text(yaml.safe_dump(words_config(tmp_path)), encoding="utf-8")
+    bundled = Path(__file__).parents[2] / "clip_emotion" / "weights" / "mini"
+    with pytest.raises(UsageError, match="mini holds no text tower of these sizes"):
+        train(path, [f"mean_with=[{bundled}]"], lambda progress: None)
+    with pytest.raises(UsageError, match=r"mean_weights has 1 weight\(s\) for 2 tower\(s\)"):
+        train(path, [f"mean_with=[{bundled}]", "mean_weights=[1]"], lambda progress: None)

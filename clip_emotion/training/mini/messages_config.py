@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.mean_shares import mean_shares
 from clip_emotion.training.mini.chats_config import TasksConfig
 from clip_emotion.training.mini.comments_config import KoreanCorpus
 from clip_emotion.training.mini.text_config import NoiseConfig
@@ -90,12 +91,9 @@ class MiniMessagesConfig(TasksConfig):
 
     @model_validator(mode="after")
     def _one_weight_a_tower(self) -> MiniMessagesConfig:
-        towers = 1 + len(self.mean_with)
-        if self.mean_weights and len(self.mean_weights) != towers:
-            raise ValueError(f"mean_weights has {len(self.mean_weights)} weight(s) for {towers} tower(s)")
+        self.shares()
         return self
 
     def shares(self) -> tuple[float, ...]:
         """Return the share of this run's tower in the result, then those of ``mean_with``; their sum is 1."""
-        weights = self.mean_weights or (1.0,) * (1 + len(self.mean_with))
-        return tuple(weight / sum(weights) for weight in weights)
+        return mean_shares(self.mean_weights, 1 + len(self.mean_with))

@@ -14,7 +14,7 @@ from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.averaging import average_tensors
+from clip_emotion.training.averaging import mean_of_states
 from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.answers import check_answers, load_answers
@@ -54,14 +54,13 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
 
 def _mean_tower(tower: MessageTower, folders: Sequence[Path], shares: Sequence[float]) -> MessageTower:
     """Return a tower with the mean of the weights of this one and those of other runs (model soup, 2203.05482)."""
-    state, done = tower.state_dict(), shares[0]
-    for folder, share in zip(folders, shares[1:], strict=True):
+    states = [tower.state_dict()]
+    for folder in folders:
         other = load_mini(folder, torch.device("cpu")).chat_tower
-        if not isinstance(other, MessageTower) or other.state_dict().keys() != state.keys():
+        if not isinstance(other, MessageTower) or other.state_dict().keys() != states[0].keys():
             raise UsageError(f"mean_with: {folder} holds no message tower of these sizes.")
-        done += share
-        state = average_tensors(state, other.state_dict(), share / done, frozenset())
-    tower.load_state_dict(state)
+        states.append(other.state_dict())
+    tower.load_state_dict(mean_of_states(states, shares))
     return tower
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.training.corpora_config import SourcesConfig
 from clip_emotion.training.loop.config import FitConfig
+from clip_emotion.training.mean_shares import mean_shares
 
 
 class BridgeConfig(Config):
@@ -115,7 +116,18 @@ class MiniWordsConfig(Config):
     """Probability that a sub-word is cut in two."""
     own_names: float = Field(0.8, ge=0, le=1)
     """Probability that a label is called by its own name."""
-    share: float = Field(1.0, gt=0, le=1)
-    """Share of the trained weights in their mean with those that the tower started from (WiSE-FT, 2109.01903)."""
+    mean_with: tuple[Path, ...] = ()
+    """Folders of finished text towers of this size; the result is the mean of their weights and this run's."""
+    mean_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Weights of this run's tower and of theirs in that mean, in this order; none for equal ones."""
     fit: FitConfig
     """The training loop."""
+
+    @model_validator(mode="after")
+    def _one_weight_a_tower(self) -> MiniWordsConfig:
+        self.shares()
+        return self
+
+    def shares(self) -> tuple[float, ...]:
+        """Return the share of this run's tower in the result, then those of ``mean_with``; their sum is 1."""
+        return mean_shares(self.mean_weights, 1 + len(self.mean_with))

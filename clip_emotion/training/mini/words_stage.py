@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 
+from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
+from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.encoder import save_tower
 from clip_emotion.models.mini.files import PARTS, load_tokenizer
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.averaging import average_tensors
+from clip_emotion.training.averaging import mean_of_states
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.morphemes import check_morphemes
 from clip_emotion.training.mini.teacher import model_folder
@@ -31,8 +34,8 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     objective = MiniWordsObjective(config, noisy, tokenizer, load_texts(config))
     result = fit(objective, config.fit, config.out, options.report, options.resume, MINI_WORDS.compared(config))
     words = result.model.eval()
-    shared = average_tensors(tower.state_dict(), words.tower.state_dict(), config.share, frozenset())
-    words.tower.load_state_dict(shared)
+    states = [tower.state_dict() for tower in (words.tower, *(_tower_of(mini, folder) for folder in config.mean_with))]
+    words.tower.load_state_dict(mean_of_states(states, config.shares()))
     save_tower(words.tower, config.out / PARTS[1])
     write_atomic(config.out / PARTS[3], tokenizer.to_str())
     record = {**mini.trained_with, "words": config.model_dump(mode="json")}
@@ -41,9 +44,20 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     return Outcome(objective.validate(words), config.out, result.notes, (following,))
 
 
+def _tower_of(mini: MiniConfig, folder: Path) -> TextTower:
+    """Return another run's tower; raises UsageError where its sizes are others."""
+    described, tower = finished_text(folder)
+    if described.text != mini.text:
+        raise UsageError(f"mean_with: {folder} holds no text tower of these sizes.")
+    return tower
+
+
 def check_words(config: MiniWordsConfig, source: str, made: Made) -> Iterable[RawSource]:
     """Return the raw data that the stage reads; raises ModelError where the tower is not there and nothing makes it."""
     made[config.out] = made[config.base] if config.base in made else finished_text(config.base)[0].text.dim
+    for folder in config.mean_with:
+        if folder not in made:
+            finished_text(folder)
     if config.bridge.en:
         model_folder()
     if config.bridge.ko:
@@ -56,6 +70,6 @@ MINI_WORDS = Stage(
     MiniWordsConfig,
     check_words,
     train_words,
-    uncompared={"fit": True, "out": True, "base": True, "share": True, "sources": FILES},
-    inputs=lambda config: (config.base,),
+    uncompared={"fit": True, "out": True, "base": True, "mean_with": True, "mean_weights": True, "sources": FILES},
+    inputs=lambda config: (config.base, *config.mean_with),
 )
