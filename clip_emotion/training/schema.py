@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
@@ -107,6 +107,9 @@ def _group(annotation: Any) -> tuple[type[BaseModel] | None, str]:
 def _type(annotation: Any, field: FieldInfo | None = None) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     bounds = _bounds(field.metadata) if field else ""
+    if origin is Annotated:
+        inner, *about = arguments
+        return _type(inner) + "".join(_bounds(one.metadata) for one in about if isinstance(one, FieldInfo))
     if origin is Literal:
         return " \\| ".join(f"`{choice}`" for choice in arguments)
     if origin in (Union, types.UnionType):
