@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.training.corpora import load_corpora
 from clip_emotion.training.corpora_config import SourcesConfig
-from clip_emotion.training.mini.faces import FaceRows
+from clip_emotion.training.mini.faces import FaceRows, FaceSplits
 from clip_emotion.training.mini.image import TextSide, embed_faces
-from clip_emotion.training.mini.image_stage import image_temperature
+from clip_emotion.training.mini.image_stage import image_temperature, tuning_rows
 from clip_emotion.training.mini.text import TextModel
 from clip_emotion.training.mini.text_stage import _macro_f1
 from clip_emotion.training.mini.tokenizer import token_halves
@@ -142,3 +143,13 @@ def test_macro_f1_is_scikit_learns(seed: int, rows: int, labels: int) -> None:
     else:
         wanted = f1_score(*matrices, average="macro", zero_division=0)
     assert _macro_f1(predicted, truth) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_temperature_sees_some_photographs_beside_the_first_source() -> None:
+    targets = torch.eye(3)[torch.arange(17) % 3]
+    photographs = FaceRows(grey(17), targets, torch.ones(17))
+    first = photographs.part(torch.arange(4))
+    splits = FaceSplits(first, first, first, photographs)
+    rows = tuning_rows(splits)
+    assert torch.equal(rows.images, torch.cat([first.images, photographs.images[[0, 8, 16]]]))
+    assert len(tuning_rows(replace(splits, photographs=photographs.part(torch.arange(0))))) == 4

@@ -24,7 +24,7 @@ from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
 from clip_emotion.training.loop.fit import RunResult, fit
-from clip_emotion.training.mini.faces import FaceRows, load_faces
+from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
@@ -36,6 +36,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
+PHOTOGRAPHS = 8
+"""One kept-out photograph in so many fits the temperature too: all of them, so like those that train, make too sure."""
 
 
 def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
@@ -55,9 +57,14 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     if config.start is not None and config.share < 1:
         share_with(result.model.tower, config.start / PARTS[2], config.share)
-    # Not on the photographs kept out of training, which are too like the others: they would make too sure of strangers.
-    _assemble(mini, result, config, text, splits.tuning)
+    _assemble(mini, result, config, text, tuning_rows(splits))
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
+
+
+def tuning_rows(splits: FaceSplits) -> FaceRows:
+    """Return what the temperature is fitted on: FER-2013's tuning images and one in ``PHOTOGRAPHS`` of muxspace's."""
+    one_in = torch.arange(len(splits.photographs)) % PHOTOGRAPHS == 0
+    return splits.tuning.joined(splits.photographs.part(one_in))
 
 
 def share_with(tower: ImageTower, start: Path, share: float) -> None:
