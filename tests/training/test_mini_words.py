@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from clip_emotion.data.lexicon import Concept
+from clip_emotion.data.lexicon import Concept, load_lexicon
 from clip_emotion.errors import UsageError
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.files import PARTS
@@ -89,21 +89,26 @@ def test_a_text_of_which_the_teacher_knows_nothing_is_not_bridged(tmp_path: Path
         ("so gloomy today", True),
         ("gloom", False),
         ("너무 우울해서", True),
+        ("깜짝놀람 놀랍다", True),
+        ("깜짝 놀라서", True),
+        ("신나요", True),
+        ("가뜬한", True),
+        ("신발", False),
         ("엥", True),
         ("엥겔", False),
         ("기쁨", False),
     ],
 )
 def test_unseen_words_are_held_within_others_unless_of_one_letter(text: str, held: bool) -> None:
-    assert Unseen(["gloomy", "우울", "엥"]).holds(text) is held
+    assert Unseen(["gloomy", "우울", "엥", "깜짝 놀람", "신남", "가뜬하다"]).holds(text) is held
 
 
 def test_what_only_measures_is_never_taught(tmp_path: Path) -> None:
-    (tmp_path / "rated.tsv").write_text("word\tvalence\n가뜬하다\t2.3\n", encoding="utf-8")
+    (tmp_path / "rated.tsv").write_text("word\tvalence\n가뜬하다\t2.3\n기쁨\t2.9\n", encoding="utf-8")
     config = MiniWordsConfig.model_validate(words_config(tmp_path) | {"unseen": ["rated.tsv"]})
-    unseen = words.unseen_words(config)
-    assert all(map(unseen.holds, ["가뜬하다", "furious", "so terrified", "우울한", "쫄림", "hangry"]))
-    assert not unseen.holds("angry")
+    unseen = words.unseen_words(config, load_lexicon())
+    assert all(map(unseen.holds, ["가뜬한", "furious", "so terrified", "우울한", "겁먹다", "쫄림", "hangry"]))
+    assert not any(map(unseen.holds, ["angry", "기쁨", "행복하다"]))
 
 
 def test_concepts_share_a_weight_of_one_and_the_first_entry_tells() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from clip_emotion.data.lexicon import Concept
-from clip_emotion.text import fold
+from clip_emotion.text import fold, has_hangul
 from clip_emotion.training.mini.morphemes import load_morphemes
 from clip_emotion.training.mini.teacher import kept_embeddings, teacher_embeddings, teacher_words
 from clip_emotion.training.mini.words_config import BridgeConfig
 from clip_emotion.training.prompts import is_kept_out
 
 AT_ONCE = 4096
+FINAL_M = "\u11b7"
+"""The final ㅁ that makes a noun of a verb: 놀라다, 놀람."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,41 @@ def bridged_words(
 
 
 class Unseen:
-    """Words that must not be taught, so that they measure what the tower makes of words that it never saw."""
+    """Words that must not be taught, so that they measure what the tower makes of words that it never saw.
+
+    They are told by their stems, as far as letters show these, whatever their spaces: 신남 by 신나, in 신나요 too.
+    """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self.words = frozenset(fold(word) for word in words)
-        longer = sorted((word for word in self.words if len(word) > 1), key=len, reverse=True)
-        self._within = re.compile("|".join(map(re.escape, longer))) if longer else None
+        words = list(words)
+        self.words = frozenset(map(_letters, words))
+        stems = {stem for word in words if len(stem := _stem(word)) > 1}
+        self._within = re.compile("|".join(re.escape(_apart(stem)) for stem in sorted(stems))) if stems else None
 
     def holds(self, text: str) -> bool:
-        """Tell whether a text is one of them, or holds one of at least two letters."""
-        folded = fold(text)
-        return folded in self.words or (self._within is not None and self._within.search(folded) is not None)
+        """Tell whether a text is one of them, or holds the stem of one, of at least two letters."""
+        letters = _letters(text)
+        return letters in self.words or (self._within is not None and self._within.search(_apart(letters)) is not None)
+
+
+def _letters(text: str) -> str:
+    """Return a text without what tells its spellings apart; English words stay words."""
+    folded = fold(text)
+    return folded.replace(" ", "") if has_hangul(folded) else folded
+
+
+def _stem(word: str) -> str:
+    """Return a word without a Korean verb's or noun form's ending."""
+    letters = _apart(_letters(word))
+    for ending in map(_apart, ("다", "음", FINAL_M)):
+        if has_hangul(word) and letters.endswith(ending):
+            return unicodedata.normalize("NFC", letters.removesuffix(ending))
+    return _letters(word)
+
+
+def _apart(text: str) -> str:
+    """Return a text with its Korean syllables taken apart, so that 신나 begins both 신남 and 신나요."""
+    return unicodedata.normalize("NFD", text)
 
 
 def _embedded(teacher: WordTeacher, texts: list[str], cache: Path) -> tuple[Tensor, Tensor]:

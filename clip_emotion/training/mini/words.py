@@ -19,6 +19,7 @@ from clip_emotion.label import LANGUAGES
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.resources import datasets_dir
+from clip_emotion.text import fold
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.losses import soft_cross_entropy
 from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words
@@ -147,7 +148,7 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
     shown = {entry.concept: entry.faces for entry in everyday}
     concepts = [entry.model_copy(update={"faces": shown.get(entry.concept, ())}) for entry in lexicon] + [*everyday]
     corpora = load_corpora(config.sources)
-    unseen = unseen_words(config)
+    unseen = unseen_words(config, concepts)
     vocabularies = {name: Vocabulary.load(vocabulary) for name, vocabulary in BANKS.items()}
     banks = {name: PromptBank.of(vocabulary, lexicon, name) for name, vocabulary in vocabularies.items()}
     matrices = {name: concept_matrix(concepts, vocabulary, name) for name, vocabulary in vocabularies.items()}
@@ -175,13 +176,17 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
     )
 
 
-def unseen_words(config: MiniWordsConfig) -> Unseen:
-    """Return the words that only measure: those typed on faces, the held-out synonyms, and the configuration's own."""
+def unseen_words(config: MiniWordsConfig, concepts: Sequence[Concept]) -> Unseen:
+    """Return the words that no bridge and no review teaches, since they measure.
+
+    They are the held-out synonyms, and the words typed on faces and those of the configuration's tables that no lexicon
+    holds, which would teach them anyway.
+    """
+    lexicon = {fold(word) for entry in concepts for words in entry.words.values() for word in words}
     tables = [datasets_dir() / "checks" / "face_words.tsv", *(config.sources.folder / path for path in config.unseen)]
-    typed = [word for path in tables for word in read_column(path, "word")]
-    return Unseen(
-        [*typed, *(name for label in Vocabulary.load(HELD_OUT_VOCABULARY).labels for name in label.names.values())]
-    )
+    listed = [word for path in tables for word in read_column(path, "word") if fold(word) not in lexicon]
+    synonyms = [name for label in Vocabulary.load(HELD_OUT_VOCABULARY).labels for name in label.names.values()]
+    return Unseen([*listed, *synonyms])
 
 
 def _bridge(
