@@ -11,10 +11,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 import yaml
+from pydantic import ValidationError
+from safetensors.torch import load_file
 
-from clip_emotion.errors import ModelError
+from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.outputs import WriteOptions
 from clip_emotion.training.corpora import TextRows
+from clip_emotion.training.loop.run_folder import check_out
 from clip_emotion.training.mini import comments_stage
 from clip_emotion.training.mini.answers import ANSWERS, load_answers
 from clip_emotion.training.mini.chats_tasks import chat_rows
@@ -98,9 +102,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "comments.yaml"
     path.write_text(yaml.safe_dump(config(tmp_path, asked=["nsmc"]).model_dump(mode="json")), "utf-8")
     assert {raw.name for raw in check([plan(path)])} >= {"kote.tsv.gz", "nsmc.tsv.gz"}
-    outcome = train(path, [], lambda progress: None)
-    assert 0 <= outcome.metrics["kote_hit1"] <= 1
+    train(path, [], lambda progress: None)
     return tmp_path
+
+
+def test_a_finished_run_is_taken_as_it_is_or_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, written = folder / "comments.yaml", folder / "comments" / ANSWERS
+    first = load_file(written)
+    with pytest.raises(UsageError, match="holds a run already"):
+        check_out(folder / "comments", WriteOptions())
+    check_out(folder / "comments", WriteOptions(overwrite=True))
+    again = train(path, [], lambda progress: None)
+    with monkeypatch.context() as nothing_is_read:
+        nothing_is_read.setattr(comments_stage, "chat_rows", None)
+        assert train(path, [], lambda progress: None, resume=True).metrics == again.metrics
+    assert all(torch.equal(answers, first[digest]) for digest, answers in load_file(written).items())
+    train(path, ["meaning=0.5"], lambda progress: None, resume=True)
+    assert not any(torch.equal(answers, first[digest]) for digest, answers in load_file(written).items())
+
+
+def test_own_comments_are_not_asked_as_those_of_others() -> None:
+    with pytest.raises(ValidationError, match="asked names other corpora than kote, each once"):
+        config(asked=["kote"])
+    with pytest.raises(ValidationError, match="each once"):
+        config(asked=["nsmc", "nsmc"])
 
 
 def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) -> None:
@@ -112,12 +137,21 @@ def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) ->
     mini, (training, _) = load_mini(folder / "mini", torch.device("cpu")), chat_rows(asked.sources)
     by_name = {task.name: task for task in load_objective(asked, mini, mini.text_tower).tasks}
     plain = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower).tasks
-    said = load_answers(folder / "comments", training["kote"].texts)
+    said = load_answers(folder / "comments", training["kote"].texts, 44)
     for before in plain:
         expected = (before.targets + said) / 2 if before.name == "kote" else before.targets
         torch.testing.assert_close(by_name[before.name].targets, expected)
     extra = by_name["nsmc_in_kote"]
-    torch.testing.assert_close(extra.targets, load_answers(folder / "comments", training["nsmc"].texts))
+    torch.testing.assert_close(extra.targets, load_answers(folder / "comments", training["nsmc"].texts, 44))
     assert (extra.batch, len(extra.words)) == (2, 44)
+    for wrong, told in (
+        ({"taught": "goemotions_ko"}, "answers on other texts"),
+        ({"asked": {"nsmc": 10**6}}, "1000000 texts of nsmc are asked, but it has"),
+    ):
+        answered = MiniMessagesConfig.model_validate(values | {"answers": [answers[0] | wrong]})
+        with pytest.raises((ModelError, UsageError), match=told):
+            load_objective(answered, mini, mini.text_tower)
+    with pytest.raises(ModelError, match="answers in 44 labels, not 28: set 'taught'"):
+        load_answers(folder / "comments", training["kote"].texts, 28)
     with pytest.raises(ModelError, match="answers on other texts"):
-        load_answers(folder / "comments", training["chatbot"].texts)
+        load_answers(folder / "comments", training["chatbot"].texts, 44)

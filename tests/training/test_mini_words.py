@@ -184,7 +184,7 @@ def test_a_mean_with_a_tower_of_other_sizes_or_too_few_weights_is_refused(teache
     path = tmp_path / "words.yaml"
     path.write_text(yaml.safe_dump(words_config(tmp_path)), encoding="utf-8")
     bundled = Path(__file__).parents[2] / "clip_emotion" / "weights" / "mini"
-    with pytest.raises(UsageError, match="mini holds no text tower of these sizes"):
+    with pytest.raises(UsageError, match="mini holds no text tower of these sizes and sub-words"):
         train(path, [f"mean_with=[{bundled}]"], lambda progress: None)
     with pytest.raises(UsageError, match=r"mean_weights has 1 weight\(s\) for 2 tower\(s\)"):
         train(path, [f"mean_with=[{bundled}]", "mean_weights=[1]"], lambda progress: None)

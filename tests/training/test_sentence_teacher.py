@@ -107,7 +107,7 @@ def test_a_comment_with_two_labels_is_half_of_each() -> None:
 def test_the_stage_leaves_answers_on_what_trains_and_no_weights(taught: Path, folder: Path) -> None:
     training, _ = chat_rows(config(folder).sources)
     for name in answers_stage.ANSWERED:
-        answers = load_answers(taught, training[name].texts)
+        answers = load_answers(taught, training[name].texts, 28)
         assert answers.shape == (len(training[name].texts), 28)
         torch.testing.assert_close(answers.sum(dim=1), torch.ones(len(answers)))
     assert [path.name for path in taught.glob("*.safetensors")] == [ANSWERS]
@@ -115,12 +115,12 @@ def test_the_stage_leaves_answers_on_what_trains_and_no_weights(taught: Path, fo
 
 def test_answers_on_other_texts_or_none_are_told(taught: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="answers on other texts: train the teacher again"):
-        load_answers(taught, ["good day"])
+        load_answers(taught, ["good day"], 28)
     with pytest.raises(ModelError, match="gone holds no answers of a teacher"):
-        load_answers(tmp_path / "gone", ["good day"])
+        load_answers(tmp_path / "gone", ["good day"], 28)
     (taught / ANSWERS).write_bytes(b"x")
     with pytest.raises(ModelError, match="holds no answers"):
-        load_answers(taught, ["good day"])
+        load_answers(taught, ["good day"], 28)
 
 
 def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> None:
@@ -133,7 +133,7 @@ def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> Non
     with_answers = load_objective(asked, mini, mini.text_tower)
     without = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower)
     training, _ = chat_rows(asked.sources)
-    said = load_answers(taught, training["goemotions_en"].texts)
+    said = load_answers(taught, training["goemotions_en"].texts, 28)
     by_name = {task.name: task for task in with_answers.tasks}
     for before in without.tasks:
         expected = before.targets
@@ -141,7 +141,7 @@ def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> Non
             expected = 0.75 * before.targets + 0.25 * said
         torch.testing.assert_close(by_name[before.name].targets, expected)
     extra = by_name["emorynlp_in_goemotions_en"]
-    torch.testing.assert_close(extra.targets, load_answers(taught, training["emorynlp"].texts))
+    torch.testing.assert_close(extra.targets, load_answers(taught, training["emorynlp"].texts, 28))
     assert (extra.batch, extra.weight, len(extra.words)) == (2, 0.5, 28)
     assert torch.isfinite(with_answers.loss(0, 0.0))
 

@@ -12,6 +12,8 @@ from clip_emotion.outputs import MARK, WriteOptions
 from clip_emotion.training.loop.metrics_log import BOARD, METRICS_FILE, PLOT
 
 BEST = "best.safetensors"
+ANSWERS = "answers.safetensors"
+"""What a teacher leaves that has no checkpoint of its own: all that a finished run of it is."""
 
 
 def draft_name(name: str) -> str:
@@ -28,8 +30,8 @@ BEGUN = {
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Tell whether a folder holds a run that ``--resume`` goes on with."""
-    return (folder / RUN_STATE).is_file()
+    """Tell whether a folder holds a run that ``--resume`` goes on with, or takes as it is where it is finished."""
+    return (folder / RUN_STATE).is_file() or (folder / ANSWERS).is_file()
 
 
 def check_out(folder: Path, options: WriteOptions) -> None:

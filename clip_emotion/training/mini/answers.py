@@ -15,6 +15,7 @@ from clip_emotion.errors import ModelError
 from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.text_batches import length_batches
 from clip_emotion.training.corpora import CORPORA, TextRows
+from clip_emotion.training.loop.run_folder import ANSWERS
 from clip_emotion.training.losses import soft_cross_entropy
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.teacher import Sentences, digest_of, mean_of_words
@@ -24,7 +25,6 @@ TAUGHT = "goemotions_en"
 POOL = 32
 """Texts of so many batches are sorted by length together."""
 READ_AT_ONCE = 128
-ANSWERS = "answers.safetensors"
 
 
 class SentenceClassifier(nn.Module):
@@ -113,10 +113,16 @@ def check_answers(folder: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_answers(folder: Path, texts: Sequence[str]) -> Tensor:
-    """Return the teacher's distributions [N, C] on exactly these texts; raises ModelError where it has none on them."""
+def load_answers(folder: Path, texts: Sequence[str], labels: int) -> Tensor:
+    """Return the teacher's distributions [N, labels] on exactly these texts.
+
+    Raises ModelError where it has none on them, or learned other labels.
+    """
     answers = check_answers(folder)
     digest = digest_of(texts)
     if digest not in answers:
         raise ModelError(f"{folder} holds answers on other texts: train the teacher again, with the same sources.")
-    return answers[digest].float().softmax(dim=1)
+    found = answers[digest]
+    if found.shape[1] != labels:
+        raise ModelError(f"{folder} answers in {found.shape[1]} labels, not {labels}: set 'taught' to what it learned.")
+    return found.float().softmax(dim=1)

@@ -8,7 +8,8 @@ from safetensors.torch import save as to_safetensors
 
 from clip_emotion.files import write_atomic
 from clip_emotion.training.loop.fit import fit
-from clip_emotion.training.mini.answers import ANSWERS, TAUGHT, SentenceTeacherObjective
+from clip_emotion.training.loop.run_folder import ANSWERS
+from clip_emotion.training.mini.answers import TAUGHT, SentenceTeacherObjective
 from clip_emotion.training.mini.answers_config import SentenceTeacherConfig
 from clip_emotion.training.mini.chats_tasks import chat_rows
 from clip_emotion.training.mini.teacher import digest_of, load_sentences, model_folder
@@ -28,7 +29,7 @@ def train_teacher(config: SentenceTeacherConfig, options: RunOptions) -> Outcome
     for texts in (training[name].texts for name in ANSWERED):
         answers[digest_of(texts)] = objective.read(result.model, objective.sentences.ids(texts)).half()
     write_atomic(config.out / ANSWERS, to_safetensors(answers))
-    following = f"clip-emotion train configs/train/mini_13_messages.yaml answers.folder={config.out}"
+    following = "clip-emotion train configs/train/mini_13_messages.yaml"
     return Outcome(result.metrics, config.out, result.notes, (following,))
 
 

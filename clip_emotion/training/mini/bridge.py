@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +50,8 @@ def english_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
 
 def korean_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
     """Embed Korean words by their morphemes [N, D], each of length 1, or 0 where none is known."""
-    return kept_embeddings("morphemes", texts, cache, lambda new: load_morphemes().embed(new)).float()
+    name = f"morphemes-{version('kiwipiepy_model')}"
+    return kept_embeddings(name, texts, cache, lambda new: load_morphemes().embed(new)).float()
 
 
 TEACHERS = (

@@ -14,9 +14,10 @@ import torch
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
+from clip_emotion.text import fold
 from clip_emotion.training.corpora import TextRows
 from clip_emotion.training.mini.comments_config import CommentTeacherConfig
 from clip_emotion.training.mini.morphemes import Morphemes
@@ -89,8 +90,10 @@ def taught_answers(
     report(0, parts)
     features = reader.fit(taught.texts)
     own = torch.zeros(taught.targets.shape)
-    folds = KFold(config.folds, shuffle=True, random_state=config.seed)
-    for done, (seen, new) in enumerate(folds.split(np.arange(len(taught.texts))), start=1):
+    folds = GroupKFold(config.folds, shuffle=True, random_state=config.seed)
+    # A comment that stands twice is in one fold, or the model would have seen it after all.
+    same = [fold(text) for text in taught.texts]
+    for done, (seen, new) in enumerate(folds.split(same, groups=same), start=1):
         own[new] = CommentTeacher(config, features[seen], taught.targets[seen]).answers(features[new])
         report(done, parts)
     yield own

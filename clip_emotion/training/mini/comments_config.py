@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.training.mini.chats_config import ChatSourcesConfig
@@ -39,3 +39,10 @@ class CommentTeacherConfig(Config):
     """Weight of the morphemes' vectors beside the counts."""
     inverse_penalty: float = Field(5.0, gt=0)
     """C of the logistic regressions."""
+
+    @model_validator(mode="after")
+    def _others_are_asked_once(self) -> CommentTeacherConfig:
+        # Its own comments are answered by models that never saw them.
+        if self.taught in self.asked or len(set(self.asked)) < len(self.asked):
+            raise ValueError(f"asked names other corpora than {self.taught}, each once")
+        return self

@@ -49,7 +49,13 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
     tower = _mean_tower(result.model.tower, config.mean_with, config.shares())
     finish(described, tower, made_with, tuning).save(config.out)
-    return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
+    result.model.tower.load_state_dict(tower.state_dict())
+    return Outcome(
+        objective.validate(result.model.eval()),
+        config.out,
+        result.notes,
+        (f"clip-emotion score CHAT.txt --model {config.out}",),
+    )
 
 
 def _mean_tower(tower: MessageTower, folders: Sequence[Path], shares: Sequence[float]) -> MessageTower:
@@ -86,15 +92,20 @@ def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, enc
     A translation means what its original does. Raises ModelError where there are no answers on these texts.
     """
     words = class_words(Vocabulary.load(CORPORA[config.taught].vocabulary), encoder)
-    said = load_answers(config.folder, rows[config.taught].texts)
+    said = load_answers(config.folder, rows[config.taught].texts, len(words))
     meant = {config.taught, *(name for name, original in ENGLISH.items() if original == config.taught)}
+    for task in tasks:
+        if task.name in meant and task.targets.shape != said.shape:
+            raise UsageError(f"{task.name}: a corpus with answers is learned whole: take leave_out from it.")
     mixed = [
         replace(task, targets=torch.lerp(task.targets, said, config.weight)) if task.name in meant else task
         for task in tasks
     ]
     for corpus, batch in config.asked.items():
         texts = rows[corpus].texts
-        ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts)
+        if batch > len(texts):
+            raise UsageError(f"answers: {batch} texts of {corpus} are asked, but it has {len(texts)}: lower it.")
+        ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts, len(words))
         mixed.append(Task(f"{corpus}_in_{config.taught}", ids, answers, words, batch, config.asked_weight))
     return mixed
 

@@ -100,7 +100,7 @@ def load_morphemes() -> Morphemes:
     for column, landmark in enumerate(landmarks):
         for like in model.most_similar_morphemes(landmark, top_n=everything):
             likeness[like.id, column] = like.score
-        likeness[landmark, column] = 1  # a morpheme is not among its own neighbours
+        likeness[landmark, column] = 1  # among its own neighbours it is told as unlike
     vectors = from_likeness(likeness, landmarks)
     # All morphemes lie in one narrow cone: only what tells them apart is kept.
     return Morphemes(model, named, F.normalize(vectors - vectors[open_class].mean(dim=0), dim=1))

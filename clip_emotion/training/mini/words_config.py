@@ -104,7 +104,7 @@ class MiniWordsConfig(Config):
     """Weights of the parts of the loss."""
     bridge: BridgesConfig = Field(default_factory=BridgesConfig)
     """Which words the teachers place."""
-    unseen: list[Path] = Field(default_factory=list)
+    unseen: tuple[Path, ...] = ()
     """Tables below the sources' folder whose column ``word`` holds words that no bridge and no review teaches."""
     valence: ValenceConfig = Field(default_factory=ValenceConfig)
     """Which words of reviews lean."""

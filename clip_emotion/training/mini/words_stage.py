@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from clip_emotion.data.tables import read_column
 from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.encoder import save_tower
 from clip_emotion.models.mini.files import PARTS, load_tokenizer
 from clip_emotion.models.mini.text_tower import TextTower
@@ -31,10 +31,11 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     noisy = TextTower(mini.text.model_copy(update={"dropout": config.dropout}))
     noisy.load_state_dict(tower.state_dict())
     torch.manual_seed(config.seed)
+    others = [_tower_of(config.base, folder) for folder in config.mean_with]
     objective = MiniWordsObjective(config, noisy, tokenizer, load_texts(config))
     result = fit(objective, config.fit, config.out, options.report, options.resume, MINI_WORDS.compared(config))
     words = result.model.eval()
-    states = [tower.state_dict() for tower in (words.tower, *(_tower_of(mini, folder) for folder in config.mean_with))]
+    states = [one.state_dict() for one in (words.tower, *others)]
     words.tower.load_state_dict(mean_of_states(states, config.shares()))
     save_tower(words.tower, config.out / PARTS[1])
     write_atomic(config.out / PARTS[3], tokenizer.to_str())
@@ -44,11 +45,12 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     return Outcome(objective.validate(words), config.out, result.notes, (following,))
 
 
-def _tower_of(mini: MiniConfig, folder: Path) -> TextTower:
-    """Return another run's tower; raises UsageError where its sizes are others."""
-    described, tower = finished_text(folder)
-    if described.text != mini.text:
-        raise UsageError(f"mean_with: {folder} holds no text tower of these sizes.")
+def _tower_of(base: Path, folder: Path) -> TextTower:
+    """Return another run's tower; raises UsageError where its sizes or its sub-words are not those of ``base``."""
+    (first, _), (described, tower) = finished_text(base), finished_text(folder)
+    vocabularies = [load_tokenizer(one / PARTS[3]).get_vocab() for one in (base, folder)]
+    if described.text != first.text or vocabularies[0] != vocabularies[1]:
+        raise UsageError(f"mean_with: {folder} holds no text tower of these sizes and sub-words.")
     return tower
 
 
@@ -56,8 +58,10 @@ def check_words(config: MiniWordsConfig, source: str, made: Made) -> Iterable[Ra
     """Return the raw data that the stage reads; raises ModelError where the tower is not there and nothing makes it."""
     made[config.out] = made[config.base] if config.base in made else finished_text(config.base)[0].text.dim
     for folder in config.mean_with:
-        if folder not in made:
-            finished_text(folder)
+        if folder not in made and config.base not in made:
+            _tower_of(config.base, folder)
+    for path in config.unseen:
+        read_column(config.sources.folder / path, "word")
     if config.bridge.en:
         model_folder()
     if config.bridge.ko:
