@@ -117,7 +117,7 @@ def test_a_finished_run_is_taken_as_it_is_or_replaced(folder: Path, monkeypatch:
         nothing_is_read.setattr(comments_stage, "chat_rows", None)
         assert train(path, [], lambda progress: None, resume=True).metrics == again.metrics
     assert all(torch.equal(answers, first[digest]) for digest, answers in load_file(written).items())
-    train(path, ["meaning=0.5"], lambda progress: None, resume=True)
+    train(path, ["inverse_penalty=0.01"], lambda progress: None, resume=True)
     assert not all(torch.equal(answers, first[digest]) for digest, answers in load_file(written).items())
 
 
