@@ -179,10 +179,10 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
 def unseen_words(config: MiniWordsConfig, concepts: Sequence[Concept]) -> Unseen:
     """Return the words that no bridge and no review teaches, since they measure.
 
-    They are the held-out synonyms, and the words typed on faces and those of the configuration's tables that no lexicon
-    holds, which would teach them anyway.
+    They are the held-out synonyms, and the words typed on faces and those of the configuration's tables, but for words
+    of the lexicon that train, which are taught anyway.
     """
-    lexicon = {fold(word) for entry in concepts for words in entry.words.values() for word in words}
+    lexicon = {fold(word) for word, _ in lexicon_entries(concepts, kept_out=False)}
     tables = [datasets_dir() / "checks" / "face_words.tsv", *(config.sources.folder / path for path in config.unseen)]
     listed = [word for path in tables for word in read_column(path, "word") if fold(word) not in lexicon]
     synonyms = [name for label in Vocabulary.load(HELD_OUT_VOCABULARY).labels for name in label.names.values()]
