@@ -310,7 +310,7 @@ def test_the_table_has_bars_on_both_sides_and_csv_has_all_columns(run: Run) -> N
     lines = {line.split("·")[0].strip(): line for line in out.splitlines() if "│" in line}
     assert len(lines) == 7
     assert "│█" in lines["행복"]
-    assert "█│" in lines["슬픔"]
+    assert "█│" in lines["화남"]
     assert "std" in out
     code, out, err = run("--vocab", "basic7", "--show", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
