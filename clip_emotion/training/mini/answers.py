@@ -109,7 +109,7 @@ def check_answers(folder: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"{folder} holds no answers of a teacher: train one with configs/train/mini_12_teacher.yaml (English) or "
-            "mini_16_teacher.yaml (Korean)."
+            "mini_15_teacher.yaml (Korean)."
         ) from error
 
 

@@ -31,19 +31,21 @@ class CommentReader:
 
     def __init__(self, morphemes: Morphemes, config: CommentTeacherConfig) -> None:
         self.morphemes, self.meaning = morphemes, config.meaning
-        rare = config.often
-        self.parts = TfidfVectorizer(analyzer=with_pairs, min_df=rare, sublinear_tf=True)
-        self.characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True)
+        counted = {"min_df": config.often, "sublinear_tf": True}
+        self.parts = TfidfVectorizer(analyzer=with_pairs, **counted)
+        self.characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), **counted)
 
     def fit(self, texts: Sequence[str]) -> csr_matrix:
         """Learn which morphemes and characters there are, and return the features [N, F] of these texts."""
-        self.parts.fit(self.morphemes.split(texts))
-        self.characters.fit(texts)
-        return self.read(texts)
+        parts = self.parts.fit_transform(self.morphemes.split(texts))
+        return self._joined(parts, self.characters.fit_transform(texts), texts)
 
     def read(self, texts: Sequence[str]) -> csr_matrix:
         """Return the features [N, F] of texts."""
-        parts, characters = self.parts.transform(self.morphemes.split(texts)), self.characters.transform(texts)
+        parts = self.parts.transform(self.morphemes.split(texts))
+        return self._joined(parts, self.characters.transform(texts), texts)
+
+    def _joined(self, parts: csr_matrix, characters: csr_matrix, texts: Sequence[str]) -> csr_matrix:
         meant = csr_matrix(self.meaning * self.morphemes.embed(texts).numpy())
         return hstack([parts, characters, meant]).tocsr()
 

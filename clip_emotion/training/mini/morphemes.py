@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -49,21 +49,23 @@ class Morphemes:
     named: dict[int, tuple[str, str]]
     vectors: Tensor
 
+    @cached_property
+    def rows(self) -> dict[tuple[str, str], int]:
+        """The row of each form and part of speech, of several meanings the commonest."""
+        return {name: number for number, name in sorted(self.named.items(), reverse=True)}
+
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Return each text's morphemes, all of them, with their parts of speech."""
         return [[f"{token.form}/{token.tag}" for token in tokens] for tokens in self.model.tokenize(list(texts))]
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Return the mean of each text's telling morphemes [N, D], of length 1, and 0 where none is known."""
-        rows: dict[tuple[str, str], int] = {}
-        for number, name in sorted(self.named.items()):
-            rows.setdefault(name, number)
         known: list[int] = []
         starts: list[int] = []
         for tokens in self.model.tokenize(list(texts)):
             starts.append(len(known))
             names = [(token.form, _part(token.tag)) for token in tokens]
-            known += [rows[name] for name in names if name[1] in TELLING and name in rows]
+            known += [self.rows[name] for name in names if name[1] in TELLING and name in self.rows]
         embedded = F.embedding_bag(
             torch.tensor(known, dtype=torch.long), self.vectors, torch.tensor(starts), mode="sum"
         )

@@ -58,7 +58,11 @@ def check_words(config: MiniWordsConfig, source: str, made: Made) -> Iterable[Ra
     """Return the raw data that the stage reads; raises ModelError where the tower is not there and nothing makes it."""
     made[config.out] = made[config.base] if config.base in made else finished_text(config.base)[0].text.dim
     for folder in config.mean_with:
-        if folder not in made and config.base not in made:
+        if folder in made:
+            continue
+        if config.base in made:
+            finished_text(folder)  # compared with the base once that is there
+        else:
             _tower_of(config.base, folder)
     for path in config.unseen:
         read_column(config.sources.folder / path, "word")
