@@ -47,9 +47,14 @@ class ReadingConfig(Config):
 class ImageTowerConfig(Config):
     """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
 
-    Each stage halves the side of its features.
+    Each stage halves the side of its features; of separable convolutions it is the stem that halves instead of the first
+    stage. Those of MobileNet (1704.04861) are a stem of 32, widths of 64 to 1,024 and 1, 2, 2, 6 and 2 blocks.
     """
 
+    convolutions: Literal["residual", "separable"] = "residual"
+    """Blocks of two 3×3 convolutions with a shortcut, or each a depthwise and a pointwise one."""
+    enlarged: int | None = Field(None, ge=8)
+    """Side in pixels to which the tower itself enlarges smaller images; null leaves them."""
     stem: int = Field(32, ge=1)
     """Channels of the first layer."""
     widths: tuple[int, ...] = (64, 128, 256)

@@ -1,4 +1,4 @@
-"""The mini's image tower: a small residual network over 48-pixel luminance."""
+"""The mini's image tower: a small convolutional network over 48-pixel luminance."""
 
 from __future__ import annotations
 
@@ -33,21 +33,51 @@ class ConvolutionBlock(nn.Module):
         return F.relu(hidden + self.shortcut(features))
 
 
+class SameConv2d(nn.Conv2d):
+    """A 3×3 convolution padded as TensorFlow does it: an odd pixel of padding goes below and to the right."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, 3, stride, 0, groups=groups, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, inputs, H, W] → [N, outputs, ⌈H/stride⌉, ⌈W/stride⌉]."""
+        stride = self.stride[0]
+        down, across = (max((-(-side // stride) - 1) * stride + 3 - side, 0) for side in features.shape[2:])
+        padded = F.pad(features, (across // 2, across - across // 2, down // 2, down - down // 2))
+        return super().forward(padded)
+
+
+class SeparableBlock(nn.Module):
+    """A depthwise 3×3 and a pointwise convolution, each with its norm and a ReLU up to 6 (MobileNet, 1704.04861)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = SameConv2d(inputs, inputs, stride, groups=inputs)
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, inputs, H, W] → [N, outputs, ⌈H/stride⌉, ⌈W/stride⌉]."""
+        hidden = F.relu6(self.norm1(self.conv1(features)))
+        return F.relu6(self.norm2(self.conv2(hidden)))
+
+
 class ImageTower(nn.Module):
     """Standardised luminance [N, 1, H, W] → L2-normalised embeddings [N, dim]."""
 
     def __init__(self, config: ImageTowerConfig) -> None:
         super().__init__()
         self.config = config
-        layers: list[nn.Module] = [
-            nn.Conv2d(1, config.stem, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(config.stem),
-            nn.ReLU(),
-        ]
+        separable = config.convolutions == "separable"
+        stem = SameConv2d(1, config.stem, 2) if separable else nn.Conv2d(1, config.stem, 3, 1, 1, bias=False)
+        layers: list[nn.Module] = [stem, nn.BatchNorm2d(config.stem), nn.ReLU6() if separable else nn.ReLU()]
+        block = SeparableBlock if separable else ConvolutionBlock
         inputs = config.stem
-        for width, depth in zip(config.widths, config.blocks, strict=True):
+        for stage, (width, depth) in enumerate(zip(config.widths, config.blocks, strict=True)):
+            halved = stage > 0 or not separable
             for position in range(depth):
-                layers.append(ConvolutionBlock(inputs, width, 2 if position == 0 else 1))
+                layers.append(block(inputs, width, 2 if halved and position == 0 else 1))
                 inputs = width
         self.trunk = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
@@ -59,6 +89,9 @@ class ImageTower(nn.Module):
 
     def features(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], of any length."""
+        side = self.config.enlarged
+        if side is not None and min(luminance.shape[2:]) < side:
+            luminance = F.interpolate(luminance, size=(side, side), mode="bicubic", align_corners=False)
         features = self.trunk(luminance.contiguous(memory_format=torch.channels_last))
         pooled = self.dropout(features.mean(dim=(2, 3)))
         embedding: Tensor = self.head(pooled).float()

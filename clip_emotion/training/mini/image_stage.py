@@ -19,11 +19,12 @@ from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini, load_tower, save_tower
 from clip_emotion.models.mini.files import PARTS
-from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.models.mini.image_tower import ImageTower, standardise
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
 from clip_emotion.training.loop.fit import RunResult, fit
+from clip_emotion.training.mini.face_features import check_pretrained, start_from
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
 from clip_emotion.training.mini.image_config import MiniImageConfig
@@ -36,6 +37,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
+NORMED = 256
+"""So many faces set the norms of a network that is started from."""
 PHOTOGRAPHS = 8
 """One kept-out photograph in so many fits the temperature too: all of them, so like those that train, make too sure."""
 
@@ -53,6 +56,8 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     objective = MiniImageObjective(config, splits, text)
     if config.start is not None:
         load_tower(objective.model.tower, config.start / PARTS[2])
+    if config.pretrained is not None:
+        start_from(objective.model.tower, config.pretrained, standardise(splits.training.images[:NORMED].float()))
     settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     if config.start is not None and config.share < 1:
@@ -154,6 +159,8 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
     for folder in config.classifiers:
         if folder not in made:
             load_classifier(folder, torch.device("cpu"))
+    if config.pretrained is not None:
+        check_pretrained(config.tower, config.pretrained)
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
 
@@ -174,6 +181,7 @@ MINI_IMAGE = Stage(
         "share": True,
         "text": True,
         "start": True,
+        "pretrained": True,
         "teachers": True,
         "classifiers": True,
         "faces": FILES,
