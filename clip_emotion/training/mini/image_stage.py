@@ -17,9 +17,10 @@ from clip_emotion.files import write_atomic
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.classifiers.checkpoint import load_classifier
 from clip_emotion.models.mini.config import MiniConfig
-from clip_emotion.models.mini.encoder import MiniEncoder, load_mini, load_tower, save_tower
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
+from clip_emotion.models.mini.storage import load_tower, save_tower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
@@ -82,7 +83,7 @@ def share_with(tower: ImageTower, start: Path, share: float) -> None:
 def _assemble(
     mini: MiniConfig, result: RunResult[ImageModel], config: MiniImageConfig, text: TextSide, tuning: FaceRows
 ) -> None:
-    save_tower(result.model.tower, config.out / PARTS[2])
+    save_tower(result.model.tower, config.out / PARTS[2], eight_bits=config.eight_bits)
     for name in (PARTS[1], PARTS[3]):
         write_atomic(config.out / name, (config.text / name).read_bytes())
     scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)

@@ -13,9 +13,10 @@ from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.mini.config import MiniConfig
-from clip_emotion.models.mini.encoder import MiniEncoder, load_tower, save_tower
+from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.files import PARTS, fingerprint_files, load_tokenizer
 from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.models.mini.storage import load_tower, save_tower
 from clip_emotion.models.mini.sub_words import PAD
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.models.prototypes import prototypes

@@ -10,8 +10,8 @@ import torch
 from clip_emotion.data.tables import read_column
 from clip_emotion.errors import UsageError
 from clip_emotion.files import write_atomic
-from clip_emotion.models.mini.encoder import save_tower
 from clip_emotion.models.mini.files import PARTS, load_tokenizer
+from clip_emotion.models.mini.storage import save_tower
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.averaging import mean_of_states
 from clip_emotion.training.loop.fit import fit
