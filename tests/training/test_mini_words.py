@@ -20,9 +20,9 @@ from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.text import fold
 from clip_emotion.training.mini import words
-from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words
-from clip_emotion.training.mini.words import ValenceConfig, concept_matrix, leaning_words
-from clip_emotion.training.mini.words_config import BridgeConfig, MiniWordsConfig
+from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words, still_words
+from clip_emotion.training.mini.words import ValenceConfig, concept_matrix, leaning_words, load_texts
+from clip_emotion.training.mini.words_config import BridgeConfig, MiniWordsConfig, StillConfig
 from clip_emotion.training.prompts import is_kept_out
 from clip_emotion.training.registry import train
 from clip_emotion.vocabulary import Vocabulary
@@ -111,6 +111,26 @@ def test_what_only_measures_is_never_taught(tmp_path: Path) -> None:
     assert not any(map(unseen.holds, ["angry", "기쁨", "행복하다"]))
 
 
+def test_the_commonest_words_that_nothing_teaches_are_held() -> None:
+    comments = ["Table chair table", "table chair and gloomy", "gloomy gloomy jolly jolly jolly"]
+    unseen, config = Unseen(["gloomy"]), StillConfig(often=2, most=2)
+    assert still_words(config, ENGLISH, comments, {"jolly"}, unseen) == ["table", "chair"]
+    assert still_words(StillConfig(often=3, most=9), ENGLISH, comments, {"jolly"}, unseen) == ["table"]
+    assert still_words(StillConfig(), ENGLISH, comments, set(), unseen) == []
+
+
+def test_words_that_nothing_teaches_and_names_are_among_what_is_held(teachers: None, tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    plain = MiniWordsConfig.model_validate(words_config(tmp_path) | {"bridge": {}})
+    before = load_texts(plain)
+    after = load_texts(plain.model_copy(update={"still": StillConfig(often=1, most=3)}))
+    held = set(after.kept) - set(before.kept)
+    assert held
+    assert held.isdisjoint(after.lexicon.words)
+    assert {"기쁨", "happy"} <= set(after.kept[: after.names])
+    assert after.names == before.names < len(before.kept)
+
+
 def test_concepts_share_a_weight_of_one_and_the_first_entry_tells() -> None:
     basic = Vocabulary.load("basic8")
     concepts = [concept("a", "x", faces=["sad", "angry"]), concept("b", "y", basic="happy"), concept("a", "z")]
@@ -143,7 +163,7 @@ def words_config(folder: Path) -> dict[str, object]:
             "kote_validation": 3,
             "kote_tuning": 2,
         },
-        "batch": {"lexicon": 24, "bridge": 4, "valence": 4, "kept": 8},
+        "batch": {"lexicon": 24, "bridge": 4, "valence": 4, "kept": 8, "names": 3},
         "bridge": {"en": bridge, "ko": bridge},
         "valence": {"often": 1, "lean": 0.0},
         "fit": {"steps": 2, "learning_rate": 0.01, "precision": "fp32", "evaluate_every": 2},

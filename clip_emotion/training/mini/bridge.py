@@ -6,7 +6,7 @@ import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from clip_emotion.data.lexicon import Concept
 from clip_emotion.text import fold, has_hangul
 from clip_emotion.training.mini.morphemes import load_morphemes
 from clip_emotion.training.mini.teacher import kept_embeddings, teacher_embeddings, teacher_words
-from clip_emotion.training.mini.words_config import BridgeConfig
+from clip_emotion.training.mini.words_config import BridgeConfig, StillConfig
 from clip_emotion.training.prompts import is_kept_out
 
 AT_ONCE = 4096
@@ -92,6 +92,15 @@ def bridged_words(
         nearest[rows] = (part @ told.T).amax(dim=1)
     kept = np.flatnonzero((there & (nearest >= config.near) & (likely.amax(dim=1) >= config.sure)).numpy())
     return [candidates[at] for at in kept], likely[kept]
+
+
+def still_words(
+    config: StillConfig, teacher: WordTeacher, comments: Sequence[str], taught: Set[str], unseen: Unseen
+) -> list[str]:
+    """Return the commonest words of comments that nothing teaches (``taught`` lists them folded), commonest first."""
+    counts = Counter(word for text in comments for word in teacher.shape.findall(text.lower()))
+    common = [word for word, count in counts.most_common() if count >= config.often]
+    return [word for word in common if fold(word) not in taught and not unseen.holds(word)][: config.most]
 
 
 class Unseen:

@@ -82,7 +82,7 @@ class MiniImageObjective:
 
     def __init__(self, config: MiniImageConfig, splits: FaceSplits, text: TextSide) -> None:
         self.config, self.train, self.splits, self.text = config, splits.training, splits, text
-        self.model = ImageModel(ImageTower(config.tower))
+        self.model = ImageModel(ImageTower(config.tower)).to(memory_format=torch.channels_last)
         self.frozen = self.model.tower.trunk[: config.frozen].requires_grad_(False)
         self.basic = Vocabulary.load("basic8")
         self.moves = (self.basic.index("neutral"), self.basic.index("happy"))

@@ -22,7 +22,7 @@ from clip_emotion.resources import datasets_dir
 from clip_emotion.text import fold
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.losses import soft_cross_entropy
-from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words
+from clip_emotion.training.mini.bridge import TEACHERS, Unseen, WordTeacher, bridged_words, still_words
 from clip_emotion.training.mini.forms import other_form
 from clip_emotion.training.mini.lexicon import concept_targets, lexicon_entries
 from clip_emotion.training.mini.text import SENTIMENT, TextModel
@@ -70,6 +70,7 @@ class MiniWordsObjective:
             "valence": _sample(len(self.texts.valence.words), config.batch.valence, rng),
         }
         kept = _sample(len(self.kept_ids), config.batch.kept, rng)
+        kept += _sample(self.texts.names, config.batch.names, rng)
         ids: list[list[int]] = []
         places: dict[str, slice] = {}
         for part, rows in drawn.items():
@@ -131,12 +132,13 @@ class MiniWordsObjective:
 
 @dataclass(frozen=True)
 class WordsTexts:
-    """What the words stage is taught and checked with."""
+    """What the words stage is taught and checked with; the first ``names`` texts of ``kept`` are labels' names."""
 
     lexicon: Named
     bridge: Named
     valence: Named
     kept: list[str]
+    names: int
     banks: dict[str, PromptBank]
     checks: dict[str, list[tuple[str, Concept]]]
 
@@ -158,19 +160,25 @@ def load_texts(config: MiniWordsConfig) -> WordsTexts:
     bridged = [_bridge(config, teacher, concepts, corpora, unseen) for teacher in TEACHERS]
     words = [word for found, _ in bridged for word in found]
     likely = torch.cat([answers for _, answers in bridged])
-    kept = [
+    leaning = leaning_words(corpora.training["nsmc"].texts, corpora.training["nsmc"].targets, config.valence, unseen)
+    named = dict.fromkeys(
         prompt for v in vocabularies.values() for lang in LANGUAGES for group in v.prompts(lang) for prompt in group
-    ]
-    kept += [text for name in ("goemotions_en", "goemotions_ko") for text in corpora.training[name].texts[::200]]
+    )
+    kept = [text for name in ("goemotions_en", "goemotions_ko") for text in corpora.training[name].texts[::200]]
     kept += [*corpora.training["kote"].texts[::20], *corpora.training["nsmc"].texts[::1000]]
+    lexicon_words = [word for entry in concepts for said in entry.words.values() for word in said]
+    taught = {fold(word) for word in [*words, *leaning.words, *lexicon_words]}
+    for teacher in TEACHERS:
+        kept += still_words(config.still, teacher, _comments(corpora, teacher), taught, unseen)
     checks: dict[str, list[tuple[str, Concept]]] = {language: [] for language in LANGUAGES}
     for word, entry in lexicon_entries(concepts, kept_out=True):
         checks["ko" if word in entry.words["ko"] else "en"].append((word, entry))
     return WordsTexts(
         Named([word for word, _ in entries], {name: matrix[places] for name, matrix in matrices.items()}),
         Named(words, {name: likely @ matrix for name, matrix in matrices.items()}),
-        leaning_words(corpora.training["nsmc"].texts, corpora.training["nsmc"].targets, config.valence, unseen),
-        list(dict.fromkeys(kept)),
+        leaning,
+        list(named | dict.fromkeys(kept)),
+        len(named),
         banks,
         checks,
     )
@@ -195,8 +203,11 @@ def _bridge(
     chosen = getattr(config.bridge, teacher.language)
     if chosen is None:
         return [], torch.zeros(0, len({entry.concept for entry in concepts}))
-    comments = [text for name in COMMENTS[teacher.language] for text in corpora.training[name].texts]
-    return bridged_words(chosen, teacher, concepts, comments, unseen, config.sources.prepared)
+    return bridged_words(chosen, teacher, concepts, _comments(corpora, teacher), unseen, config.sources.prepared)
+
+
+def _comments(corpora: Corpora, teacher: WordTeacher) -> list[str]:
+    return [text for name in COMMENTS[teacher.language] for text in corpora.training[name].texts]
 
 
 def concept_matrix(concepts: Sequence[Concept], vocabulary: Vocabulary, bank: str) -> Tensor:

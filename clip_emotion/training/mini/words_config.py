@@ -56,11 +56,13 @@ class WordsBatch(Config):
     valence: int = Field(64, ge=0)
     """Words of reviews a step."""
     kept: int = Field(96, ge=1)
-    """Names and comments that are held, a step."""
+    """Names, comments and words that are held, a step."""
+    names: int = Field(0, ge=0)
+    """Names that are held besides, a step."""
 
 
 class WordsWeights(Config):
-    """The weight of each part of the loss; ``kept`` holds labels' names and comments where the tower had them."""
+    """The weight of each part of the loss; ``kept`` holds names, comments and words where they were."""
 
     lexicon: float = 1.0
     """Weight of lexicon words."""
@@ -69,7 +71,19 @@ class WordsWeights(Config):
     valence: float = 0.3
     """Weight of words of reviews."""
     kept: float = 10.0
-    """Weight of holding names and comments."""
+    """Weight of holding names, comments and words."""
+
+
+class StillConfig(Config):
+    """Which words of the comments are held where the tower had them, as nothing teaches them: the commonest.
+
+    Else a word that is never shown goes wherever the words that share its sub-words are drawn.
+    """
+
+    often: int = Field(3, ge=1)
+    """Times that a word must stand in the comments."""
+    most: int = Field(0, ge=0)
+    """Words of each language."""
 
 
 class ValenceConfig(Config):
@@ -108,6 +122,8 @@ class MiniWordsConfig(Config):
     """Tables below the sources' folder whose column ``word`` holds words that no bridge and no review teaches."""
     valence: ValenceConfig = Field(default_factory=ValenceConfig)
     """Which words of reviews lean."""
+    still: StillConfig = Field(default_factory=StillConfig)
+    """Which words that nothing teaches are held."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout in the tower."""
     forms: float = Field(0.3, ge=0, le=1)
