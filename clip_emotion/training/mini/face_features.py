@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.config import ImageTowerConfig
-from clip_emotion.models.mini.image_tower import ImageTower, SeparableBlock
+from clip_emotion.models.mini.image_tower import ImageTower, SameConv2d, SeparableBlock
 
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
 CONTRAST = 64.0
@@ -81,7 +81,7 @@ def start_from(tower: ImageTower, path: Path, faces: Tensor) -> None:
 def _fill(tower: ImageTower, tensors: dict[str, Tensor]) -> list[Tensor]:
     """Copy the convolutions into the trunk and return the shift that follows each, in order."""
     stem = tensors["conv1/convolution/merged_input"].permute(3, 2, 0, 1).sum(dim=1, keepdim=True) * CONTRAST
-    tower.trunk[0].weight.copy_(stem)
+    next(module for module in tower.trunk if isinstance(module, SameConv2d)).weight.copy_(stem)
     shifts = [tensors["conv1_bn/batchnorm_1/sub"]]
     blocks = [module for module in tower.trunk if isinstance(module, SeparableBlock)]
     for number, block in enumerate(blocks, 1):
