@@ -43,8 +43,9 @@ class SameConv2d(nn.Conv2d):
         """[N, inputs, H, W] → [N, outputs, ⌈H/stride⌉, ⌈W/stride⌉]."""
         stride = self.stride[0]
         down, across = (max((-(-side // stride) - 1) * stride + 3 - side, 0) for side in features.shape[2:])
-        padded = F.pad(features, (across // 2, across - across // 2, down // 2, down - down // 2))
-        return super().forward(padded)
+        if down % 2 or across % 2:
+            features = F.pad(features, (0, across % 2, 0, down % 2))
+        return F.conv2d(features, self.weight, None, self.stride, (down // 2, across // 2), 1, self.groups)
 
 
 class SeparableBlock(nn.Module):
