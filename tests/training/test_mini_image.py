@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from clip_emotion.errors import ModelError
-from clip_emotion.evaluation.measurement import Measurements
+from clip_emotion.models.mini.backbone import open_mini
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.image_tower import ImageTower
-from clip_emotion.training.loop.fit import RunResult
 from clip_emotion.training.mini import image_stage
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.faces_config import FacesConfig, SmileConfig
-from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide
+from clip_emotion.training.mini.image import MiniImageObjective, TextSide
 from clip_emotion.training.mini.image_classifiers import Classifiers
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
@@ -196,8 +195,7 @@ def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(
     monkeypatch.setattr(image_stage, "image_temperature", lambda tower, text, tuning: 0.1)
     config = objective(frozen=0).config.model_copy(update={"text": tmp_path / "whole", "out": tmp_path / "made"})
     config.out.mkdir()
-    model = ImageModel(ImageTower(config.tower))
-    image_stage._assemble(described, RunResult(model, Measurements(), 1.0), config, None, None)  # type: ignore[arg-type]
+    image_stage._assemble(described, ImageTower(config.tower), 1, config, None, None)  # type: ignore[arg-type]
     assert load_mini(tmp_path / "made", torch.device("cpu")).chat_tower is None
 
 
@@ -212,6 +210,35 @@ def test_the_result_is_shared_with_what_the_run_started_from(tmp_path: Path) -> 
     for name, tensor in tower.state_dict().items():
         wanted = 0.3 * before[name] + 0.7 * after[name] if tensor.is_floating_point() else after[name]
         assert torch.allclose(tensor, wanted, atol=1e-5), name
+
+
+def test_a_tower_of_two_networks_gives_the_mean_of_both(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first, second = ImageTower(tiny_image()).eval(), ImageTower(tiny_image(stem=6)).eval()
+    both = image_stage.joined(first, second, 0.25).eval()
+    faces = torch.randn(3, 1, 16, 16)
+    with torch.inference_mode():
+        wanted = torch.nn.functional.normalize(0.75 * first(faces) + 0.25 * second(faces), dim=1)
+        torch.testing.assert_close(both(faces), wanted)
+    mini = tiny_mini()
+    mini.config = mini.config.model_copy(update={"image": both.config})
+    mini.image_tower = both
+    mini.save(tmp_path)
+    again = load_mini(tmp_path, torch.device("cpu"))
+    assert again.config.image.second_share == 0.25
+    pictures = torch.rand(3, 3, 16, 16)
+    torch.testing.assert_close(again.encode_images(pictures), mini.encode_images(pictures), atol=1e-2, rtol=0)
+    names = [name for name, _ in open_mini(tmp_path, torch.device("cpu")).named_parameters() if "image" in name]
+    groups = open_mini(tmp_path, torch.device("cpu")).image_blocks()
+    assert sorted(name for group in groups for name in group) == sorted(names)
+    assert {"image_tower.second.trunk.0.weight", "image_tower.trunk.0.weight"} <= set(groups[0])
+    assert {"image_tower.second.head.weight", "image_tower.head.weight"} <= set(groups[-1])
+
+
+@pytest.mark.parametrize("second", [{"dim": 4}, {"dim": 6, "second": {"dim": 6}}])
+def test_a_second_network_of_another_width_or_a_third_is_refused(second: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="second is one network, whose dim is that of the first"):
+        tiny_image(second=second)
 
 
 def test_a_share_needs_a_start() -> None:

@@ -60,10 +60,11 @@ class MiniBackbone(Backbone):
         return self.text_tower.features(tokens.to(self.device))
 
     def image_blocks(self) -> list[list[str]]:
-        """Return the stem, each residual block, and the head."""
+        """Return the stem with the layers of a second network, each block of the first, and the heads."""
         trunk = len(self.image_tower.trunk)
         blocks = [f"image_tower.trunk.{at}" for at in range(3, trunk)]
-        return in_groups(self._names("image_tower"), ("image_tower.trunk.0", "image_tower.trunk.1"), blocks)
+        stem = ("image_tower.trunk.0", "image_tower.trunk.1", "image_tower.second.trunk")
+        return in_groups(self._names("image_tower"), stem, blocks)
 
     def text_blocks(self) -> list[list[str]]:
         """Return the sub-words' embedding, each block, and the pooling with its head."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.files import write_atomic
@@ -67,6 +67,16 @@ class ImageTowerConfig(Config):
     """Side of the images, in pixels."""
     dim: int = Field(256, ge=2)
     """The embedding's size."""
+    second: ImageTowerConfig | None = None
+    """Sizes of a second network that sees the same images; null for none."""
+    second_share: float = Field(0.5, gt=0, lt=1)
+    """Share of the second network's embedding in the mean of the two."""
+
+    @model_validator(mode="after")
+    def _two_that_agree(self) -> ImageTowerConfig:
+        if self.second is not None and (self.second.second is not None or self.second.dim != self.dim):
+            raise ValueError("second is one network, whose dim is that of the first")
+        return self
 
 
 class MiniConfig(Config):

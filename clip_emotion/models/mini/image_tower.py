@@ -65,7 +65,10 @@ class SeparableBlock(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """Standardised luminance [N, 1, H, W] → L2-normalised embeddings [N, dim]."""
+    """Standardised luminance [N, 1, H, W] → L2-normalised embeddings [N, dim].
+
+    Of two networks the embedding is the weighted mean of both, each of length 1 before.
+    """
 
     def __init__(self, config: ImageTowerConfig) -> None:
         super().__init__()
@@ -83,6 +86,7 @@ class ImageTower(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(inputs, config.dim)
+        self.second = None if config.second is None else ImageTower(config.second)
 
     def forward(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], each row of length 1."""
@@ -90,13 +94,17 @@ class ImageTower(nn.Module):
 
     def features(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], of any length."""
-        side = self.config.enlarged
+        given, side = luminance, self.config.enlarged
         if side is not None and min(luminance.shape[2:]) < side:
             luminance = F.interpolate(luminance, size=(side, side), mode="bicubic", align_corners=False)
         features = self.trunk(luminance.contiguous(memory_format=torch.channels_last))
         pooled = self.dropout(features.mean(dim=(2, 3)))
         embedding: Tensor = self.head(pooled).float()
-        return embedding
+        if self.second is None:
+            return embedding
+        share = self.config.second_share
+        both: Tensor = (1 - share) * F.normalize(embedding, dim=-1) + share * self.second(given)
+        return both
 
 
 def luminance(pixels: Tensor) -> Tensor:

@@ -87,6 +87,10 @@ class MiniImageConfig(Config):
     """Share of the classifiers in the targets."""
     share: float = Field(1.0, gt=0, le=1)
     """Share of the trained weights in the result; the rest is those of ``start`` (WiSE-FT, 2109.01903)."""
+    beside: Path | None = None
+    """A finished mini whose image tower stands beside this one in the result, as its second network."""
+    beside_share: float = Field(0.5, gt=0, lt=1)
+    """Share of that tower's embedding in the mean of the two."""
     eight_bits: bool = False
     """Write the tower's matrices in eight bits with a scale a row, half the size of half precision."""
     fit: FitConfig

@@ -24,10 +24,10 @@ from clip_emotion.models.mini.storage import load_tower, save_tower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
-from clip_emotion.training.loop.fit import RunResult, fit
+from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.face_features import check_pretrained, start_from
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
-from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
+from clip_emotion.training.mini.image import MiniImageObjective, TextSide, embed_faces, face_prompts
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
 from clip_emotion.training.mini.text_stage import FILES, finished_text, unfinished
@@ -63,7 +63,10 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     if config.start is not None and config.share < 1:
         share_with(result.model.tower, config.start / PARTS[2], config.share)
-    _assemble(mini, result, config, text, tuning_rows(splits))
+    finished = result.model.tower
+    if config.beside is not None:
+        finished = joined(finished, load_mini(config.beside, torch.device("cpu")).image_tower, config.beside_share)
+    _assemble(mini, finished, round(result.seconds), config, text, tuning_rows(splits))
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
 
 
@@ -80,19 +83,28 @@ def share_with(tower: ImageTower, start: Path, share: float) -> None:
     tower.load_state_dict(average_tensors(before.state_dict(), tower.state_dict(), share, frozenset()))
 
 
+def joined(first: ImageTower, second: ImageTower, share: float) -> ImageTower:
+    """Return one tower of two networks; ``share`` is that of the second's embedding in the mean."""
+    both = ImageTower(first.config.model_copy(update={"second": second.config, "second_share": share}))
+    states = {"": first.state_dict(), "second.": second.state_dict()}
+    both.load_state_dict({front + name: tensor for front, state in states.items() for name, tensor in state.items()})
+    return both
+
+
 def _assemble(
-    mini: MiniConfig, result: RunResult[ImageModel], config: MiniImageConfig, text: TextSide, tuning: FaceRows
+    mini: MiniConfig, tower: ImageTower, seconds: int, config: MiniImageConfig, text: TextSide, tuning: FaceRows
 ) -> None:
-    save_tower(result.model.tower, config.out / PARTS[2], eight_bits=config.eight_bits)
+    save_tower(tower, config.out / PARTS[2], eight_bits=config.eight_bits)
     for name in (PARTS[1], PARTS[3]):
         write_atomic(config.out / name, (config.text / name).read_bytes())
-    scale = 1 / image_temperature(result.model.tower.eval(), text, tuning)
-    before = {} if config.start is None else {"image_before": _image_record(config.start)}
-    made_with = {"image": config.model_dump(mode="json"), "seconds": round(result.seconds), **before}
+    scale = 1 / image_temperature(tower.eval(), text, tuning)
+    earlier = {"image_before": config.start, "image_beside": config.beside}
+    before = {name: _image_record(folder) for name, folder in earlier.items() if folder}
+    made_with = {"image": config.model_dump(mode="json"), "seconds": seconds, **before}
     record = {**mini.trained_with, **made_with}
     # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
     no_chats = {"chat_logit_scale": None, "reading": None}
-    update = {"image": config.tower, "logit_scale": scale, "trained_with": record, **no_chats}
+    update = {"image": tower.config, "logit_scale": scale, "trained_with": record, **no_chats}
     mini.model_copy(update=update).write(config.out / PARTS[0])
 
 
@@ -167,8 +179,8 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
 
 
 def _minis(config: MiniImageConfig) -> tuple[Path, ...]:
-    """Return the finished minis that the stage builds on: what it starts from, and its teachers."""
-    return (*([config.start] if config.start else []), *config.teachers)
+    """Return the finished minis that the stage builds on: what it starts from, what stands beside it, its teachers."""
+    return (*[folder for folder in (config.start, config.beside) if folder], *config.teachers)
 
 
 MINI_IMAGE = Stage(
@@ -183,6 +195,9 @@ MINI_IMAGE = Stage(
         "text": True,
         "start": True,
         "pretrained": True,
+        "beside": True,
+        "beside_share": True,
+        "eight_bits": True,
         "teachers": True,
         "classifiers": True,
         "faces": FILES,
