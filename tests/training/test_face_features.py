@@ -76,7 +76,7 @@ def reference(tensors: dict[str, np.ndarray], grey: np.ndarray) -> np.ndarray:
         hidden = hidden * tensors[f"{name}_bn/batchnorm_1/mul"] + tensors[f"{name}_bn/batchnorm_1/sub"]
         hidden = convolved(np.clip(hidden, 0, 6), tensors[f"conv_pw_{number}/convolution/merged_input"], 1, False)
         hidden = np.clip(hidden + tensors[f"conv_pw_{number}_bn/batchnorm_1/sub"], 0, 6)
-    return hidden
+    return np.asarray(hidden)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clip_emotion.errors import ModelError
+from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.backbone import open_mini
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.image_tower import ImageTower
@@ -235,10 +235,33 @@ def test_a_tower_of_two_networks_gives_the_mean_of_both(tmp_path: Path) -> None:
     assert {"image_tower.second.head.weight", "image_tower.head.weight"} <= set(groups[-1])
 
 
-@pytest.mark.parametrize("second", [{"dim": 4}, {"dim": 6, "second": {"dim": 6}}])
-def test_a_second_network_of_another_width_or_a_third_is_refused(second: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="second is one network, whose dim is that of the first"):
-        tiny_image(second=second)
+def test_a_second_network_is_as_wide_as_the_first_and_not_two_itself() -> None:
+    with pytest.raises(ValueError, match="dim of the second network is not that of the first"):
+        tiny_image(second={"dim": 4})
+    one = ImageTower(tiny_image())
+    with pytest.raises(UsageError, match="is of two networks"):
+        image_stage.joined(one, image_stage.joined(one, one, 0.5), 0.5)
+
+
+@pytest.mark.parametrize("role", ["start", "beside"])
+def test_a_tower_of_two_networks_is_no_beginning_and_stands_beside_none(tmp_path: Path, role: str) -> None:
+    mini = tiny_mini()
+    mini.image_tower = image_stage.joined(mini.image_tower, ImageTower(tiny_image()), 0.5)
+    mini.config = mini.config.model_copy(update={"image": mini.image_tower.config})
+    mini.save(tmp_path)
+    config = objective(frozen=0).config.model_copy(update={role: tmp_path})
+    with pytest.raises(UsageError, match="is of two networks"):
+        image_stage.check_image(config, "image.yaml", {config.text: 6})
+    as_teacher = config.model_copy(update={role: None, "teachers": (tmp_path,)})
+    assert image_stage.check_image(as_teacher, "image.yaml", {config.text: 6})
+
+
+def test_what_stands_beside_a_tower_is_as_wide(tmp_path: Path) -> None:
+    tiny_mini().save(tmp_path)
+    values = {"beside": tmp_path, "tower": tiny_image(dim=8)}
+    config = objective(frozen=0).config.model_copy(update=values)
+    with pytest.raises(UsageError, match="tower.dim is 8, that of beside's tower is 6"):
+        image_stage.check_image(config, "image.yaml", {config.text: 8})
 
 
 def test_a_share_needs_a_start() -> None:

@@ -44,8 +44,8 @@ class ReadingConfig(Config):
     """Inner width of the feed-forward layers."""
 
 
-class ImageTowerConfig(Config):
-    """Sizes of the image tower: the stem's width, then each stage's width and number of blocks.
+class ImageNetworkConfig(Config):
+    """Sizes of one network for images: the stem's width, then each stage's width and number of blocks.
 
     Each stage halves the side of its features; with separable convolutions the stem does instead of the first stage.
     MobileNet (1704.04861) has a stem of 32, widths from 64 to 1,024 and 1, 2, 2, 6 and 2 blocks.
@@ -54,7 +54,7 @@ class ImageTowerConfig(Config):
     convolutions: Literal["residual", "separable"] = "residual"
     """Blocks of two 3×3 convolutions with a shortcut, or each a depthwise and a pointwise one."""
     enlarged: int | None = Field(None, ge=8)
-    """Side in pixels to which the tower itself enlarges smaller images; null leaves them."""
+    """Side in pixels to which the network itself enlarges smaller images; null leaves them."""
     stem: int = Field(32, ge=1)
     """Channels of the first layer."""
     widths: tuple[int, ...] = (64, 128, 256)
@@ -67,15 +67,20 @@ class ImageTowerConfig(Config):
     """Side of the images, in pixels."""
     dim: int = Field(256, ge=2)
     """The embedding's size."""
-    second: ImageTowerConfig | None = None
-    """Sizes of a second network that sees the same images; null for none."""
+
+
+class ImageTowerConfig(ImageNetworkConfig):
+    """Sizes of the image tower: of one network, or of two that see the same images."""
+
+    second: ImageNetworkConfig | None = None
+    """Sizes of a second network, whose embeddings are as wide; null for none."""
     second_share: float = Field(0.5, gt=0, lt=1)
     """Share of the second network's embedding in the mean of the two."""
 
     @model_validator(mode="after")
-    def _two_that_agree(self) -> ImageTowerConfig:
-        if self.second is not None and (self.second.second is not None or self.second.dim != self.dim):
-            raise ValueError("second is one network, whose dim is that of the first")
+    def _one_width(self) -> ImageTowerConfig:
+        if self.second is not None and self.second.dim != self.dim:
+            raise ValueError("dim of the second network is not that of the first")
         return self
 
 

@@ -16,7 +16,7 @@ from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.classifiers.checkpoint import load_classifier
-from clip_emotion.models.mini.config import MiniConfig
+from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
@@ -85,10 +85,18 @@ def share_with(tower: ImageTower, start: Path, share: float) -> None:
 
 def joined(first: ImageTower, second: ImageTower, share: float) -> ImageTower:
     """Return one tower of two networks; ``share`` is that of the second's embedding in the mean."""
-    both = ImageTower(first.config.model_copy(update={"second": second.config, "second_share": share}))
+    sizes = first.config.model_dump() | {"second": network_of(second.config), "second_share": share}
+    both = ImageTower(ImageTowerConfig.model_validate(sizes))
     states = {"": first.state_dict(), "second.": second.state_dict()}
     both.load_state_dict({front + name: tensor for front, state in states.items() for name, tensor in state.items()})
     return both
+
+
+def network_of(sizes: ImageTowerConfig) -> dict[str, object]:
+    """Return the sizes of a tower that is one network; raises UsageError where it is two."""
+    if sizes.second is not None:
+        raise UsageError("The tower that is to stand beside another, or that a run starts from, is of two networks.")
+    return sizes.model_dump(exclude={"second", "second_share"})
 
 
 def _assemble(
@@ -168,7 +176,7 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
     check_widths(config, text_dim, source)
     for folder in _minis(config):
         if folder not in made:
-            load_mini(folder, torch.device("cpu"))
+            _check_tower(config, folder, source)
     for folder in config.classifiers:
         if folder not in made:
             load_classifier(folder, torch.device("cpu"))
@@ -176,6 +184,15 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
         check_pretrained(config.tower, config.pretrained)
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
+
+
+def _check_tower(config: MiniImageConfig, folder: Path, source: str) -> None:
+    """Raise ModelError where a folder holds no mini, UsageError where its tower cannot be used as it is to be."""
+    sizes = load_mini(folder, torch.device("cpu")).image_tower.config
+    if folder in (config.start, config.beside):
+        network_of(sizes)
+    if folder == config.beside and sizes.dim != config.tower.dim:
+        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, that of beside's tower is {sizes.dim}.")
 
 
 def _minis(config: MiniImageConfig) -> tuple[Path, ...]:
