@@ -260,7 +260,7 @@ def test_what_stands_beside_a_tower_is_as_wide(tmp_path: Path) -> None:
     tiny_mini().save(tmp_path)
     values = {"beside": tmp_path, "tower": tiny_image(dim=8)}
     config = objective(frozen=0).config.model_copy(update=values)
-    with pytest.raises(UsageError, match="tower.dim is 8, that of beside's tower is 6"):
+    with pytest.raises(UsageError, match=r"tower\.dim is 8, that of beside's tower is 6"):
         image_stage.check_image(config, "image.yaml", {config.text: 8})
 
 
