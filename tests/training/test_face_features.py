@@ -14,7 +14,7 @@ from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.config import ImageTowerConfig
 from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.training.mini import face_features
-from clip_emotion.training.mini.face_features import CONTRAST, read_tensors, start_from
+from clip_emotion.training.mini.face_features import CONTRAST, check_pretrained, read_tensors, start_from
 
 SMALL = ImageTowerConfig(convolutions="separable", stem=3, widths=(4, 6), blocks=(1, 2), dim=5)
 
@@ -118,7 +118,7 @@ def test_smaller_images_are_enlarged_within_the_tower() -> None:
         assert not torch.equal(enlarging(small), plain(small))
 
 
-@pytest.mark.parametrize("fault", ["missing", "text", "cut", "other", "dtype"])
+@pytest.mark.parametrize("fault", ["missing", "text", "deep", "cut", "other", "shape", "not finite", "dtype"])
 def test_a_file_that_is_not_the_network_gets_one_sentence(tmp_path: Path, fault: str) -> None:
     tensors = network()
     path = written(tmp_path, tensors, cut=40 if fault == "cut" else 0)
@@ -126,12 +126,18 @@ def test_a_file_that_is_not_the_network_gets_one_sentence(tmp_path: Path, fault:
         path = tmp_path / "none.json"
     if fault == "text":
         path.write_text("not JSON")
+    if fault == "deep":
+        path.write_text("[" * 100_000)
+    if fault == "shape":
+        path = written(tmp_path, tensors | {"conv_dw_2_bn/batchnorm_1/sub": np.ones(1, dtype=np.float32)})
+    if fault == "not finite":
+        path = written(tmp_path, tensors | {"conv_dw_2_bn/batchnorm_1/sub": np.full(4, np.nan, dtype=np.float32)})
     if fault == "other":
         path = written(tmp_path, {name: t for name, t in tensors.items() if not name.startswith("conv_pw_2")})
     if fault == "dtype":
         path.write_text(path.read_text().replace("float32", "bool"))
     with pytest.raises(ModelError, match=r"no TensorFlow\.js model|does not hold HSE-FaceRes") as caught:
-        start_from(ImageTower(SMALL), path, torch.randn(2, 1, 12, 12))
+        check_pretrained(SMALL, path)
     assert "\n" not in str(caught.value)
 
 

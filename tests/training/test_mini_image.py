@@ -235,33 +235,41 @@ def test_a_tower_of_two_networks_gives_the_mean_of_both(tmp_path: Path) -> None:
     assert {"image_tower.second.head.weight", "image_tower.head.weight"} <= set(groups[-1])
 
 
-def test_a_second_network_is_as_wide_as_the_first_and_not_two_itself() -> None:
-    with pytest.raises(ValueError, match="dim of the second network is not that of the first"):
-        tiny_image(second={"dim": 4})
-    one = ImageTower(tiny_image())
-    with pytest.raises(UsageError, match="is of two networks"):
-        image_stage.joined(one, image_stage.joined(one, one, 0.5), 0.5)
+@pytest.mark.parametrize("size", ["dim", "image_size"])
+def test_a_second_network_sees_and_gives_what_the_first_does(size: str) -> None:
+    with pytest.raises(ValueError, match=f"{size} of the second network is not that of the first"):
+        tiny_image(second=tiny_image(**{size: 8}).model_dump(exclude={"second", "second_share"}))
+    values = {"kind": "mini_image", "faces": {"folder": "x"}, "comments": {"folder": "x"}, "beside": "y"}
+    fit = {"steps": 2, "learning_rate": 0.1}
+    with pytest.raises(ValueError, match="beside needs a tower of one network"):
+        MiniImageConfig.model_validate({**values, "fit": fit, "tower": {"second": {}}})
 
 
-@pytest.mark.parametrize("role", ["start", "beside"])
-def test_a_tower_of_two_networks_is_no_beginning_and_stands_beside_none(tmp_path: Path, role: str) -> None:
+def saved_mini(folder: Path, tower: ImageTower) -> Path:
     mini = tiny_mini()
-    mini.image_tower = image_stage.joined(mini.image_tower, ImageTower(tiny_image()), 0.5)
-    mini.config = mini.config.model_copy(update={"image": mini.image_tower.config})
-    mini.save(tmp_path)
-    config = objective(frozen=0).config.model_copy(update={role: tmp_path})
-    with pytest.raises(UsageError, match="is of two networks"):
-        image_stage.check_image(config, "image.yaml", {config.text: 6})
-    as_teacher = config.model_copy(update={role: None, "teachers": (tmp_path,)})
-    assert image_stage.check_image(as_teacher, "image.yaml", {config.text: 6})
+    mini.image_tower, mini.config = tower, mini.config.model_copy(update={"image": tower.config})
+    mini.save(folder)
+    return folder
 
 
-def test_what_stands_beside_a_tower_is_as_wide(tmp_path: Path) -> None:
-    tiny_mini().save(tmp_path)
-    values = {"beside": tmp_path, "tower": tiny_image(dim=8)}
-    config = objective(frozen=0).config.model_copy(update=values)
-    with pytest.raises(UsageError, match=r"tower\.dim is 8, that of beside's tower is 6"):
-        image_stage.check_image(config, "image.yaml", {config.text: 8})
+def test_a_tower_of_two_networks_stands_beside_none_and_starts_none_of_one(tmp_path: Path) -> None:
+    one = ImageTower(tiny_image())
+    saved_mini(tmp_path, image_stage.joined(one, one, 0.5))
+    config, made = objective(frozen=0).config, {objective(frozen=0).config.text: 6}
+    with pytest.raises(UsageError, match="is of two networks already"):
+        image_stage.check_image(config.model_copy(update={"beside": tmp_path}), "image.yaml", made)
+    with pytest.raises(UsageError, match="tower has other layers than the image tower of"):
+        image_stage.check_image(config.model_copy(update={"start": tmp_path}), "image.yaml", made)
+    assert image_stage.check_image(config.model_copy(update={"teachers": (tmp_path,)}), "image.yaml", made)
+
+
+@pytest.mark.parametrize(("size", "value"), [("dim", 8), ("image_size", 24)])
+def test_what_stands_beside_a_tower_is_as_wide_and_sees_the_same(tmp_path: Path, size: str, value: int) -> None:
+    saved_mini(tmp_path, ImageTower(tiny_image()))
+    update = {"beside": tmp_path, "tower": tiny_image(**{size: value})}
+    config = objective(frozen=0).config.model_copy(update=update)
+    with pytest.raises(UsageError, match=rf"tower\.{size} is {value}, that of beside's tower is"):
+        image_stage.check_image(config, "image.yaml", {config.text: config.tower.dim})
 
 
 def test_a_share_needs_a_start() -> None:

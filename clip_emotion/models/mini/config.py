@@ -78,9 +78,10 @@ class ImageTowerConfig(ImageNetworkConfig):
     """Share of the second network's embedding in the mean of the two."""
 
     @model_validator(mode="after")
-    def _one_width(self) -> ImageTowerConfig:
-        if self.second is not None and self.second.dim != self.dim:
-            raise ValueError("dim of the second network is not that of the first")
+    def _same_pictures(self) -> ImageTowerConfig:
+        for name in ("dim", "image_size") if self.second is not None else ():
+            if getattr(self.second, name) != getattr(self, name):
+                raise ValueError(f"{name} of the second network is not that of the first")
         return self
 
 

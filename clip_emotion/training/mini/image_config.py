@@ -102,4 +102,6 @@ class MiniImageConfig(Config):
             raise ValueError("share below 1 needs a start")
         if self.pretrained is not None and self.start is not None:
             raise ValueError("it begins from start or from pretrained: give one of them")
+        if self.beside is not None and self.tower.second is not None:
+            raise ValueError("beside needs a tower of one network: leave tower.second out")
         return self

@@ -27,7 +27,7 @@ from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.face_features import check_pretrained, start_from
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
-from clip_emotion.training.mini.image import MiniImageObjective, TextSide, embed_faces, face_prompts
+from clip_emotion.training.mini.image import ImageModel, MiniImageObjective, TextSide, embed_faces, face_prompts
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
 from clip_emotion.training.mini.text_stage import FILES, finished_text, unfinished
@@ -38,6 +38,8 @@ from clip_emotion.vocabulary import Vocabulary
 
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
+PAIR = {"second", "second_share"}
+"""What the sizes of a tower of two networks say beyond those of one."""
 NORMED = 256
 """So many faces set the norms of a network that is started from."""
 PHOTOGRAPHS = 8
@@ -49,6 +51,8 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     mini, tower = finished_text(config.text)
     check_widths(config, mini.text.dim, options.source)
     encoder = unfinished(mini, tower, ImageTower(config.tower), config.text)
+    settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
+    beside = None if config.beside is None else tower_beside(config, config.beside, options.source)
     basic = Vocabulary.load("basic8")
     splits = load_faces(config.faces, basic)
     text = text_side(encoder, basic, load_corpora(config.comments))
@@ -59,15 +63,13 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
         load_tower(objective.model.tower, config.start / PARTS[2])
     if config.pretrained is not None:
         start_from(objective.model.tower, config.pretrained, standardise(splits.training.images[:NORMED].float()))
-    settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     if config.start is not None and config.share < 1:
         share_with(result.model.tower, config.start / PARTS[2], config.share)
-    finished = result.model.tower
-    if config.beside is not None:
-        finished = joined(finished, load_mini(config.beside, torch.device("cpu")).image_tower, config.beside_share)
+    finished = result.model.tower if beside is None else joined(result.model.tower, beside, config.beside_share)
     _assemble(mini, finished, round(result.seconds), config, text, tuning_rows(splits))
-    return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
+    metrics = objective.validate(ImageModel(finished).eval())
+    return Outcome(metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
 
 
 def tuning_rows(splits: FaceSplits) -> FaceRows:
@@ -83,20 +85,25 @@ def share_with(tower: ImageTower, start: Path, share: float) -> None:
     tower.load_state_dict(average_tensors(before.state_dict(), tower.state_dict(), share, frozenset()))
 
 
+def tower_beside(config: MiniImageConfig, folder: Path, source: str) -> ImageTower:
+    """Load the tower that is to stand beside the trained one; raises UsageError where it cannot, ModelError if none."""
+    tower = load_mini(folder, torch.device("cpu")).image_tower
+    if tower.config.second is not None:
+        raise UsageError(f"{source}: beside: the image tower of {folder} is of two networks already.")
+    for name in ("dim", "image_size"):
+        own, other = getattr(config.tower, name), getattr(tower.config, name)
+        if own != other:
+            raise UsageError(f"{source}: tower.{name} is {own}, that of beside's tower is {other}.")
+    return tower
+
+
 def joined(first: ImageTower, second: ImageTower, share: float) -> ImageTower:
-    """Return one tower of two networks; ``share`` is that of the second's embedding in the mean."""
-    sizes = first.config.model_dump() | {"second": network_of(second.config), "second_share": share}
-    both = ImageTower(ImageTowerConfig.model_validate(sizes))
+    """Return one tower of two networks, each of one before; ``share`` is that of the second's embedding in the mean."""
+    sizes = first.config.model_dump(exclude=PAIR) | {"second": second.config.model_dump(exclude=PAIR)}
+    both = ImageTower(ImageTowerConfig.model_validate({**sizes, "second_share": share}))
     states = {"": first.state_dict(), "second.": second.state_dict()}
     both.load_state_dict({front + name: tensor for front, state in states.items() for name, tensor in state.items()})
     return both
-
-
-def network_of(sizes: ImageTowerConfig) -> dict[str, object]:
-    """Return the sizes of a tower that is one network; raises UsageError where it is two."""
-    if sizes.second is not None:
-        raise UsageError("The tower that is to stand beside another, or that a run starts from, is of two networks.")
-    return sizes.model_dump(exclude={"second", "second_share"})
 
 
 def _assemble(
@@ -109,7 +116,8 @@ def _assemble(
     earlier = {"image_before": config.start, "image_beside": config.beside}
     before = {name: _image_record(folder) for name, folder in earlier.items() if folder}
     made_with = {"image": config.model_dump(mode="json"), "seconds": seconds, **before}
-    record = {**mini.trained_with, **made_with}
+    kept = {name: value for name, value in mini.trained_with.items() if name not in earlier}
+    record = {**kept, **made_with}
     # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
     no_chats = {"chat_logit_scale": None, "reading": None}
     update = {"image": tower.config, "logit_scale": scale, "trained_with": record, **no_chats}
@@ -188,11 +196,17 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
 
 def _check_tower(config: MiniImageConfig, folder: Path, source: str) -> None:
     """Raise ModelError where a folder holds no mini, UsageError where its tower cannot be used as it is to be."""
+    if folder == config.beside:
+        tower_beside(config, folder, source)
     sizes = load_mini(folder, torch.device("cpu")).image_tower.config
-    if folder in (config.start, config.beside):
-        network_of(sizes)
-    if folder == config.beside and sizes.dim != config.tower.dim:
-        raise UsageError(f"{source}: tower.dim is {config.tower.dim}, that of beside's tower is {sizes.dim}.")
+    if folder == config.start and _layers(sizes) != _layers(config.tower):
+        raise UsageError(f"{source}: tower has other layers than the image tower of {folder}, which it starts from.")
+
+
+def _layers(sizes: ImageTowerConfig) -> dict[str, object]:
+    """Return what of a tower's sizes its weights depend on."""
+    dumped = sizes.model_dump(exclude={"dropout", "image_size", "enlarged", "second_share"})
+    return dumped | {"second": None if sizes.second is None else sizes.second.model_dump(exclude={"dropout"})}
 
 
 def _minis(config: MiniImageConfig) -> tuple[Path, ...]:
