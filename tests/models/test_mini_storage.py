@@ -43,12 +43,12 @@ def test_a_tower_in_eight_bits_embeds_nearly_alike_at_half_the_size(tmp_path: Pa
         assert ((tower(pictures) * again(pictures)).sum(dim=1) > 0.999).all()
 
 
-def test_norms_stay_in_half_precision(tmp_path: Path) -> None:
+def test_norms_and_filters_of_few_weights_stay_in_half_precision(tmp_path: Path) -> None:
     tower = ImageTower(tiny_image())
     save_tower(tower, tmp_path / "eight", eight_bits=True)
     tensors = load_file(tmp_path / "eight")
-    assert tensors["trunk.0.weight"].dtype == torch.int8
-    assert tensors["trunk.1.running_mean"].dtype == torch.float16
+    assert tensors["trunk.3.conv1.weight"].dtype == torch.int8
+    assert tensors["trunk.0.weight"].dtype == tensors["trunk.1.running_mean"].dtype == torch.float16
     assert set(whole(tensors)) == set(tower.state_dict())
 
 
@@ -58,9 +58,9 @@ def test_a_broken_file_gets_one_sentence(tmp_path: Path, fault: str) -> None:
     save_tower(tower, path, eight_bits=True)
     if "scale" in fault:
         tensors = load_file(path)
-        del tensors["trunk.0.weight" + SCALE]
+        del tensors["trunk.3.conv1.weight" + SCALE]
         if fault != "no scale":
-            tensors["trunk.0.weight" + SCALE] = torch.ones(1 if fault == "one scale" else 3)
+            tensors["trunk.3.conv1.weight" + SCALE] = torch.ones(1 if fault == "one scale" else 3)
         save_file(tensors, path)
     if fault == "truncated":
         path.write_bytes(path.read_bytes()[:-20])

@@ -17,13 +17,15 @@ from clip_emotion.files import write_atomic
 SCALE = ".scale"
 """Ends the name of what a tensor of eight bits is multiplied with."""
 LEVELS = 127
+FEW = 32
+"""Rows of fewer weights stay in half precision: a depthwise filter's nine save next to nothing and lose the most."""
 
 
 def save_tower(tower: nn.Module, path: Path, *, eight_bits: bool = False) -> None:
     """Write a tower's floating-point weights in half precision, atomically; its matrices in eight bits if told to."""
     tensors: dict[str, Tensor] = {}
     for name, tensor in tower.state_dict().items():
-        if eight_bits and tensor.is_floating_point() and tensor.ndim > 1:
+        if eight_bits and tensor.is_floating_point() and tensor.ndim > 1 and tensor[0].numel() >= FEW:
             tensors[name], tensors[name + SCALE] = in_eight_bits(tensor.detach().cpu().float())
         else:
             tensors[name] = _half(tensor)
