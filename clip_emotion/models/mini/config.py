@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.files import write_atomic
@@ -44,6 +44,10 @@ class ReadingConfig(Config):
     """Inner width of the feed-forward layers."""
 
 
+LATER: dict[str, object] = {"convolutions": "residual", "enlarged": None, "second": None, "second_share": 0.5}
+"""What the sizes of an image tower may say since its second edition, and what they mean where they do not."""
+
+
 class ImageNetworkConfig(Config):
     """Sizes of one network for images: the stem's width, then each stage's width and number of blocks.
 
@@ -67,6 +71,11 @@ class ImageNetworkConfig(Config):
     """Side of the images, in pixels."""
     dim: int = Field(256, ge=2)
     """The embedding's size."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
+        # A checkpoint's fingerprint is over its sizes: those of an earlier release must stay the same to the letter.
+        return {name: value for name, value in whole(self).items() if name not in LATER or value != LATER[name]}
 
 
 class ImageTowerConfig(ImageNetworkConfig):
