@@ -45,10 +45,11 @@ class Tower:
         # Threads that wait by spinning would take the processors from those that read pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            content = path.read_bytes()
-            if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-                raise ModelError(f"{path} is not what was exported: delete its folder and export the model again.")
-            self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            with path.open("rb") as content:
+                if sha256 is not None and hashlib.file_digest(content, "sha256").hexdigest() != sha256:
+                    raise ModelError(f"{path} is not what was exported: delete its folder and export the model again.")
+            # By its path: read into memory first, a file would lie there twice while it is opened.
+            self._session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except ModelError:
             raise
         except Exception as error:
