@@ -580,6 +580,8 @@ def test_following_standard_input_to_its_end(run: Run, monkeypatch: pytest.Monke
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["clip-emotion", "score", "--help"])
+    # It would take the process of the tests along where nothing has started a thread in it yet.
+    monkeypatch.setattr("clip_emotion.cli.main._leave", sys.exit)
     with pytest.raises(SystemExit) as end:
         runpy.run_module("clip_emotion", run_name="__main__")
     assert end.value.code == 0
