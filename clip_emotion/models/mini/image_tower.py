@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_emotion.models.mini.config import ImageNetworkConfig, ImageTowerConfig
+from clip_emotion.models.mini.config import ImageTowerConfig
 
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601 weights of red, green and blue, as Pillow's mode L has them."""
@@ -70,9 +70,9 @@ class ImageTower(nn.Module):
     Of two networks the embedding is the weighted mean of both, each of length 1 before.
     """
 
-    def __init__(self, config: ImageNetworkConfig) -> None:
+    def __init__(self, config: ImageTowerConfig) -> None:
         super().__init__()
-        self.config = ImageTowerConfig.model_validate(config.model_dump())
+        self.config = config
         separable = config.convolutions == "separable"
         stem = SameConv2d(1, config.stem, 2) if separable else nn.Conv2d(1, config.stem, 3, 1, 1, bias=False)
         layers: list[nn.Module] = [stem, nn.BatchNorm2d(config.stem), nn.ReLU6() if separable else nn.ReLU()]
@@ -86,8 +86,9 @@ class ImageTower(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(inputs, config.dim)
-        second = self.config.second
-        self.second = None if second is None else ImageTower(second)
+        self.second = None
+        if config.second is not None:
+            self.second = ImageTower(ImageTowerConfig.model_validate(config.second.model_dump()))
 
     def forward(self, luminance: Tensor) -> Tensor:
         """Embed standardised luminance [N, 1, H, W] as [N, dim], each row of length 1."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from clip_emotion.arrays import Float32Array
 from clip_emotion.errors import MissingExtraError, ModelError
+from clip_emotion.files import sha256_of
 from clip_emotion.runtime import available_cpus
 
 INPUT, OUTPUT = "input", "embedding"
@@ -45,9 +45,8 @@ class Tower:
         # Threads that wait by spinning would take the processors from those that read pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            with path.open("rb") as content:
-                if sha256 is not None and hashlib.file_digest(content, "sha256").hexdigest() != sha256:
-                    raise ModelError(f"{path} is not what was exported: delete its folder and export the model again.")
+            if sha256 is not None and sha256_of(path) != sha256:
+                raise ModelError(f"{path} is not what was exported: delete its folder and export the model again.")
             # By its path: read into memory first, a file would lie there twice while it is opened.
             self._session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except ModelError:

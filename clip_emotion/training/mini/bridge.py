@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -101,7 +101,7 @@ def still_words(
     """Return the commonest words of comments that nothing teaches (``taught`` lists them folded), commonest first."""
     if not config.most:
         return []
-    counts = Counter(word for text in comments for word in teacher.shape.findall(text.lower()))
+    counts = Counter(chain.from_iterable(_split(teacher, comments)))
     common = (word for word, count in counts.most_common() if count >= config.often)
     return list(islice((word for word in common if fold(word) not in taught and not unseen.holds(word)), config.most))
 
@@ -150,10 +150,15 @@ def _embedded(teacher: WordTeacher, texts: list[str], cache: Path) -> tuple[Tens
     return embedded, embedded.norm(dim=1) > 0
 
 
+def _split(teacher: WordTeacher, comments: Sequence[str]) -> list[list[str]]:
+    """Return the words of each comment, lower-cased."""
+    return [teacher.shape.findall(text.lower()) for text in comments]
+
+
 def _candidates(config: BridgeConfig, teacher: WordTeacher, comments: Sequence[str]) -> list[str]:
     rng = random.Random(config.seed)
-    split = [teacher.shape.findall(text.lower()) for text in comments]
-    counts = Counter(word for words in split for word in words)
+    split = _split(teacher, comments)
+    counts = Counter(chain.from_iterable(split))
     found = dict.fromkeys(word for word in teacher.own() if teacher.shape.fullmatch(word))
     found.update(dict.fromkeys(word for word, count in counts.items() if count >= config.often))
     runs = [words for words in split if len(words) >= 2]

@@ -68,7 +68,8 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
         share_with(result.model.tower, config.start / PARTS[2], config.share)
     finished = result.model.tower if beside is None else joined(result.model.tower, beside, config.beside_share)
     _assemble(mini, finished, round(result.seconds), config, text, tuning_rows(splits))
-    metrics = objective.validate(ImageModel(finished).eval())
+    changed = beside is not None or config.share < 1
+    metrics = objective.validate(ImageModel(finished).eval()) if changed else result.metrics
     return Outcome(metrics, config.out, result.notes, (f"clip-emotion label IMAGES --model {config.out}",))
 
 
@@ -196,10 +197,9 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
 
 def _check_tower(config: MiniImageConfig, folder: Path, source: str) -> None:
     """Raise ModelError where a folder holds no mini, UsageError where its tower cannot be used as it is to be."""
-    if folder == config.beside:
-        tower_beside(config, folder, source)
-    sizes = load_mini(folder, torch.device("cpu")).image_tower.config
-    if folder == config.start and _layers(sizes) != _layers(config.tower):
+    beside = folder == config.beside
+    tower = tower_beside(config, folder, source) if beside else load_mini(folder, torch.device("cpu")).image_tower
+    if folder == config.start and _layers(tower.config) != _layers(config.tower):
         raise UsageError(f"{source}: tower has other layers than the image tower of {folder}, which it starts from.")
 
 
