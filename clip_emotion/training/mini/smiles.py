@@ -8,14 +8,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
-from safetensors.torch import save as to_safetensors
 from torch import Generator, Tensor
 
 from clip_emotion.data.faces.finder import FaceFinder, FinderOptions
 from clip_emotion.data.faces.makers import make_finder
-from clip_emotion.files import write_atomic
 from clip_emotion.training.mini.faces_config import SmileConfig
+from clip_emotion.training.once import computed_once
 
 SCALE, MARGIN, GREY = 4, 48, 128
 """A finder wants larger faces, and room around them."""
@@ -31,15 +29,14 @@ def find_mouths(images: Tensor, chosen: Tensor, cache: Path) -> Tensor:
     """
     looked = images[chosen]
     digest = hashlib.sha256(looked.numpy().tobytes()).hexdigest()[:16]
-    path = cache / f"mouths-{digest}.safetensors"
-    if not path.is_file():
-        finder = make_finder(options=FinderOptions(min_face=0.4, confidence=0.5, largest_only=True))
-        found = torch.tensor([_corners(finder, image[0]) for image in looked]).view(-1, 2, 2)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_safetensors({"mouths": found}))
     mouths = torch.full((len(images), 2, 2), float("nan"))
-    mouths[chosen] = load_file(path)["mouths"]
+    mouths[chosen] = computed_once(cache / f"mouths-{digest}.safetensors", "mouths", lambda: _mouths(looked))
     return mouths
+
+
+def _mouths(images: Tensor) -> Tensor:
+    finder = make_finder(options=FinderOptions(min_face=0.4, confidence=0.5, largest_only=True))
+    return torch.tensor([_corners(finder, image[0]) for image in images]).view(-1, 2, 2)
 
 
 def _corners(finder: FaceFinder, grey: Tensor) -> list[list[float]]:

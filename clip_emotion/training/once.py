@@ -1,0 +1,20 @@
+"""What is computed once and kept in a file, because it takes minutes and a run that goes on needs it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from clip_emotion.files import write_atomic
+
+
+def computed_once(path: Path, name: str, compute: Callable[[], Tensor]) -> Tensor:
+    """Return the tensor that a file keeps under a name; it is computed and written where the file is not there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, to_safetensors({name: compute()}))
+    return load_file(path)[name]
