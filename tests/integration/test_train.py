@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from clip_emotion import ZeroShotLabeller
 from clip_emotion.cli.main import main
@@ -94,6 +96,17 @@ def test_figures_are_kept(home: Path) -> None:
     assert last["step"] == STEPS
     assert {"accuracy_ko", "accuracy_en", "macro_recall_ko", "macro_recall_en"} <= set(last)
     assert all(0 <= last[name] <= 1 for name in last if name.startswith(("accuracy", "macro")))
+
+
+def test_a_run_goes_on_from_a_tower_with_what_a_teacher_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mini = home / "mini"
+    further = [f"start={mini}", f"teachers=[{mini}]", "fit.learning_rate=1e-9"]
+    code, err = told(capsys, [*image_arguments(home, "further"), *further])
+    assert code == 0, err
+    weights = [load_file(folder / "image.safetensors")["head.weight"] for folder in (mini, home / "further")]
+    torch.testing.assert_close(weights[1], weights[0], atol=1e-3, rtol=0)
+    fingerprint = load_encoder(str(mini), "cpu").fingerprint
+    assert len(list((home / "prepared").glob(f"answers-{fingerprint}-*.safetensors"))) == 1
 
 
 def test_a_finished_run_is_resumed_without_a_step(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

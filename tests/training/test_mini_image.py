@@ -156,7 +156,9 @@ def test_what_a_teacher_says_is_asked_once_of_the_same_pictures(
     taught(rows.part(torch.arange(4) < 3), [tmp_path / "mini"], 0.25, basic, cache)
     tiny_mini(seed=3).save(tmp_path / "mini")
     taught(rows, [tmp_path / "mini"], 0.25, basic, cache)
-    assert asked == [4, 3, 4]
+    others = FaceRows(pictures, torch.eye(7)[:4], torch.ones(4))
+    taught(others, [tmp_path / "mini"], 0.25, Vocabulary.load("basic7"), cache)
+    assert asked == [4, 3, 4, 4]
 
 
 @pytest.mark.parametrize("setting", ["teachers", "classifiers"])
@@ -296,7 +298,7 @@ def test_a_tower_of_two_networks_stands_beside_none_and_starts_none_of_other_lay
     config, made = objective(frozen=0).config, {objective(frozen=0).config.text: 6}
     with pytest.raises(UsageError, match="is of two networks already"):
         image_stage.check_image(config.model_copy(update={"beside": tmp_path}), "image.yaml", made)
-    with pytest.raises(UsageError, match="tower has other layers than the image tower of"):
+    with pytest.raises(UsageError, match="tower has other layers than the first network of the image tower of"):
         image_stage.check_image(config.model_copy(update={"start": tmp_path}), "image.yaml", made)
     assert image_stage.check_image(config.model_copy(update={"teachers": (tmp_path,)}), "image.yaml", made)
 

@@ -13,7 +13,7 @@ from clip_emotion.errors import ModelError
 from clip_emotion.models.onnx.session import INPUT
 from clip_emotion.models.quiet import quietly
 
-CONVOLUTIONS = ("Conv", "Add", "Relu")
+CONVOLUTIONS = ("Conv", "Add", "Relu", "Clip")
 """What is computed in 8 bits with ranges that pictures gave: sums too, or each would go back to single precision."""
 PRODUCTS = ("MatMul", "Gemm")
 """What is computed in 8 bits with ranges that are measured as it runs."""

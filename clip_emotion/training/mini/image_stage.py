@@ -54,6 +54,7 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     check_widths(config, mini.text.dim, options.source)
     encoder = unfinished(mini, tower, ImageTower(config.tower), config.text)
     settings = MINI_IMAGE.compared(config, text_tower=encoder.fingerprint)
+    started = None if config.start is None else begun(config, config.start, options.source)
     beside = None if config.beside is None else tower_beside(config, config.beside, options.source)
     basic = Vocabulary.load("basic8")
     splits = load_faces(config.faces, basic)
@@ -62,7 +63,6 @@ def train_image(config: MiniImageConfig, options: RunOptions) -> Outcome:
     softened = taught(splits.training, config.teachers, config.teacher_weight, basic, config.faces.prepared)
     splits = replace(splits, training=softened)
     objective = MiniImageObjective(config, splits, text)
-    started = None if config.start is None else begun(config, config.start, options.source)
     if started is not None:
         objective.model.tower.load_state_dict(started.state_dict())
     if config.pretrained is not None:
@@ -88,13 +88,14 @@ def begun(config: MiniImageConfig, folder: Path, source: str) -> ImageTower:
 
     Raises UsageError where it has other layers than the one that is to be trained, ModelError where there is none.
     """
-    tower = load_mini(folder, torch.device("cpu")).image_tower
+    tower, which = load_mini(folder, torch.device("cpu")).image_tower, f"image tower of {folder}"
     if tower.second is not None and config.tower.second is None:
         state = tower.state_dict()
         tower = ImageTower(ImageTowerConfig.model_validate(tower.config.model_dump(exclude=PAIR)))
         tower.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith(SECOND)})
+        which = f"first network of the image tower of {folder}"
     if _layers(tower.config) != _layers(config.tower):
-        raise UsageError(f"{source}: tower has other layers than the image tower of {folder}, which it starts from.")
+        raise UsageError(f"{source}: tower has other layers than the {which}, which it starts from.")
     return tower
 
 

@@ -24,15 +24,16 @@ def taught(rows: FaceRows, teachers: Sequence[Path], weight: float, basic: Vocab
     """Mix the targets with the mean of the teachers' probabilities: ``(1 - w) · target + w · teachers``.
 
     Distillation (1503.02531) with the class names as its classes and the teachers' own temperatures. What a teacher
-    says of these images is kept below ``cache``. Raises ModelError where a teacher is no mini.
+    says of these images in these words is kept below ``cache``. Raises ModelError where a teacher is no mini.
     """
     if not teachers:
         return rows
-    images = hashlib.sha256(rows.images.numpy().tobytes()).hexdigest()[:16]
+    asked = hashlib.sha256(rows.images.numpy().tobytes())
+    asked.update(repr([basic.prompts(language) for language in LANGUAGES]).encode())
     answers = []
     for folder in teachers:
         encoder = load_mini(folder, torch.device("cpu"))
-        path = cache / f"answers-{encoder.fingerprint}-{images}.safetensors"
+        path = cache / f"answers-{encoder.fingerprint}-{asked.hexdigest()[:16]}.safetensors"
         answers.append(computed_once(path, "answers", partial(answer, encoder, rows.images, basic)))
     return replace(rows, targets=(1 - weight) * rows.targets + weight * torch.stack(answers).mean(dim=0))
 
