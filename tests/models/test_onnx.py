@@ -15,19 +15,23 @@ from clip_emotion.models import registry
 from clip_emotion.models.base import ImageTextEncoder, MessageEncoder, TrainedEncoder
 from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.onnx import kept
 from clip_emotion.models.onnx.card import CARD, IMAGE, MESSAGES, TEXT, read_card
 from clip_emotion.models.onnx.encoder import OnnxBesideBase, OnnxMini, load_export
+from clip_emotion.models.onnx.export import export_encoder
+from clip_emotion.models.onnx.quantise import quantise
 from clip_emotion.models.openclip.encoder import OpenClipEncoder
 from clip_emotion.models.word_pieces import PieceCounter
 from clip_emotion.runtime import Running
-from tests.support.minis import SENTENCES, tiny_mini
+from clip_emotion.training.mini.image_stage import joined
+from tests.support.minis import SENTENCES, tiny_image, tiny_mini
 from tests.support.pictures import noise
 from tests.support.tiny_openclip import TINY, awake
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 CPU = torch.device("cpu")
 ONNX = Running("onnx")
 LOST = ("", "설렘", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "😀")
@@ -122,6 +126,25 @@ def test_an_export_folder_is_a_model(folder: Path, cache: Path, tmp_path: Path) 
     for running, sentence in ((Running("torch"), "leave --runtime torch out"), (Running(precision="bf16"), "in fp32")):
         with pytest.raises(UsageError, match=sentence):
             registry.load_encoder(str(export), "cpu", running)
+
+
+def test_in_8_bits_the_convolutions_that_see_the_picture_are_left(folder: Path, tmp_path: Path) -> None:
+    mini = load_mini(folder, CPU)
+    torch.manual_seed(0)
+    first, second = (ImageTower(tiny_image(convolutions=kind)) for kind in ("separable", "residual"))
+    both = joined(first, second, 0.5)
+    pair = replace(mini, image_tower=both, config=mini.config.model_copy(update={"image": both.config}))
+    export_encoder(pair, "pair", tmp_path)
+    pictures = [np.random.default_rng(0).random((4, 3, 16, 16), dtype=np.float32)]
+    assert quantise(tmp_path / IMAGE, tmp_path / "eight.onnx", pictures) == "static"
+    nodes = onnx.load(tmp_path / "eight.onnx").graph.node
+    made_by = {name: node.op_type for node in nodes for name in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    whole = [node.name for node in convolutions if made_by.get(node.input[0]) != "DequantizeLinear"]
+    assert sorted(whole) == ["/tower/second/trunk/trunk.0/Conv", "/tower/trunk/trunk.0/Conv"]
+    assert len(convolutions) > 4
+    clipped = [node for node in nodes if node.op_type == "Clip" and "trunk" in node.name]
+    assert len(clipped) == 1  # after the first convolution: the others are within what 8 bits hold
 
 
 def test_what_onnx_runtime_does_not_do_is_told(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
