@@ -128,7 +128,7 @@ def test_an_export_folder_is_a_model(folder: Path, cache: Path, tmp_path: Path) 
             registry.load_encoder(str(export), "cpu", running)
 
 
-def test_in_8_bits_the_convolutions_that_see_the_picture_are_left(folder: Path, tmp_path: Path) -> None:
+def test_in_8_bits_a_bounded_relu_is_within_what_they_hold(folder: Path, tmp_path: Path) -> None:
     mini = load_mini(folder, CPU)
     torch.manual_seed(0)
     first, second = (ImageTower(tiny_image(convolutions=kind)) for kind in ("separable", "residual"))
@@ -138,13 +138,8 @@ def test_in_8_bits_the_convolutions_that_see_the_picture_are_left(folder: Path, 
     pictures = [np.random.default_rng(0).random((4, 3, 16, 16), dtype=np.float32)]
     assert quantise(tmp_path / IMAGE, tmp_path / "eight.onnx", pictures) == "static"
     nodes = onnx.load(tmp_path / "eight.onnx").graph.node
-    made_by = {name: node.op_type for node in nodes for name in node.output}
-    convolutions = [node for node in nodes if node.op_type == "Conv"]
-    whole = [node.name for node in convolutions if made_by.get(node.input[0]) != "DequantizeLinear"]
-    assert sorted(whole) == ["/tower/second/trunk/trunk.0/Conv", "/tower/trunk/trunk.0/Conv"]
-    assert len(convolutions) > 4
     clipped = [node for node in nodes if node.op_type == "Clip" and "trunk" in node.name]
-    assert len(clipped) == 1  # after the first convolution: the others are within what 8 bits hold
+    assert not clipped
 
 
 def test_what_onnx_runtime_does_not_do_is_told(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ def quantise(source: Path, target: Path, batches: Sequence[Float32Array]) -> str
         import onnx
         from onnxruntime import quantization
 
-        nodes = onnx.load(source).graph.node
+        convolutions = sum(node.op_type == "Conv" for node in onnx.load(source).graph.node)
         with quietly():
-            if sum(node.op_type == "Conv" for node in nodes) > 1:
-                _static(quantization, source, target, batches, first_convolutions(nodes))
+            if convolutions > 1:
+                _static(quantization, source, target, batches)
                 return "static"
             # The one convolution of a vision transformer cuts its patches; all else are products.
             quantization.quantize_dynamic(
@@ -50,21 +50,6 @@ def quantise(source: Path, target: Path, batches: Sequence[Float32Array]) -> str
         ) from error
 
 
-def first_convolutions(nodes: Iterable[Any]) -> list[str]:
-    """Return the names of a graph's convolutions that no other one comes before: they see the pictures themselves.
-
-    They are left in single precision: they take few products, and their 8 bits would cost the most.
-    """
-    first, after = [], set[str]()
-    for node in nodes:  # each after those whose outputs it reads
-        later = not after.isdisjoint(node.input)
-        if node.op_type == "Conv" and not later:
-            first.append(node.name)
-        if node.op_type == "Conv" or later:
-            after.update(node.output)
-    return first
-
-
 @dataclass
 class _Reader:
     """What calibration reads its batches from, in the form that ONNX Runtime takes."""
@@ -76,16 +61,13 @@ class _Reader:
         return None if batch is None else {INPUT: batch}
 
 
-def _static(
-    quantization: Any, source: Path, target: Path, batches: Sequence[Float32Array], left: Sequence[str]
-) -> None:
+def _static(quantization: Any, source: Path, target: Path, batches: Sequence[Float32Array]) -> None:
     quantization.quantize_static(
         source,
         target,
         _Reader(iter(batches)),
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=[*CONVOLUTIONS],
-        nodes_to_exclude=[*left],
         # Unsigned by signed is what processors multiply four at a time; signed by signed is hardly quicker than fp32.
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
