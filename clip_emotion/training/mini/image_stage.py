@@ -36,12 +36,12 @@ from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 from clip_emotion.vocabulary import Vocabulary
 
-SECOND = "second."
-"""Begins the names of the second network's weights."""
 COMMENTS = 2000
 """About so many comments of a class are embedded for the faces to be trained against."""
 PAIR = {"second", "second_share"}
 """What the sizes of a tower of two networks say beyond those of one."""
+SECOND = "second."
+"""Begins the names of the second network's weights."""
 NORMED = 256
 """So many faces set the norms of a network that is started from."""
 PHOTOGRAPHS = 8
@@ -90,10 +90,7 @@ def begun(config: MiniImageConfig, folder: Path, source: str) -> ImageTower:
     """
     tower, which = load_mini(folder, torch.device("cpu")).image_tower, f"image tower of {folder}"
     if tower.second is not None and config.tower.second is None:
-        state = tower.state_dict()
-        tower = ImageTower(ImageTowerConfig.model_validate(tower.config.model_dump(exclude=PAIR)))
-        tower.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith(SECOND)})
-        which = f"first network of the image tower of {folder}"
+        tower, which = first_of(tower), f"first network of the {which}"
     if _layers(tower.config) != _layers(config.tower):
         raise UsageError(f"{source}: tower has other layers than the {which}, which it starts from.")
     return tower
@@ -123,6 +120,14 @@ def joined(first: ImageTower, second: ImageTower, share: float) -> ImageTower:
     states = {"": first.state_dict(), SECOND: second.state_dict()}
     both.load_state_dict({front + name: tensor for front, state in states.items() for name, tensor in state.items()})
     return both
+
+
+def first_of(both: ImageTower) -> ImageTower:
+    """Return the first network of a tower of two, as a tower of its own."""
+    first = ImageTower(ImageTowerConfig.model_validate(both.config.model_dump(exclude=PAIR)))
+    state = both.state_dict()
+    first.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith(SECOND)})
+    return first
 
 
 def _assemble(
