@@ -24,10 +24,11 @@ from clip_emotion.training.mini.answers import ANSWERS, load_answers
 from clip_emotion.training.mini.chats_tasks import chat_rows
 from clip_emotion.training.mini.comments import CommentReader, CommentTeacher, taught_answers, with_pairs
 from clip_emotion.training.mini.comments_config import CommentTeacherConfig
-from clip_emotion.training.mini.messages_config import MiniMessagesConfig
+from clip_emotion.training.mini.messages_config import AnswersConfig, MiniMessagesConfig
 from clip_emotion.training.mini.messages_stage import load_objective
 from clip_emotion.training.mini.morphemes import Morphemes
 from clip_emotion.training.registry import check, plan, train
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import tiny_mini
 from tests.training.test_mini_chats import write_chats
 from tests.training.test_mini_messages import write_config
@@ -135,8 +136,8 @@ def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) ->
     values["tasks"] += [{"corpus": "goemotions_ko", "batch": 3}]
     asked = MiniMessagesConfig.model_validate(values)
     mini, (training, _) = load_mini(folder / "mini", torch.device("cpu")), chat_rows(asked.sources)
-    by_name = {task.name: task for task in load_objective(asked, mini, mini.text_tower).tasks}
-    plain = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower).tasks
+    by_name = {task.name: task for task in load_objective(asked, mini, mini).tasks}
+    plain = load_objective(asked.model_copy(update={"answers": ()}), mini, mini).tasks
     said = load_answers(folder / "comments", training["kote"].texts, 44)
     for before in plain:
         expected = (before.targets + said) / 2 if before.name == "kote" else before.targets
@@ -150,8 +151,30 @@ def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) ->
     ):
         answered = MiniMessagesConfig.model_validate(values | {"answers": [answers[0] | wrong]})
         with pytest.raises((ModelError, UsageError), match=told):
-            load_objective(answered, mini, mini.text_tower)
+            load_objective(answered, mini, mini)
     with pytest.raises(ModelError, match="answers in 44 labels, not 28: set 'taught'"):
         load_answers(folder / "comments", training["kote"].texts, 28)
     with pytest.raises(ModelError, match="answers on other texts"):
         load_answers(folder / "comments", training["chatbot"].texts, 44)
+
+
+def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
+    mini = load_mini(folder / "mini", torch.device("cpu"))
+    answers = {"folder": str(folder / "comments"), "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
+    alone = {"folder": None, "own": 1, "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
+    words = mini.encode_texts(Vocabulary.load("kote44").names("ko"))
+    targets = {}
+    for name, change in (("teacher", answers), ("both", answers | {"own": 0.25}), ("own", alone)):
+        asked = MiniMessagesConfig.model_validate(
+            yaml.safe_load(write_config(folder, answers=[change]).read_text("utf-8"))
+        )
+        tasks = {task.name: task.targets for task in load_objective(asked, mini, mini).tasks}
+        targets[name] = tasks["kote"], tasks["nsmc_in_kote"]
+    texts = chat_rows(asked.sources)[0]["nsmc"].texts
+    logits = mini.message_logit_scale * mini.encode_messages(list(texts)) @ words.T
+    torch.testing.assert_close(targets["own"][1], logits.softmax(dim=1), atol=2e-4, rtol=2e-3)  # kept in half precision
+    for teacher, both, own in zip(targets["teacher"], targets["both"], targets["own"], strict=True):
+        torch.testing.assert_close(both, torch.lerp(teacher, own, 0.25))
+    for wrong in (answers | {"own": 1}, alone | {"own": 0.5}):
+        with pytest.raises(ValidationError, match="folder is null where own is 1, and only there"):
+            AnswersConfig.model_validate(wrong)

@@ -130,8 +130,8 @@ def test_the_message_tower_learns_the_answers(taught: Path, folder: Path) -> Non
     path.write_text(yaml.safe_dump(values, allow_unicode=True), "utf-8")
     asked = MiniMessagesConfig.model_validate(values)
     mini = load_mini(folder / "mini", torch.device("cpu"))
-    with_answers = load_objective(asked, mini, mini.text_tower)
-    without = load_objective(asked.model_copy(update={"answers": ()}), mini, mini.text_tower)
+    with_answers = load_objective(asked, mini, mini)
+    without = load_objective(asked.model_copy(update={"answers": ()}), mini, mini)
     training, _ = chat_rows(asked.sources)
     said = load_answers(taught, training["goemotions_en"].texts, 28)
     by_name = {task.name: task for task in with_answers.tasks}

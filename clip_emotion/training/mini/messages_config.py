@@ -31,11 +31,15 @@ class AnswersConfig(Config):
     """What the tower learns of a teacher's answers.
 
     ``weight`` is their share in the targets of the corpus that the teacher was ``taught``, and of its translation. Of
-    each corpus in ``asked`` so many texts a step are told what the teacher says of them, in that corpus's words.
+    each corpus in ``asked`` so many texts a step are told what the teacher says of them, in that corpus's words. With
+    ``own``, the answers are the mean of the teacher's and of those that the tower gives which the run starts from: where
+    the two err on different texts, it is better than either.
     """
 
-    folder: Path = Path("runs/sentence_teacher")
-    """The run of kind ``sentence_teacher`` or ``comment_teacher`` that gave them."""
+    folder: Path | None = Path("runs/sentence_teacher")
+    """The run of kind ``sentence_teacher`` or ``comment_teacher`` that gave them; null where ``own`` is 1."""
+    own: float = Field(0.0, ge=0, le=1)
+    """The share of the starting tower's own answers in them; 1 needs no teacher."""
     taught: Literal["goemotions_en", "goemotions_ko", "kote"] = "goemotions_en"
     """The corpus whose labels the teacher learned."""
     weight: float = Field(0.7, ge=0, le=1)
@@ -46,6 +50,12 @@ class AnswersConfig(Config):
     """Texts a step of corpora with other labels."""
     asked_weight: float = Field(0.5, gt=0)
     """Weight of these texts in the loss."""
+
+    @model_validator(mode="after")
+    def _somebody_answers(self) -> AnswersConfig:
+        if (self.folder is None) != (self.own == 1):
+            raise ValueError("folder is null where own is 1, and only there")
+        return self
 
 
 class MiniMessagesConfig(TasksConfig):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,17 +13,16 @@ from clip_emotion.errors import UsageError
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
-from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.averaging import mean_of_states
 from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.answers import check_answers, load_answers
 from clip_emotion.training.mini.chats_stage import finish
-from clip_emotion.training.mini.chats_tasks import Rows, Task, chat_rows, class_words, load_tasks
+from clip_emotion.training.mini.chats_tasks import Rows, Task, Words, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
 from clip_emotion.training.mini.messages_config import AnswersConfig, MiniMessagesConfig
-from clip_emotion.training.mini.teacher import model_folder, teacher_embeddings
+from clip_emotion.training.mini.teacher import kept_embeddings, model_folder, teacher_embeddings
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 from clip_emotion.vocabulary import Vocabulary
@@ -41,7 +40,7 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     """Train the message tower beside a finished mini; ``out`` receives the mini with it as its chat tower."""
     device = torch.device("cpu")
     encoder, first = load_mini(config.base, device), load_mini(config.chats, device)
-    objective = load_objective(config, encoder, first.chat_tower or first.text_tower)
+    objective = load_objective(config, encoder, first)
     settings = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
@@ -70,29 +69,58 @@ def _mean_tower(tower: MessageTower, folders: Sequence[Path], shares: Sequence[f
     return tower
 
 
-def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, start: TextTower) -> MiniMessagesObjective:
-    """Read all corpora, the grammar and the teacher's embeddings; raises DataError where a source is missing."""
+def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, first: MiniEncoder) -> MiniMessagesObjective:
+    """Read all corpora, the grammar and the teachers' answers; raises DataError where a source is missing.
+
+    ``encoder`` has the words that messages are contrasted with, ``first`` the tower to start from.
+    """
     rows, kept_out = chat_rows(config.sources)
     tasks, checks = load_tasks(config, rows, kept_out, encoder)
     names = {task.name for task in tasks}
     taught: dict[str, Tensor] = {}
     for answers in config.answers:
-        tasks = answered_tasks(tasks, answers, rows, encoder)
+        tasks = answered_tasks(tasks, answers, rows, Teaching(encoder, first, config.sources.prepared))
     if config.teacher:
         for name in names & ENGLISH.keys():
             taught[name] = teacher_embeddings(rows[ENGLISH[name]].texts, config.sources.prepared)
     grammar = Grammar.load(Vocabulary.load(RULES), config.rules.slips, config.sources.forbidden())
     torch.manual_seed(config.seed)
+    start = first.chat_tower or first.text_tower
     return MiniMessagesObjective(config, encoder, start, tasks, checks, grammar, taught)
 
 
-def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, encoder: MiniEncoder) -> list[Task]:
+@dataclass(frozen=True)
+class Teaching:
+    """Who gives answers besides a teacher: the tower that a run starts from, in the words that messages are told in."""
+
+    encoder: MiniEncoder
+    first: MiniEncoder
+    prepared: Path
+
+    def answers(self, config: AnswersConfig, texts: Sequence[str], words: Words) -> Tensor:
+        """Return distributions [N, classes] on texts: the teacher's, mixed with this tower's own as configured."""
+        taught = load_answers(config.folder, texts, len(words)) if config.folder else None
+        if not config.own:
+            assert taught is not None
+            return taught
+        own = self._own(config, texts, words)
+        return own if taught is None else torch.lerp(taught, own, config.own)
+
+    def _own(self, config: AnswersConfig, texts: Sequence[str], words: Words) -> Tensor:
+        language = CORPORA[config.taught].language
+        names = torch.stack([pools[language][0] for pools in words])
+        kept = f"messages-{self.first.fingerprint}"
+        embedded = kept_embeddings(kept, texts, self.prepared, self.first.encode_messages)
+        return (self.first.message_logit_scale * embedded.float() @ names.T).softmax(dim=1)
+
+
+def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, teaching: Teaching) -> list[Task]:
     """Mix a teacher's answers into the targets of what it was taught and add a task for each corpus that it is asked.
 
     A translation means what its original does. Raises ModelError where there are no answers on these texts.
     """
-    words = class_words(Vocabulary.load(CORPORA[config.taught].vocabulary), encoder)
-    said = load_answers(config.folder, rows[config.taught].texts, len(words))
+    words = class_words(Vocabulary.load(CORPORA[config.taught].vocabulary), teaching.encoder)
+    said = teaching.answers(config, rows[config.taught].texts, words)
     meant = {config.taught, *(name for name, original in ENGLISH.items() if original == config.taught)}
     for task in tasks:
         if task.name in meant and task.targets.shape != said.shape:
@@ -105,7 +133,7 @@ def answered_tasks(tasks: Sequence[Task], config: AnswersConfig, rows: Rows, enc
         texts = rows[corpus].texts
         if batch > len(texts):
             raise UsageError(f"answers: {batch} texts of {corpus} are asked, but it has {len(texts)}: lower it.")
-        ids, answers = tokenize(encoder.tokenizer, list(texts)), load_answers(config.folder, texts, len(words))
+        ids, answers = tokenize(teaching.encoder.tokenizer, list(texts)), teaching.answers(config, texts, words)
         mixed.append(Task(f"{corpus}_in_{config.taught}", ids, answers, words, batch, config.asked_weight))
     return mixed
 
@@ -118,7 +146,7 @@ def check_messages(config: MiniMessagesConfig, source: str, made: Made) -> Itera
     if config.teacher:
         model_folder()
     for answers in config.answers:
-        if answers.folder not in made:
+        if answers.folder and answers.folder not in made:
             check_answers(answers.folder)
     config.sources.forbidden()
     made[config.out] = made.get(config.base, 0)
@@ -135,6 +163,6 @@ MINI_MESSAGES = Stage(
         config.base,
         config.chats,
         *config.mean_with,
-        *(answers.folder for answers in config.answers),
+        *(answers.folder for answers in config.answers if answers.folder),
     ),
 )
