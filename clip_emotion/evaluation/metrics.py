@@ -60,7 +60,7 @@ class Metrics:
     without_support: tuple[str, ...]
     confusion: IntegerArray | None
     reliability: Reliability
-    threshold: float | None = None
+    threshold: float | FloatingArray | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics as JSON-ready values under their published keys."""
@@ -75,7 +75,9 @@ class Metrics:
         matrix = None if self.confusion is None else self.confusion.tolist()
         values["confusion"] = None if matrix is None else {"labels": list(self.labels), "matrix": matrix}
         values["without_support"] = list(self.without_support)
-        if self.threshold is not None:
+        if isinstance(self.threshold, np.ndarray):
+            values["thresholds"] = dict(zip(self.labels, self.threshold.tolist(), strict=True))
+        elif self.threshold is not None:
             values["threshold"] = self.threshold
         return values
 
@@ -85,7 +87,7 @@ class _Overall:
     accuracy: float
     top5: float
     confusion: IntegerArray | None = None
-    threshold: float | None = None
+    threshold: float | FloatingArray | None = None
 
 
 def classification_metrics(
@@ -114,13 +116,18 @@ def classification_metrics(
 
 
 def multilabel_metrics(
-    probabilities: FloatingArray, truth: BoolArray, labels: Sequence[str], *, threshold: float, seed: int = 0
+    probabilities: FloatingArray,
+    truth: BoolArray,
+    labels: Sequence[str],
+    *,
+    threshold: float | FloatingArray,
+    seed: int = 0,
 ) -> Metrics:
     """Score probabilities [N, C] against any number of true labels a row, ``truth`` [N, C].
 
-    A label counts as predicted where its probability is at least ``threshold``; precision, recall and F1 come from
-    that rule, accuracy and top5 from the ranking. Raises UsageError where the shapes disagree, there are no rows, or a
-    row has no true label.
+    A label counts as predicted where its probability is at least ``threshold``, which may be one for each label [C];
+    precision, recall and F1 come from that rule, accuracy and top5 from the ranking. Raises UsageError where the shapes
+    disagree, there are no rows, or a row has no true label.
     """
     _check(probabilities, len(truth), labels)
     truth = np.asarray(truth, dtype=np.bool_)

@@ -187,7 +187,9 @@ class Evaluation:
             ("expected calibration error", f"{metrics.ece:.4f}"),
         ]
         if metrics.threshold is not None:
-            lines.append(("F1 and recall count from", f"{spoken('probability', language)} ≥ {metrics.threshold:g}"))
+            least, most = np.min(metrics.threshold), np.max(metrics.threshold)
+            span = f"{least:g}" if least == most else f"{least:.4f}–{most:.4f} ({spoken('by label', language)})"
+            lines.append(("F1 and recall count from", f"{spoken('probability', language)} ≥ {span}"))
         if metrics.without_support:
             names = ", ".join(map(self.name, metrics.without_support))
             lines.append(("left out of the averages (no rows)", names))

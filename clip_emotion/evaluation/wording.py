@@ -12,6 +12,7 @@ KOREAN = {
     "expected calibration error": "기대 보정 오차 (ECE)",
     "F1 and recall count from": "F1과 재현율의 기준",
     "probability": "확률",
+    "by label": "라벨마다 다름",
     "left out of the averages (no rows)": "평균에서 제외 (행 없음)",
     "family hit@1": "감정 가족 hit@1",
     "family precision@5": "감정 가족 precision@5",

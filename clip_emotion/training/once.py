@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
@@ -13,8 +14,18 @@ from clip_emotion.files import write_atomic
 
 
 def computed_once(path: Path, name: str, compute: Callable[[], Tensor]) -> Tensor:
-    """Return the tensor that a file keeps under a name; it is computed and written where the file is not there."""
-    if not path.is_file():
+    """Return the tensor that a file keeps under a name; it is computed and written where no whole file is there."""
+    kept = _kept(path, name)
+    if kept is None:
+        kept = compute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_safetensors({name: compute()}))
-    return load_file(path)[name]
+        write_atomic(path, to_safetensors({name: kept}))
+    return kept
+
+
+def _kept(path: Path, name: str) -> Tensor | None:
+    try:
+        return load_file(path).get(name)
+    except (FileNotFoundError, SafetensorError):
+        # What a full disk or a broken copy cut off is computed again.
+        return None

@@ -112,6 +112,20 @@ def test_several_labels_agree_with_torchmetrics_and_loops(seed: int) -> None:
     assert m.to_dict()["threshold"] == threshold
 
 
+@given(SEEDS)
+@few
+def test_labels_with_thresholds_of_their_own_are_each_judged_by_it(seed: int) -> None:
+    p, truth = several(seed)
+    own = np.random.default_rng(seed).uniform(0.02, 0.4, 9)
+    m = multilabel_metrics(p, truth, names(9), threshold=own)
+    for at, name in enumerate(names(9)):
+        alone = sk.recall_score(truth[:, at], p[:, at] >= own[at], zero_division=0)
+        assert m.per_class[name].recall == pytest.approx(alone)
+    assert m.to_dict()["thresholds"] == dict(zip(names(9), own, strict=True))
+    same = multilabel_metrics(p, truth, names(9), threshold=np.full(9, 0.12))
+    assert same.macro_f1 == multilabel_metrics(p, truth, names(9), threshold=0.12).macro_f1
+
+
 def test_majority_of_several_labels_names_the_most_frequent_ones() -> None:
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 1]], dtype=bool)
     m = multilabel_metrics(np.full((4, 3), 1 / 3), truth, names(3), threshold=0.5)

@@ -48,7 +48,7 @@ def with_messages(mini: MiniEncoder) -> MiniEncoder:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mini") / "mini"
-    with_messages(tiny_mini(text_threshold=0.2)).save(folder)
+    with_messages(tiny_mini(text_threshold=0.2, text_thresholds={"own": {"a": 0.3}})).save(folder)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_the_mini_gives_the_same_in_either(folder: Path, cache: Path) -> None:
     assert isinstance(theirs, MessageEncoder)
     assert isinstance(theirs, PieceCounter)
     assert not isinstance(theirs, TrainedEncoder)
-    same = ("name", "fingerprint", "languages", "logit_scale", "text_logit_scale", "text_threshold")
+    same = ("name", "fingerprint", "languages", "logit_scale", "text_logit_scale", "text_threshold", "text_thresholds")
     for value in (*same, "message_logit_scale"):
         assert getattr(ours, value) == getattr(theirs, value)
     pictures = [noise((30, 20), seed) for seed in range(3)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -264,6 +265,23 @@ def test_the_encoders_threshold_is_used_unless_told_otherwise(tmp_path: Path) ->
     assert measure(texts(tmp_path), encoder=Strict()).to_dict()["threshold"] == 0.99
     assert measure(texts(tmp_path), encoder=Strict(), threshold=0.2).to_dict()["threshold"] == 0.2
     assert measure(texts(tmp_path)).to_dict()["threshold"] == 0.06
+
+
+def test_a_vocabularys_labels_have_thresholds_of_their_own(tmp_path: Path) -> None:
+    class Fitted(FakeEncoder):
+        text_threshold = 0.99
+        text_thresholds: ClassVar = {RGB.name: {"red": 0.5, "green": 0.99, "blue": 1e-6}}
+
+    result = measure(texts(tmp_path), encoder=Fitted())
+    assert result.metrics is not None
+    told = result.to_dict()
+    assert (told["thresholds"], "threshold" in told) == (Fitted.text_thresholds[RGB.name], False)
+    # Every text carries blue where next to nothing is asked of it, and none green where nearly everything is.
+    assert [result.metrics.per_class[key].recall for key in ("green", "blue")] == [0.0, 1.0]
+    assert ("F1 and recall count from", "probability ≥ 0.0000–0.9900 (by label)") in result.summary("en")
+    assert measure(texts(tmp_path), encoder=Fitted(), threshold=0.2).to_dict()["threshold"] == 0.2
+    Fitted.text_thresholds[RGB.name].pop("blue")  # of another version of the vocabulary
+    assert measure(texts(tmp_path), encoder=Fitted()).to_dict()["threshold"] == 0.99
 
 
 def test_families_and_training_are_for_pictures(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 import yaml
 from pydantic import ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.encoder import load_mini
@@ -178,3 +178,14 @@ def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
     for wrong in (answers | {"own": 1}, alone | {"own": 0.5}):
         with pytest.raises(ValidationError, match="folder is null where own is 1, and only there"):
             AnswersConfig.model_validate(wrong)
+
+
+def test_a_run_does_not_go_on_with_a_teacher_that_was_trained_again(folder: Path) -> None:
+    answers = [{"folder": str(folder / "comments"), "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}]
+    fit = {"steps": 3, "learning_rate": 0.01, "precision": "fp32", "save_every": 1}
+    path, written = write_config(folder, answers=answers, fit=fit), folder / "comments" / ANSWERS
+    first = train(path, [], lambda progress: None)
+    assert train(path, [], lambda progress: None, resume=True).metrics == first.metrics
+    save_file({name: answer + 1 for name, answer in load_file(written).items()}, written)
+    with pytest.raises(UsageError, match=r"was made with other settings .*teachers"):
+        train(path, [], lambda progress: None, resume=True)

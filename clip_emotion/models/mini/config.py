@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -94,11 +94,16 @@ class ImageTowerConfig(ImageNetworkConfig):
         return self
 
 
+OF_MESSAGES = frozenset({"chat_logit_scale", "reading", "text_thresholds"})
+"""What ``mini.yaml`` says of reading messages, beyond what a model that is made of its words and pictures keeps."""
+
+
 class MiniConfig(Config):
     """What ``mini.yaml`` says beside the weights: the towers' sizes, the scales, and where they were measured.
 
     ``chat_logit_scale`` is there when the mini has a tower for chat messages, which is the text tower's like, or with
-    ``reading`` one that reads order besides.
+    ``reading`` one that reads order besides. ``text_threshold`` is the probability from which a text carries a label,
+    ``text_thresholds`` hold each label's own, by the vocabulary's name and the label's key, where they were fitted.
     """
 
     name: str = "mini"
@@ -107,6 +112,7 @@ class MiniConfig(Config):
     logit_scale: float = Field(default=20.0, gt=0)
     text_logit_scale: float = Field(default=20.0, gt=0)
     text_threshold: float = Field(default=0.06, gt=0, lt=1)
+    text_thresholds: dict[str, dict[str, Annotated[float, Field(gt=0, lt=1)]]] = Field(default_factory=dict)
     chat_logit_scale: float | None = Field(default=None, gt=0)
     reading: ReadingConfig | None = None
     flip_average: bool = True

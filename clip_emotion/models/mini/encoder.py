@@ -33,8 +33,8 @@ class MiniEncoder:
     """An ImageTextEncoder made of small networks for images and a small bilingual text tower.
 
     ``encode_images`` averages the embeddings of a picture and its mirror image. ``text_threshold`` is the probability
-    from which a text is said to carry a label where several may be true. ``chat_tower`` embeds chat messages in the
-    space of the text tower's words.
+    from which a text is said to carry a label where several may be true; ``text_thresholds`` are each label's own in
+    some vocabularies. ``chat_tower`` embeds chat messages in the space of the text tower's words.
     """
 
     config: MiniConfig
@@ -51,7 +51,7 @@ class MiniEncoder:
         self.languages = self.config.languages
         self.logit_scale = self.config.logit_scale
         self.text_logit_scale = self.config.text_logit_scale
-        self.text_threshold = self.config.text_threshold
+        self.text_threshold, self.text_thresholds = self.config.text_threshold, self.config.text_thresholds
         self.message_logit_scale = self.config.chat_logit_scale or self.config.text_logit_scale
         self.preprocess: Callable[[Image.Image], Tensor] = self._preprocess
         self.text_tower.to(self.device).eval()

@@ -62,7 +62,7 @@ class OnnxMini(OnnxImages):
         super().__init__(folder, card)
         self.config = config
         self.tokenizer = load_tokenizer(folder / TOKENIZER)
-        self.text_threshold = config.text_threshold
+        self.text_threshold, self.text_thresholds = config.text_threshold, config.text_thresholds
         self.message_logit_scale = config.chat_logit_scale or config.text_logit_scale
         self.preprocess: Callable[[Image], Float32Array] = self._preprocess
 

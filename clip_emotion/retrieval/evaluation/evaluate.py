@@ -224,7 +224,7 @@ class _Run:
             return self._classified(result, probabilities, truth.argmax(axis=1), usable)
         if self.options.by:
             raise UsageError("--by compares groups where each row has one class, and some texts here have several.")
-        threshold = text_threshold(self.encoder, self.options)
+        threshold = text_threshold(self.encoder, self.vocabulary, self.options)
         keys, seed = self.vocabulary.keys, self.options.seed
         return replace(result, metrics=multilabel_metrics(probabilities, truth, keys, threshold=threshold, seed=seed))
 
@@ -253,8 +253,16 @@ def _seen(rows: Sequence[ImageRow], training: Iterable[ImageRow]) -> BoolArray:
     return np.array([key is not None and key in known for key in pixel_keys(rows)], dtype=np.bool_)
 
 
-def text_threshold(encoder: ImageTextEncoder, options: EvaluationOptions) -> float:
-    """Return the probability from which a text carries a label: the option, else the encoder's own, else 0.06."""
+def text_threshold(
+    encoder: ImageTextEncoder, vocabulary: Vocabulary, options: EvaluationOptions
+) -> float | FloatingArray:
+    """Return the probability from which a text carries a label.
+
+    The option, else what the encoder has for each label of exactly this vocabulary [L], else its own one, else 0.06.
+    """
     if options.threshold is not None:
         return options.threshold
+    own = getattr(encoder, "text_thresholds", {}).get(vocabulary.name, {})
+    if own.keys() == set(vocabulary.keys):
+        return np.array([own[key] for key in vocabulary.keys])
     return float(getattr(encoder, "text_threshold", TEXT_THRESHOLD))

@@ -10,12 +10,12 @@ import torch
 
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.corpora import TextRows, load_corpora
+from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.chats import MiniChatsObjective
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.chats_tasks import chat_rows, load_tasks
-from clip_emotion.training.mini.text_stage import calibrated
+from clip_emotion.training.mini.thresholds import calibrated
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
 
@@ -28,20 +28,20 @@ def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     objective = MiniChatsObjective(config, encoder, tasks, checks)
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-    tuning = load_corpora(config.sources).tuning["kote"]
-    finish(encoder, result.model.tower, {"chats": config.model_dump(mode="json")}, tuning).save(config.out)
+    made_with = {"chats": config.model_dump(mode="json")}
+    finish(encoder, result.model.tower, made_with, load_corpora(config.sources)).save(config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
-def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], tuning: TextRows) -> MiniEncoder:
+def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], corpora: Corpora) -> MiniEncoder:
     """Return the mini with the trained chat tower, calibrated on KOTE comments kept out of training.
 
-    It reads all texts that are to be judged, so that the multi-label threshold becomes its.
+    It reads all texts that are to be judged, so that the multi-label thresholds become its.
     """
     draft = replace(encoder, chat_tower=tower)
-    scale, threshold = calibrated(draft, draft.encode_messages, tuning)
+    scale, thresholds = calibrated(draft, draft.encode_messages, corpora)
     record = {**encoder.config.trained_with, **made_with}
-    update = {"chat_logit_scale": scale, "text_threshold": threshold, "trained_with": record}
+    update = {"chat_logit_scale": scale, **thresholds, "trained_with": record}
     return replace(draft, config=encoder.config.model_copy(update=update))
 
 

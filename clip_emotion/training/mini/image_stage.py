@@ -143,7 +143,7 @@ def _assemble(
     kept = {name: value for name, value in mini.trained_with.items() if name not in earlier}
     record = {**kept, **made_with}
     # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
-    no_chats = {"chat_logit_scale": None, "reading": None}
+    no_chats: dict[str, Any] = {"chat_logit_scale": None, "reading": None, "text_thresholds": {}}
     update = {"image": tower.config, "logit_scale": scale, "trained_with": record, **no_chats}
     mini.model_copy(update=update).write(config.out / PARTS[0])
 

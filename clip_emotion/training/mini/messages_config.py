@@ -32,8 +32,8 @@ class AnswersConfig(Config):
 
     ``weight`` is their share in the targets of the corpus that the teacher was ``taught``, and of its translation. Of
     each corpus in ``asked`` so many texts a step are told what the teacher says of them, in that corpus's words. With
-    ``own``, the answers are the mean of the teacher's and of those that the tower gives which the run starts from: where
-    the two err on different texts, it is better than either.
+    ``own``, the answers are the mean of the teacher's and of those of the tower that the run starts from: where the two
+    err on different texts, it is better than either.
     """
 
     folder: Path | None = Path("runs/sentence_teacher")

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from clip_emotion.errors import UsageError
+from clip_emotion.files import sha256_of
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.training.averaging import mean_of_states
 from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
+from clip_emotion.training.loop.run_folder import ANSWERS
 from clip_emotion.training.mini.answers import check_answers, load_answers
 from clip_emotion.training.mini.chats_stage import finish
 from clip_emotion.training.mini.chats_tasks import Rows, Task, Words, chat_rows, class_words, load_tasks
@@ -41,13 +43,13 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     device = torch.device("cpu")
     encoder, first = load_mini(config.base, device), load_mini(config.chats, device)
     objective = load_objective(config, encoder, first)
-    settings = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint)
+    said = [sha256_of(answers.folder / ANSWERS)[:16] for answers in config.answers if answers.folder]
+    settings = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint, teachers=said)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
-    tuning = load_corpora(config.sources).tuning["kote"]
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
     tower = _mean_tower(result.model.tower, config.mean_with, config.shares())
-    finish(described, tower, made_with, tuning).save(config.out)
+    finish(described, tower, made_with, load_corpora(config.sources)).save(config.out)
     result.model.tower.load_state_dict(tower.state_dict())
     return Outcome(
         objective.validate(result.model.eval()),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from clip_emotion.config import read_yaml, validate
 from clip_emotion.data.lexicon import load_lexicon
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.models.mini.config import MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.files import PARTS, fingerprint_files, load_tokenizer
@@ -19,19 +17,17 @@ from clip_emotion.models.mini.image_tower import ImageTower
 from clip_emotion.models.mini.storage import load_tower, save_tower
 from clip_emotion.models.mini.sub_words import PAD
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.models.prototypes import prototypes
 from clip_emotion.training.averaging import average_state
-from clip_emotion.training.corpora import CORPORA, Corpora, TextRows, load_corpora
+from clip_emotion.training.corpora import CORPORA, Corpora, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.lexicon import lexicon_entries
 from clip_emotion.training.mini.text import MiniTextObjective
 from clip_emotion.training.mini.text_config import BatchConfig, MiniTextConfig
+from clip_emotion.training.mini.thresholds import calibrated
 from clip_emotion.training.mini.tokenizer import train_tokenizer
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
-from clip_emotion.vocabulary import Vocabulary
 
-THRESHOLDS = [step / 1000 for step in range(5, 200)]
 FILES = frozenset({"folder", "prepared"})
 """Settings of sources that only say where things lie."""
 
@@ -91,26 +87,9 @@ def prepare_text_stage(config: MiniTextConfig) -> MiniTextObjective:
 
 
 def tune_text(encoder: MiniEncoder, corpora: Corpora) -> MiniConfig:
-    """Fit the text scale and the multi-label threshold on KOTE comments that neither train nor validate."""
-    scale, threshold = calibrated(encoder, encoder.encode_texts, corpora.tuning["kote"])
-    return encoder.config.model_copy(update={"text_logit_scale": scale, "text_threshold": threshold})
-
-
-def calibrated(encoder: MiniEncoder, read: Callable[[list[str]], Tensor], comments: TextRows) -> tuple[float, float]:
-    """Fit the logit scale and the multi-label threshold with which KOTE's comments are read best."""
-    labels = prototypes(map(encoder.encode_texts, Vocabulary.load("kote44").prompts("ko")))
-    similarities = read(list(comments.texts)) @ labels.T
-    # A comment with several labels counts once with each of them.
-    pairs = comments.targets.nonzero()
-    scale = 1 / fit_temperature(similarities[pairs[:, 0]].numpy(), pairs[:, 1].numpy())
-    probabilities = (scale * similarities).softmax(dim=1)
-    scores = {threshold: _macro_f1(probabilities >= threshold, comments.targets > 0) for threshold in THRESHOLDS}
-    return scale, max(scores, key=lambda threshold: scores[threshold])
-
-
-def _macro_f1(predicted: Tensor, truth: Tensor) -> float:
-    hits, both = (predicted & truth).sum(dim=0), predicted.sum(dim=0) + truth.sum(dim=0)
-    return float((2 * hits / both.clamp_min(1)).mean())
+    """Fit the text scale and the multi-label thresholds on KOTE comments that neither train nor validate."""
+    scale, thresholds = calibrated(encoder, encoder.encode_texts, corpora)
+    return encoder.config.model_copy(update={"text_logit_scale": scale, **thresholds})
 
 
 def check_text(config: MiniTextConfig, source: str, made: Made) -> Iterable[RawSource]:
