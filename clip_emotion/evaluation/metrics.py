@@ -130,6 +130,10 @@ def multilabel_metrics(
     disagree, there are no rows, or a row has no true label.
     """
     _check(probabilities, len(truth), labels)
+    if np.shape(threshold) not in ((), (len(labels),)):
+        raise UsageError(
+            f"There are {np.size(threshold)} thresholds for {len(labels)} labels: give one, or one for each."
+        )
     truth = np.asarray(truth, dtype=np.bool_)
     if not truth.any(axis=1).all():
         raise UsageError(f"Row {int(np.argmin(truth.any(axis=1)))} has no true label: every row needs at least one.")

@@ -188,7 +188,7 @@ class Evaluation:
         ]
         if metrics.threshold is not None:
             least, most = np.min(metrics.threshold), np.max(metrics.threshold)
-            span = f"{least:g}" if least == most else f"{least:.4f}–{most:.4f} ({spoken('by label', language)})"
+            span = f"{least:g}" if least == most else f"{least:.3g}–{most:.3g} ({spoken('by label', language)})"
             lines.append(("F1 and recall count from", f"{spoken('probability', language)} ≥ {span}"))
         if metrics.without_support:
             names = ", ".join(map(self.name, metrics.without_support))

@@ -16,11 +16,11 @@ from clip_emotion.files import write_atomic
 def computed_once(path: Path, name: str, compute: Callable[[], Tensor]) -> Tensor:
     """Return the tensor that a file keeps under a name; it is computed and written where no whole file is there."""
     kept = _kept(path, name)
-    if kept is None:
-        kept = compute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_safetensors({name: kept}))
-    return kept
+    if kept is not None:
+        return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, to_safetensors({name: compute()}))
+    return load_file(path)[name]
 
 
 def _kept(path: Path, name: str) -> Tensor | None:

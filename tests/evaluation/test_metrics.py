@@ -122,6 +122,9 @@ def test_labels_with_thresholds_of_their_own_are_each_judged_by_it(seed: int) ->
         alone = sk.recall_score(truth[:, at], p[:, at] >= own[at], zero_division=0)
         assert m.per_class[name].recall == pytest.approx(alone)
     assert m.to_dict()["thresholds"] == dict(zip(names(9), own, strict=True))
+    for wrong in (own[:5], own[:1], own[None]):
+        with pytest.raises(UsageError, match=r"There are \d thresholds for 9 labels: give one, or one for each"):
+            multilabel_metrics(p, truth, names(9), threshold=wrong)
     same = multilabel_metrics(p, truth, names(9), threshold=np.full(9, 0.12))
     assert same.macro_f1 == multilabel_metrics(p, truth, names(9), threshold=0.12).macro_f1
 

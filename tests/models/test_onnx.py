@@ -61,6 +61,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_mini_gives_the_same_in_either(folder: Path, cache: Path) -> None:
     ours, theirs = load_mini(folder, CPU), registry.load_encoder(str(folder), "cpu", ONNX)
     assert isinstance(theirs, OnnxMini)
+    assert theirs.text_thresholds == {"own": {"a": 0.3}}
     assert isinstance(theirs, ImageTextEncoder)
     assert isinstance(theirs, MessageEncoder)
     assert isinstance(theirs, PieceCounter)

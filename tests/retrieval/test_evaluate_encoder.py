@@ -278,7 +278,7 @@ def test_a_vocabularys_labels_have_thresholds_of_their_own(tmp_path: Path) -> No
     assert (told["thresholds"], "threshold" in told) == (Fitted.text_thresholds[RGB.name], False)
     # Every text carries blue where next to nothing is asked of it, and none green where nearly everything is.
     assert [result.metrics.per_class[key].recall for key in ("green", "blue")] == [0.0, 1.0]
-    assert ("F1 and recall count from", "probability ≥ 0.0000–0.9900 (by label)") in result.summary("en")
+    assert ("F1 and recall count from", "probability ≥ 1e-06–0.99 (by label)") in result.summary("en")
     assert measure(texts(tmp_path), encoder=Fitted(), threshold=0.2).to_dict()["threshold"] == 0.2
     Fitted.text_thresholds[RGB.name].pop("blue")  # of another version of the vocabulary
     assert measure(texts(tmp_path), encoder=Fitted()).to_dict()["threshold"] == 0.99

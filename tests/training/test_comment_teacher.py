@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +16,12 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from clip_emotion.errors import ModelError, UsageError
-from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.models.mini.config import ReadingConfig
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.outputs import WriteOptions
 from clip_emotion.training.corpora import TextRows
-from clip_emotion.training.loop.run_folder import check_out
+from clip_emotion.training.loop.run_folder import RUN_STATE, check_out
 from clip_emotion.training.mini import comments_stage
 from clip_emotion.training.mini.answers import ANSWERS, load_answers
 from clip_emotion.training.mini.chats_tasks import chat_rows
@@ -158,8 +161,18 @@ def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) ->
         load_answers(folder / "comments", training["chatbot"].texts, 44)
 
 
+def starting(seed: int) -> MiniEncoder:
+    """Return a mini whose tower for messages is neither its text tower nor that of another seed."""
+    reading = ReadingConfig(layers=1, heads=2, feed_forward=16)
+    mini = tiny_mini(seed, chat_logit_scale=9.0, reading=reading)
+    tower = MessageTower(mini.config.text, reading)
+    for parameter in tower.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return replace(mini, chat_tower=tower, fingerprint=f"mini-{seed}")
+
+
 def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
-    mini = load_mini(folder / "mini", torch.device("cpu"))
+    mini, others = load_mini(folder / "mini", torch.device("cpu")), [starting(seed) for seed in (1, 2)]
     answers = {"folder": str(folder / "comments"), "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
     alone = {"folder": None, "own": 1, "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
     words = mini.encode_texts(Vocabulary.load("kote44").names("ko"))
@@ -168,13 +181,18 @@ def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
         asked = MiniMessagesConfig.model_validate(
             yaml.safe_load(write_config(folder, answers=[change]).read_text("utf-8"))
         )
-        tasks = {task.name: task.targets for task in load_objective(asked, mini, mini).tasks}
+        tasks = {task.name: task.targets for task in load_objective(asked, mini, others[0]).tasks}
         targets[name] = tasks["kote"], tasks["nsmc_in_kote"]
     texts = chat_rows(asked.sources)[0]["nsmc"].texts
-    logits = mini.message_logit_scale * mini.encode_messages(list(texts)) @ words.T
-    torch.testing.assert_close(targets["own"][1], logits.softmax(dim=1), atol=2e-4, rtol=2e-3)  # kept in half precision
+    for first in others:  # what is kept of the one is not the other's
+        said = {task.name: task.targets for task in load_objective(asked, mini, first).tasks}["nsmc_in_kote"]
+        logits = first.message_logit_scale * first.encode_messages(list(texts)) @ words.T
+        torch.testing.assert_close(said, logits.softmax(dim=1), atol=2e-3, rtol=2e-2)  # kept in half precision
+    assert not torch.allclose(said, targets["own"][1], atol=0.01)
     for teacher, both, own in zip(targets["teacher"], targets["both"], targets["own"], strict=True):
         torch.testing.assert_close(both, torch.lerp(teacher, own, 0.25))
+    with pytest.raises(UsageError, match="has other sizes: set reading to what it has"):
+        load_objective(asked.model_copy(update={"reading": ReadingConfig(layers=1, heads=2)}), mini, others[0])
     for wrong in (answers | {"own": 1}, alone | {"own": 0.5}):
         with pytest.raises(ValidationError, match="folder is null where own is 1, and only there"):
             AnswersConfig.model_validate(wrong)
@@ -186,6 +204,11 @@ def test_a_run_does_not_go_on_with_a_teacher_that_was_trained_again(folder: Path
     path, written = write_config(folder, answers=answers, fit=fit), folder / "comments" / ANSWERS
     first = train(path, [], lambda progress: None)
     assert train(path, [], lambda progress: None, resume=True).metrics == first.metrics
+    state = torch.load(folder / "out" / RUN_STATE, weights_only=True)
+    as_earlier = dict(state, settings={name: value for name, value in state["settings"].items() if name != "teachers"})
+    assert all("own" not in answers for answers in state["settings"]["answers"])
     save_file({name: answer + 1 for name, answer in load_file(written).items()}, written)
     with pytest.raises(UsageError, match=r"was made with other settings .*teachers"):
         train(path, [], lambda progress: None, resume=True)
+    torch.save(as_earlier, folder / "out" / RUN_STATE)  # of an earlier release, which did not say
+    train(path, [], lambda progress: None, resume=True)

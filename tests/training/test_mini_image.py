@@ -215,12 +215,18 @@ def test_a_mini_assembled_from_a_whole_one_leaves_its_tower_for_messages(
 ) -> None:
     whole = tiny_mini()
     whole.save(tmp_path / "whole")
-    described = whole.config.model_copy(update={"chat_logit_scale": 5.0})
+    fitted = {"own": {"a": 0.3}}
+    described = whole.config.model_copy(update={"chat_logit_scale": 5.0, "text_thresholds": fitted})
     monkeypatch.setattr(image_stage, "image_temperature", lambda tower, text, tuning: 0.1)
     config = objective(frozen=0).config.model_copy(update={"text": tmp_path / "whole", "out": tmp_path / "made"})
     config.out.mkdir()
     image_stage._assemble(described, ImageTower(config.tower), 1, config, None, None)  # type: ignore[arg-type]
-    assert load_mini(tmp_path / "made", torch.device("cpu")).chat_tower is None
+    made = load_mini(tmp_path / "made", torch.device("cpu"))
+    assert (made.chat_tower, made.text_thresholds) == (None, {})
+    # Without a tower for messages they are the text tower's, which stays.
+    of_words = whole.config.model_copy(update={"text_thresholds": fitted})
+    image_stage._assemble(of_words, ImageTower(config.tower), 1, config, None, None)  # type: ignore[arg-type]
+    assert load_mini(tmp_path / "made", torch.device("cpu")).text_thresholds == fitted
 
 
 def test_the_result_is_shared_with_what_the_run_started_from(tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ import yaml
 
 from clip_emotion.errors import DataError, UsageError
 from clip_emotion.models.mini.config import ReadingConfig
-from clip_emotion.models.mini.encoder import load_mini
+from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.message_tower import MessageTower
+from clip_emotion.training.corpora import load_corpora
 from clip_emotion.training.mini import messages, messages_stage
 from clip_emotion.training.mini.messages_config import MiniMessagesConfig
+from clip_emotion.training.mini.thresholds import proportional_thresholds
 from clip_emotion.training.registry import check, plan, train
+from clip_emotion.vocabulary import Vocabulary
 from tests.support.minis import SENTENCES, tiny_mini
 from tests.training.test_mini_chats import settings, write_chats
 
@@ -61,6 +64,23 @@ def test_the_stage_adds_a_tower_that_reads_order(folder: Path) -> None:
     assert after.config.chat_logit_scale == after.message_logit_scale
     texts = list(SENTENCES)
     assert not torch.allclose(after.encode_messages(texts), after.encode_texts(texts), atol=1e-3)
+    assert_fitted(after, path)
+
+
+def assert_fitted(mini: MiniEncoder, path: Path) -> None:
+    """See that a mini says of each of KOTE's labels what its comments that neither train nor validate give."""
+    corpora = load_corpora(MiniMessagesConfig.model_validate(yaml.safe_load(path.read_text("utf-8"))).sources)
+    tuning, labels = corpora.tuning["kote"], Vocabulary.load("kote44")
+    words = torch.stack([mini.encode_texts(prompts).mean(dim=0) for prompts in labels.prompts("ko")])
+    similarities = mini.encode_messages(list(tuning.texts)) @ torch.nn.functional.normalize(words, dim=1).T
+    probabilities = (mini.message_logit_scale * similarities).softmax(dim=1)
+    carried = torch.cat([corpora.training["kote"].targets, tuning.targets]).mean(dim=0)
+    wanted = proportional_thresholds(probabilities, tuning.targets > 0, carried)
+    found = mini.text_thresholds["kote44"]
+    assert list(found) == list(labels.keys)
+    # The weights that were saved are in half precision, and thresholds have four digits.
+    assert list(found.values()) == pytest.approx(wanted.tolist(), rel=0.02)
+    assert wanted.max() > 1.05 * wanted.min()
 
 
 def test_a_teacher_draws_sentences_towards_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from clip_emotion.config import validate
 from clip_emotion.errors import ModelError
 from clip_emotion.models.backbone import Backbone, Spec, in_groups
-from clip_emotion.models.mini.config import OF_MESSAGES, MiniConfig
+from clip_emotion.models.mini.config import WITHOUT_MESSAGES, MiniConfig
 from clip_emotion.models.mini.encoder import load_mini, to_pixels
 from clip_emotion.models.mini.image_tower import ImageTower, luminance, standardise
 from clip_emotion.models.mini.sub_words import tokenize
@@ -33,7 +33,7 @@ class MiniBackbone(Backbone):
         self.image_tower = ImageTower(sizes.image).to(memory_format=torch.channels_last)
         self.text_tower = TextTower(sizes.text)
         self.name = sizes.name
-        kept = sizes.model_dump(mode="json", exclude={*OF_MESSAGES, "trained_with"})
+        kept = sizes.model_dump(mode="json", exclude={*WITHOUT_MESSAGES, "trained_with"})
         self.spec = {"kind": "mini", "sizes": kept}
         self.dim = sizes.image.dim
         self.image_size = sizes.image.image_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,8 +95,8 @@ class ImageTowerConfig(ImageNetworkConfig):
         return self
 
 
-OF_MESSAGES = frozenset({"chat_logit_scale", "reading", "text_thresholds"})
-"""What ``mini.yaml`` says of reading messages, beyond what a model that is made of its words and pictures keeps."""
+WITHOUT_MESSAGES: Mapping[str, Any] = {"chat_logit_scale": None, "reading": None, "text_thresholds": {}}
+"""What ``mini.yaml`` says where the tower for chat messages is left behind: its thresholds are not the text tower's."""
 
 
 class MiniConfig(Config):

@@ -16,7 +16,7 @@ from clip_emotion.evaluation.calibration import fit_temperature
 from clip_emotion.files import write_atomic
 from clip_emotion.label import LANGUAGES
 from clip_emotion.models.classifiers.checkpoint import load_classifier
-from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig
+from clip_emotion.models.mini.config import WITHOUT_MESSAGES, ImageTowerConfig, MiniConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import PARTS
 from clip_emotion.models.mini.image_tower import ImageTower, standardise
@@ -143,7 +143,7 @@ def _assemble(
     kept = {name: value for name, value in mini.trained_with.items() if name not in earlier}
     record = {**kept, **made_with}
     # Where the text tower comes from a whole mini, its tower for chat messages is not among what is assembled.
-    no_chats: dict[str, Any] = {"chat_logit_scale": None, "reading": None, "text_thresholds": {}}
+    no_chats: dict[str, Any] = {} if mini.chat_logit_scale is None else dict(WITHOUT_MESSAGES)
     update = {"image": tower.config, "logit_scale": scale, "trained_with": record, **no_chats}
     mini.model_copy(update=update).write(config.out / PARTS[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from clip_emotion.config import Config
 from clip_emotion.models.mini.config import ReadingConfig
@@ -56,6 +56,11 @@ class AnswersConfig(Config):
         if (self.folder is None) != (self.own == 1):
             raise ValueError("folder is null where own is 1, and only there")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
+        # What a run was made with is compared when it goes on: without own, as releases wrote it that did not have it.
+        return {name: value for name, value in whole(self).items() if name != "own" or value}
 
 
 class MiniMessagesConfig(TasksConfig):

@@ -44,7 +44,9 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     encoder, first = load_mini(config.base, device), load_mini(config.chats, device)
     objective = load_objective(config, encoder, first)
     said = [sha256_of(answers.folder / ANSWERS)[:16] for answers in config.answers if answers.folder]
-    settings = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint, teachers=said)
+    compared = MINI_MESSAGES.compared(config, mini=encoder.fingerprint, start=first.fingerprint, teachers=said)
+    # A checkpoint of an earlier release does not say what its teachers were: it is taken at its word.
+    settings = replace(compared, defaults={**compared.defaults, "teachers": said})
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}

@@ -18,7 +18,8 @@ THRESHOLDS = [step / 1000 for step in range(5, 200)]
 FACTORS = [step / 10 for step in range(10, 31)]
 MOST = 0.9
 """No label is named of more of the comments than this share."""
-SMALLEST = 1e-6
+SMALLEST, LARGEST = 1e-6, 0.9999
+"""Thresholds are probabilities between 0 and 1, and written with four digits."""
 CORPUS = "kote"
 
 
@@ -60,7 +61,7 @@ def proportional_thresholds(probabilities: Tensor, truth: Tensor, carried: Tenso
 def _named_of(probabilities: Tensor, shares: Tensor) -> Tensor:
     columns = zip(probabilities.unbind(dim=1), shares.tolist(), strict=True)
     thresholds = torch.stack([torch.quantile(column, 1 - share) for column, share in columns])
-    return thresholds.clamp(SMALLEST, 1 - SMALLEST)
+    return thresholds.clamp(SMALLEST, LARGEST)
 
 
 def _macro_f1(predicted: Tensor, truth: Tensor) -> float:
