@@ -13,7 +13,8 @@ from clip_emotion.training.sources import RawSource
 class SourcesConfig(Config):
     """Where the raw text sets lie, and which rows are kept out of training.
 
-    KOTE's last ``kote_validation`` rows validate, and the ``kote_tuning`` rows before them fit the scales.
+    KOTE's last ``kote_validation`` rows validate, and the ``kote_tuning`` rows before them fit the scales and
+    thresholds, for which it is counted in all others how often each label is carried.
     Reviews with a rating of at most ``nsmc_low`` are negative, of at least ``nsmc_high`` positive, others unused.
     """
 
@@ -32,7 +33,7 @@ class SourcesConfig(Config):
     kote_validation: int = Field(1000, ge=1)
     """KOTE rows at the end that validate."""
     kote_tuning: int = Field(300, ge=1)
-    """KOTE rows before them that fit the scales."""
+    """KOTE rows before them that fit the scales and thresholds."""
     nsmc_low: int = 4
     """Highest rating of a negative review."""
     nsmc_high: int = 9

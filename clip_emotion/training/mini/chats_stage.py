@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from clip_emotion.files import write_atomic
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
+from clip_emotion.models.mini.files import CHATS, PARTS
+from clip_emotion.models.mini.storage import save_tower
 from clip_emotion.models.mini.text_tower import TextTower
 from clip_emotion.training.corpora import Corpora, load_corpora
 from clip_emotion.training.loop.fit import fit
@@ -29,7 +33,8 @@ def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
     made_with = {"chats": config.model_dump(mode="json")}
-    finish(encoder, result.model.tower, made_with, load_corpora(config.sources)).save(config.out)
+    finished = finish(encoder, result.model.tower, made_with, load_corpora(config.sources))
+    save_with_messages(finished, result.model.tower, config.base, config.out)
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
@@ -43,6 +48,15 @@ def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], co
     record = {**encoder.config.trained_with, **made_with}
     update = {"chat_logit_scale": scale, **thresholds, "trained_with": record}
     return replace(draft, config=encoder.config.model_copy(update=update))
+
+
+def save_with_messages(mini: MiniEncoder, tower: TextTower, base: Path, folder: Path) -> None:
+    """Write a mini with its tower for messages; words and pictures stay ``base``'s files to the bit, in 8 bits too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PARTS[1:]:
+        write_atomic(folder / name, (base / name).read_bytes())
+    save_tower(tower, folder / CHATS)
+    mini.config.write(folder / PARTS[0])
 
 
 def check_chats(config: MiniChatsConfig, source: str, made: Made) -> Iterable[RawSource]:

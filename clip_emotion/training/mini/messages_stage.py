@@ -19,7 +19,7 @@ from clip_emotion.training.corpora import CORPORA, load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.loop.run_folder import ANSWERS
 from clip_emotion.training.mini.answers import check_answers, load_answers
-from clip_emotion.training.mini.chats_stage import finish
+from clip_emotion.training.mini.chats_stage import finish, save_with_messages
 from clip_emotion.training.mini.chats_tasks import Rows, Task, Words, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
@@ -51,7 +51,8 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
     tower = _mean_tower(result.model.tower, config.mean_with, config.shares())
-    finish(described, tower, made_with, load_corpora(config.sources)).save(config.out)
+    finished = finish(described, tower, made_with, load_corpora(config.sources))
+    save_with_messages(finished, tower, config.base, config.out)
     result.model.tower.load_state_dict(tower.state_dict())
     return Outcome(
         objective.validate(result.model.eval()),
