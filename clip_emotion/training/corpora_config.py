@@ -13,8 +13,8 @@ from clip_emotion.training.sources import RawSource
 class SourcesConfig(Config):
     """Where the raw text sets lie, and which rows are kept out of training.
 
-    KOTE's last ``kote_validation`` rows validate, and the ``kote_tuning`` rows before them fit the scales and
-    thresholds, for which it is counted in all others how often each label is carried.
+    KOTE's last ``kote_validation`` rows validate, and the ``kote_tuning`` rows before them fit the scales and the
+    thresholds (how often a label is carried, is counted in these and in those that train).
     Reviews with a rating of at most ``nsmc_low`` are negative, of at least ``nsmc_high`` positive, others unused.
     """
 

@@ -32,7 +32,7 @@ from clip_emotion.training.mini.messages_stage import load_objective
 from clip_emotion.training.mini.morphemes import Morphemes
 from clip_emotion.training.registry import check, plan, train
 from clip_emotion.vocabulary import Vocabulary
-from tests.support.minis import tiny_mini
+from tests.support.minis import tiny_mini, tiny_text
 from tests.training.test_mini_chats import write_chats
 from tests.training.test_mini_messages import write_config
 
@@ -191,8 +191,19 @@ def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
     assert not torch.allclose(said, targets["own"][1], atol=0.01)
     for teacher, both, own in zip(targets["teacher"], targets["both"], targets["own"], strict=True):
         torch.testing.assert_close(both, torch.lerp(teacher, own, 0.25))
-    with pytest.raises(UsageError, match="has other sizes: set reading to what it has"):
-        load_objective(asked.model_copy(update={"reading": ReadingConfig(layers=1, heads=2)}), mini, others[0])
+    has = {"layers": 1, "heads": 2, "feed_forward": 16}
+    for change in ({"layers": 0}, {"heads": 3}, {"feed_forward": 8}):
+        other = asked.model_copy(update={"reading": ReadingConfig.model_validate(has | change)})
+        with pytest.raises(
+            UsageError, match=r"with other blocks: set reading to .layers: 1, heads: 2, feed_forward: 16."
+        ):
+            load_objective(other, mini, others[0])
+    load_objective(
+        asked.model_copy(update={"reading": ReadingConfig.model_validate(has | {"layers": 2})}), mini, others[0]
+    )
+    wide = tiny_mini(text=tiny_text(width=16))
+    with pytest.raises(UsageError, match="have other sizes than those of"):
+        load_objective(asked, mini, wide)
     for wrong in (answers | {"own": 1}, alone | {"own": 0.5}):
         with pytest.raises(ValidationError, match="folder is null where own is 1, and only there"):
             AnswersConfig.model_validate(wrong)

@@ -171,7 +171,7 @@ def words_config(folder: Path) -> dict[str, object]:
 
 
 def test_the_stage_changes_the_words_and_nothing_else(teachers: None, tmp_path: Path) -> None:
-    tiny_mini().save(write_texts(tmp_path) / "base")
+    tiny_mini(text_thresholds={"own": {"a": 0.3}}).save(write_texts(tmp_path) / "base")
     config = words_config(tmp_path)
     path = tmp_path / "words.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -183,6 +183,8 @@ def test_the_stage_changes_the_words_and_nothing_else(teachers: None, tmp_path: 
     assert after.get_vocab() == before.get_vocab()
     assert after.encode("기쁨 this is a test").ids == before.encode("기쁨 this is a test").ids
     assert load_mini(tmp_path / "base", CPU).encode_texts(["기쁨"]).shape == (1, 6)
+    described = yaml.safe_load((tmp_path / "out" / PARTS[0]).read_text("utf-8"))
+    assert (described["text_threshold"], described["text_thresholds"]) == (tiny_mini().text_threshold, {})
 
 
 def test_the_result_is_the_weighted_mean_with_other_towers(teachers: None, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from clip_emotion.training.mini.faces import FaceRows, FaceSplits
 from clip_emotion.training.mini.image import TextSide, embed_faces
 from clip_emotion.training.mini.image_stage import image_temperature, tuning_rows
 from clip_emotion.training.mini.text import TextModel
-from clip_emotion.training.mini.text_stage import _macro_f1
+from clip_emotion.training.mini.thresholds import _macro_f1
 from clip_emotion.training.mini.tokenizer import token_halves
 from tests.support.minis import SENTENCES, face, table, tiny_image, tiny_mini, tiny_text, tiny_tokenizer, write_texts
 

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_emotion.data.lexicon import load_lexicon
-from clip_emotion.errors import UsageError
 from clip_emotion.evaluation.measurement import Measurements
 from clip_emotion.models.logit_scale import bounded_scale
 from clip_emotion.models.mini.encoder import MiniEncoder
@@ -68,10 +67,7 @@ class MiniMessagesObjective:
         self.tokenizer = encoder.tokenizer
         tower = MessageTower(encoder.config.text.model_copy(update={"dropout": config.noise.dropout}), config.reading)
         given = start.state_dict()
-        try:
-            tower.load_state_dict(given, strict=False)
-        except RuntimeError as error:
-            raise UsageError(f"The tower of {config.chats} has other sizes: set reading to what it has.") from error
+        tower.load_state_dict(given, strict=False)
         if "positions" not in given:
             nn.init.normal_(tower.positions, std=0.02)
         self.model = MessageModel(tower.train(), [task.name for task in tasks])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clip_emotion.errors import UsageError
 from clip_emotion.files import sha256_of
+from clip_emotion.models.mini.config import ReadingConfig, TextTowerConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
@@ -79,6 +80,7 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, first: Mini
 
     ``encoder`` has the words that messages are contrasted with, ``first`` the tower to start from.
     """
+    check_start(config, encoder, first)
     rows, kept_out = chat_rows(config.sources)
     tasks, checks = load_tasks(config, rows, kept_out, encoder)
     names = {task.name for task in tasks}
@@ -92,6 +94,25 @@ def load_objective(config: MiniMessagesConfig, encoder: MiniEncoder, first: Mini
     torch.manual_seed(config.seed)
     start = first.chat_tower or first.text_tower
     return MiniMessagesObjective(config, encoder, start, tasks, checks, grammar, taught)
+
+
+def check_start(config: MiniMessagesConfig, encoder: MiniEncoder, first: MiniEncoder) -> None:
+    """Raise UsageError where the tower to start from does not fit the one that is trained.
+
+    It may have fewer blocks that read order, since a new one begins as the identity.
+    """
+    if _sizes(first.config.text) != _sizes(encoder.config.text):
+        raise UsageError(f"chats: the towers of {config.chats} have other sizes than those of {config.base}.")
+    has, wanted = first.config.reading, config.reading
+    fits = has is None or (has.layers <= wanted.layers and _sizes(has) == _sizes(wanted))
+    if first.chat_tower is not None and not fits:
+        told = ", ".join(f"{name}: {size}" for name, size in has.model_dump().items()) if has else ""
+        raise UsageError(f"The tower of {config.chats} reads with other blocks: set reading to {{{told}}}.")
+
+
+def _sizes(tower: TextTowerConfig | ReadingConfig) -> dict[str, object]:
+    own = {"layers"} if isinstance(tower, ReadingConfig) else {"dropout"}
+    return tower.model_dump(exclude=own)
 
 
 @dataclass(frozen=True)

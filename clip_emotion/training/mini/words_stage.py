@@ -40,7 +40,8 @@ def train_words(config: MiniWordsConfig, options: RunOptions) -> Outcome:
     save_tower(words.tower, config.out / PARTS[1])
     write_atomic(config.out / PARTS[3], tokenizer.to_str())
     record = {**mini.trained_with, "words": config.model_dump(mode="json")}
-    mini.model_copy(update={"trained_with": record}).write(config.out / PARTS[0])
+    # Labels' own thresholds were fitted on the tower before.
+    mini.model_copy(update={"trained_with": record, "text_thresholds": {}}).write(config.out / PARTS[0])
     following = f"clip-emotion train configs/train/mini_2_image.yaml text={config.out}"
     return Outcome(objective.validate(words), config.out, result.notes, (following,))
 
