@@ -73,13 +73,13 @@ def test_pictures_not_seen_in_training_are_told_apart() -> None:
 def test_korean_comments() -> None:
     values = evaluated("kote.tsv.gz", "--vocab", "kote44", "--lang", "ko", "--rows", "-1000:")
     assert values["n"] == 1000
-    assert values["accuracy"] >= 0.63
-    assert values["top5"] >= 0.91
-    assert values["macro_f1"] >= 0.40
+    assert values["accuracy"] >= 0.69
+    assert values["top5"] >= 0.93
+    assert values["macro_f1"] >= 0.45
     assert values["majority"] == pytest.approx(0.455)
 
 
-@pytest.mark.parametrize(("language", "bar"), [("en", 0.59), ("ko", 0.53)])
+@pytest.mark.parametrize(("language", "bar"), [("en", 0.59), ("ko", 0.54)])
 def test_goemotions(language: str, bar: float) -> None:
     values = evaluated("goemotions_dev.tsv.gz", "--vocab", "goemotions28", "--lang", language)
     assert values["n"] == 5426
