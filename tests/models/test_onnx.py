@@ -13,10 +13,8 @@ import torch
 from clip_emotion.errors import MissingExtraError, ModelError, UsageError
 from clip_emotion.models import registry
 from clip_emotion.models.base import ImageTextEncoder, MessageEncoder, TrainedEncoder
-from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.image_tower import ImageTower
-from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.onnx import kept
 from clip_emotion.models.onnx.card import CARD, IMAGE, MESSAGES, TEXT, read_card
 from clip_emotion.models.onnx.encoder import OnnxBesideBase, OnnxMini, load_export
@@ -26,7 +24,7 @@ from clip_emotion.models.openclip.encoder import OpenClipEncoder
 from clip_emotion.models.word_pieces import PieceCounter
 from clip_emotion.runtime import Running
 from clip_emotion.training.mini.image_stage import joined
-from tests.support.minis import SENTENCES, tiny_image, tiny_mini
+from tests.support.minis import SENTENCES, tiny_image, tiny_mini, with_messages
 from tests.support.pictures import noise
 from tests.support.tiny_openclip import TINY, awake
 
@@ -35,14 +33,6 @@ onnx = pytest.importorskip("onnx")
 CPU = torch.device("cpu")
 ONNX = Running("onnx")
 LOST = ("", "설렘", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "😀")
-
-
-def with_messages(mini: MiniEncoder) -> MiniEncoder:
-    reading = ReadingConfig(layers=1, heads=2, feed_forward=8)
-    tower = MessageTower(mini.config.text, reading)
-    awake(tower)
-    config = mini.config.model_copy(update={"chat_logit_scale": 9.0, "reading": reading})
-    return replace(mini, config=config, chat_tower=tower.eval())
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,13 @@ def zipped(path: Path, members: dict[str, bytes | str], compression: int = zipfi
     return path
 
 
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read_conversations(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 def said(conversation: Conversation) -> list[tuple[str, str]]:
     return [(turn.speaker, turn.text or f"<{turn.media}>") for turn in conversation.turns]
 
@@ -62,12 +69,6 @@ def test_a_zip_of_several_chats(tmp_path: Path) -> None:
 
 
 def test_archives_beyond_their_bounds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refusal(path: Path) -> str:
-        with pytest.raises(DataError) as caught:
-            read_conversations(path)
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
     bomb = zipped(tmp_path / "bomb.zip", {"a.txt": b"0" * 3_000_000, "b.txt": b"0" * 3_000_000})
     assert bomb.stat().st_size < 10_000
     monkeypatch.setattr(containers, "LARGEST", 5_000_000)
@@ -88,6 +89,21 @@ def test_archives_beyond_their_bounds_are_refused(tmp_path: Path, monkeypatch: p
     spoilt[60:70] = b"\xff" * 10
     (tmp_path / "spoilt.zip").write_bytes(spoilt)
     assert "damaged archive" in refusal(tmp_path / "spoilt.zip")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [(6, 1, "locked with a password"), (8, 9, "packed in a way that is not read")],  # its flags, and Deflate64
+)
+def test_an_archive_that_is_whole_and_cannot_be_read_is_told_why(
+    tmp_path: Path, field: int, value: int, told: str
+) -> None:
+    raw = bytearray(zipped(tmp_path / "whole.zip", {"a.txt": CHAT}).read_bytes())
+    # The same two fields stand before the content and, two bytes later, in the directory at the end.
+    for place in (field, raw.index(b"PK\x01\x02") + field + 2):
+        raw[place : place + 2] = value.to_bytes(2, "little")
+    (tmp_path / "other.zip").write_bytes(raw)
+    assert told in refusal(tmp_path / "other.zip")
 
 
 @pytest.mark.parametrize("attached", [True, False])

@@ -7,16 +7,19 @@ import gzip
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from tokenizers import Tokenizer
+from torch import nn
 
-from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig, TextTowerConfig
+from clip_emotion.models.mini.config import ImageTowerConfig, MiniConfig, ReadingConfig, TextTowerConfig
 from clip_emotion.models.mini.encoder import MiniEncoder
 from clip_emotion.models.mini.image_tower import ImageTower
+from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.text_tower import TextTower
 
 FILES = Path(__file__).parents[1] / "files"
@@ -54,10 +57,26 @@ def tiny_mini(seed: int = 0, **changes: object) -> MiniEncoder:
     torch.manual_seed(seed)
     config = MiniConfig.model_validate({"text": tiny_text(), "image": tiny_image(), **changes})
     text, image = TextTower(config.text), ImageTower(config.image)
-    with torch.no_grad():
-        for parameter in [*text.parameters(), *image.parameters()]:
-            parameter.add_(torch.randn_like(parameter) * 0.05)
+    stirred(text, image)
     return MiniEncoder(config, text, image, tiny_tokenizer(), torch.device("cpu"), "unsaved")
+
+
+@torch.no_grad()
+def stirred(*towers: nn.Module) -> None:
+    """Give also what starts at zero something to say."""
+    for tower in towers:
+        for parameter in tower.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+
+
+def with_messages(mini: MiniEncoder, feed_forward: int = 8, seed: int = 0) -> MiniEncoder:
+    """The mini with a tower for messages that reads order and has weights of its own, by seed."""
+    reading = ReadingConfig(layers=1, heads=2, feed_forward=feed_forward)
+    torch.manual_seed(seed)
+    tower = MessageTower(mini.config.text, reading)
+    stirred(tower)
+    config = mini.config.model_copy(update={"chat_logit_scale": 9.0, "reading": reading})
+    return replace(mini, config=config, chat_tower=tower.eval())
 
 
 def face(seed: int, side: int = 48) -> bytes:

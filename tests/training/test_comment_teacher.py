@@ -18,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from clip_emotion.errors import ModelError, UsageError
 from clip_emotion.models.mini.config import ReadingConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
-from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.outputs import WriteOptions
 from clip_emotion.training.corpora import TextRows
 from clip_emotion.training.loop.run_folder import RUN_STATE, check_out
@@ -32,7 +31,7 @@ from clip_emotion.training.mini.messages_stage import load_objective
 from clip_emotion.training.mini.morphemes import Morphemes
 from clip_emotion.training.registry import check, plan, train
 from clip_emotion.vocabulary import Vocabulary
-from tests.support.minis import tiny_mini, tiny_text
+from tests.support.minis import tiny_mini, tiny_text, with_messages
 from tests.training.test_mini_chats import write_chats
 from tests.training.test_mini_messages import write_config
 
@@ -161,18 +160,12 @@ def test_the_stage_leaves_answers_that_the_message_tower_learns(folder: Path) ->
         load_answers(folder / "comments", training["chatbot"].texts, 44)
 
 
-def starting(seed: int) -> MiniEncoder:
-    """Return a mini whose tower for messages is neither its text tower nor that of another seed."""
-    reading = ReadingConfig(layers=1, heads=2, feed_forward=16)
-    mini = tiny_mini(seed, chat_logit_scale=9.0, reading=reading)
-    tower = MessageTower(mini.config.text, reading)
-    for parameter in tower.parameters():
-        torch.nn.init.normal_(parameter, std=0.5)
-    return replace(mini, chat_tower=tower, fingerprint=f"mini-{seed}")
+def started(seed: int) -> MiniEncoder:
+    return replace(with_messages(tiny_mini(seed), feed_forward=16, seed=seed), fingerprint=f"mini-{seed}")
 
 
 def test_the_tower_that_a_run_starts_from_answers_too(folder: Path) -> None:
-    mini, others = load_mini(folder / "mini", torch.device("cpu")), [starting(seed) for seed in (1, 2)]
+    mini, others = load_mini(folder / "mini", torch.device("cpu")), [started(seed) for seed in (1, 2)]
     answers = {"folder": str(folder / "comments"), "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
     alone = {"folder": None, "own": 1, "taught": "kote", "weight": 0.5, "asked": {"nsmc": 2}}
     words = mini.encode_texts(Vocabulary.load("kote44").names("ko"))

@@ -51,7 +51,9 @@ def test_a_site_where_nobody_labels_sweeps_too(tmp_path: Path, monkeypatch: pyte
     assert (left, keys) == ((0, 0), ["new"])
 
 
-def test_a_sweep_that_fails_is_tried_again(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_fails_is_logged_and_tried_again(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     tries: list[int] = []
 
     def fails(site: object) -> None:
@@ -70,6 +72,9 @@ def test_a_sweep_that_fails_is_tried_again(app: FastAPI, monkeypatch: pytest.Mon
     monkeypatch.setattr(sweeping, "sweep_rows", fails)
     anyio.run(some)
     assert len(tries) >= 3
+    logged = [record.exc_info for record in caplog.records if "could not be swept" in record.message]
+    assert len(logged) >= 3
+    assert all(info is not None and isinstance(info[1], OSError) for info in logged)
 
 
 @sqlite_alone

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,11 +13,12 @@ from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.files import CHATS, PARTS
 from clip_emotion.models.mini.storage import save_tower
 from clip_emotion.models.mini.text_tower import TextTower
-from clip_emotion.training.corpora import Corpora, load_corpora
+from clip_emotion.training.corpora import load_corpora
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.mini.chats import MiniChatsObjective
 from clip_emotion.training.mini.chats_config import MiniChatsConfig
 from clip_emotion.training.mini.chats_tasks import chat_rows, load_tasks
+from clip_emotion.training.mini.messages_config import MiniMessagesConfig
 from clip_emotion.training.mini.thresholds import calibrated
 from clip_emotion.training.sources import RawSource
 from clip_emotion.training.stage import Made, Outcome, RunOptions, Stage
@@ -32,31 +32,26 @@ def train_chats(config: MiniChatsConfig, options: RunOptions) -> Outcome:
     objective = MiniChatsObjective(config, encoder, tasks, checks)
     settings = MINI_CHATS.compared(config, mini=encoder.fingerprint)
     result = fit(objective, config.fit, config.out, options.report, options.resume, settings)
-    made_with = {"chats": config.model_dump(mode="json")}
-    finished = finish(encoder, result.model.tower, made_with, load_corpora(config.sources))
-    save_with_messages(finished, result.model.tower, config.base, config.out)
+    finish(config, encoder, result.model.tower, {"chats": config.model_dump(mode="json")})
     return Outcome(result.metrics, config.out, result.notes, (f"clip-emotion score CHAT.txt --model {config.out}",))
 
 
-def finish(encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any], corpora: Corpora) -> MiniEncoder:
-    """Return the mini with the trained chat tower, calibrated on KOTE comments kept out of training.
+def finish(
+    config: MiniChatsConfig | MiniMessagesConfig, encoder: MiniEncoder, tower: TextTower, made_with: dict[str, Any]
+) -> None:
+    """Write ``base``'s mini with the trained tower, calibrated on KOTE comments kept out of training, into ``out``.
 
-    It reads all texts that are to be judged, so that the multi-label thresholds become its.
+    The tower reads all texts that are to be judged, so that the multi-label thresholds become its. The files of words
+    and pictures are copied to the bit: an image tower in 8 bits stays so.
     """
     draft = replace(encoder, chat_tower=tower)
-    scale, thresholds = calibrated(draft, draft.encode_messages, corpora)
+    scale, thresholds = calibrated(draft, draft.encode_messages, load_corpora(config.sources))
     record = {**encoder.config.trained_with, **made_with}
     update = {"chat_logit_scale": scale, **thresholds, "trained_with": record}
-    return replace(draft, config=encoder.config.model_copy(update=update))
-
-
-def save_with_messages(mini: MiniEncoder, tower: TextTower, base: Path, folder: Path) -> None:
-    """Write a mini with its tower for messages; words and pictures stay ``base``'s files to the bit, in 8 bits too."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS[1:]:
-        write_atomic(folder / name, (base / name).read_bytes())
-    save_tower(tower, folder / CHATS)
-    mini.config.write(folder / PARTS[0])
+        write_atomic(config.out / name, (config.base / name).read_bytes())
+    save_tower(tower, config.out / CHATS)
+    encoder.config.model_copy(update=update).write(config.out / PARTS[0])
 
 
 def check_chats(config: MiniChatsConfig, source: str, made: Made) -> Iterable[RawSource]:

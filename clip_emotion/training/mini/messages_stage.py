@@ -11,16 +11,15 @@ from torch import Tensor
 
 from clip_emotion.errors import UsageError
 from clip_emotion.files import sha256_of
-from clip_emotion.models.mini.config import ReadingConfig, TextTowerConfig
 from clip_emotion.models.mini.encoder import MiniEncoder, load_mini
 from clip_emotion.models.mini.message_tower import MessageTower
 from clip_emotion.models.mini.sub_words import tokenize
 from clip_emotion.training.averaging import mean_of_states
-from clip_emotion.training.corpora import CORPORA, load_corpora
+from clip_emotion.training.corpora import CORPORA
 from clip_emotion.training.loop.fit import fit
 from clip_emotion.training.loop.run_folder import ANSWERS
 from clip_emotion.training.mini.answers import check_answers, load_answers
-from clip_emotion.training.mini.chats_stage import finish, save_with_messages
+from clip_emotion.training.mini.chats_stage import finish
 from clip_emotion.training.mini.chats_tasks import Rows, Task, Words, chat_rows, class_words, load_tasks
 from clip_emotion.training.mini.grammar import Grammar
 from clip_emotion.training.mini.messages import RULES, MiniMessagesObjective
@@ -52,8 +51,7 @@ def train_messages(config: MiniMessagesConfig, options: RunOptions) -> Outcome:
     described = replace(encoder, config=encoder.config.model_copy(update={"reading": config.reading}))
     made_with = {"chats": first.config.trained_with.get("chats"), "messages": config.model_dump(mode="json")}
     tower = _mean_tower(result.model.tower, config.mean_with, config.shares())
-    finished = finish(described, tower, made_with, load_corpora(config.sources))
-    save_with_messages(finished, tower, config.base, config.out)
+    finish(config, described, tower, made_with)
     result.model.tower.load_state_dict(tower.state_dict())
     return Outcome(
         objective.validate(result.model.eval()),
@@ -101,18 +99,14 @@ def check_start(config: MiniMessagesConfig, encoder: MiniEncoder, first: MiniEnc
 
     It may have fewer blocks that read order, since a new one begins as the identity.
     """
-    if _sizes(first.config.text) != _sizes(encoder.config.text):
+    if first.config.text.model_copy(update={"dropout": encoder.config.text.dropout}) != encoder.config.text:
         raise UsageError(f"chats: the towers of {config.chats} have other sizes than those of {config.base}.")
     has, wanted = first.config.reading, config.reading
-    fits = has is None or (has.layers <= wanted.layers and _sizes(has) == _sizes(wanted))
-    if first.chat_tower is not None and not fits:
-        told = ", ".join(f"{name}: {size}" for name, size in has.model_dump().items()) if has else ""
+    if first.chat_tower is None or has is None:
+        return
+    if has.layers > wanted.layers or has.model_copy(update={"layers": wanted.layers}) != wanted:
+        told = ", ".join(f"{name}: {size}" for name, size in has.model_dump().items())
         raise UsageError(f"The tower of {config.chats} reads with other blocks: set reading to {{{told}}}.")
-
-
-def _sizes(tower: TextTowerConfig | ReadingConfig) -> dict[str, object]:
-    own = {"layers"} if isinstance(tower, ReadingConfig) else {"dropout"}
-    return tower.model_dump(exclude=own)
 
 
 @dataclass(frozen=True)
@@ -125,12 +119,10 @@ class Teaching:
 
     def answers(self, config: AnswersConfig, texts: Sequence[str], words: Words) -> Tensor:
         """Return distributions [N, classes] on texts: the teacher's, mixed with this tower's own as configured."""
-        taught = load_answers(config.folder, texts, len(words)) if config.folder else None
-        if not config.own:
-            assert taught is not None
-            return taught
-        own = self._own(config, texts, words)
-        return own if taught is None else torch.lerp(taught, own, config.own)
+        if config.folder is None:
+            return self._own(config, texts, words)
+        taught = load_answers(config.folder, texts, len(words))
+        return torch.lerp(taught, self._own(config, texts, words), config.own) if config.own else taught
 
     def _own(self, config: AnswersConfig, texts: Sequence[str], words: Words) -> Tensor:
         language = CORPORA[config.taught].language

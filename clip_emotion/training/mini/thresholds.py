@@ -1,4 +1,4 @@
-"""From which probability a text carries a label: one threshold for all labels, and each label's own."""
+"""How a mini judges texts: the scale of its logits, and the probability from which a text carries each label."""
 
 from __future__ import annotations
 
